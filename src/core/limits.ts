@@ -1,0 +1,28 @@
+/**
+ * Every cap of the process, in one place, with its unit. A cap is met by a clear refusal, never by a crash and
+ * never by a bypass. Those that operators may change are defaults of the policy document's `limits` section.
+ */
+export const MIB = 1024 * 1024;
+
+/** Largest request or answer body held, in bytes. */
+export const BODY_BYTES_MAX = 32 * MIB;
+/** Bytes of all bodies held at once by one process; past it new exchanges are refused as `overloaded`. */
+export const IN_FLIGHT_BYTES_MAX = 256 * MIB;
+/** Deepest nesting of a JSON body. */
+export const JSON_DEPTH_MAX = 128;
+/** Most values in one JSON body. */
+export const JSON_VALUES_MAX = 2_000_000;
+/** Largest SSE event (all its lines), in bytes. A larger one passes on unread, and the record says so. */
+export const SSE_EVENT_BYTES_MAX = 16 * MIB;
+/** Longest value of a contract header or field, in characters. */
+export const CONTRACT_VALUE_CHARS_MAX = 256;
+/** Most unknown contract fields kept in a record. */
+export const UNKNOWN_FIELDS_MAX = 16;
+/** Exchanges one process carries at once; past it, `overloaded`. Above Envoy's own 1024 requests per cluster. */
+export const EXCHANGES_MAX = 4096;
+/** Text past this many characters is worked on in slices of `SLICE_MS`. */
+export const YIELD_CHARS = 65_536;
+/** Longest run on the event loop for one exchange, in milliseconds. */
+export const SLICE_MS = 5;
+/** Audit entries that wait for the disk, in bytes. */
+export const AUDIT_PENDING_BYTES_MAX = 16 * MIB;

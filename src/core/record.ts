@@ -1,0 +1,101 @@
+import type { DenialCode } from "./denials.ts";
+import type { RolloutMode } from "./policy.ts";
+import type { Usage } from "./usage.ts";
+
+/**
+ * How an exchange ended, once:
+ * served: the whole answer went to the caller. refused: Sluice said no. answered: Sluice answered without a provider.
+ * cut: Sluice ended a running answer, well formed. local_reply: Envoy answered itself (413, 503, 504).
+ * aborted: the stream closed before the answer was whole; the client left or the provider broke off.
+ * shutdown: Sluice was stopped. crashed: found open at a restart.
+ */
+export type Ending = "served" | "refused" | "answered" | "cut" | "local_reply" | "aborted" | "shutdown" | "crashed";
+export type Decision = "allowed" | "warned" | "degraded" | "refused" | "cached";
+
+/** What one stage said. `verdict` is what would hold in enforce; `mode` says whether it did. */
+export interface StageEntry {
+  readonly stage: string;
+  readonly mode: RolloutMode;
+  readonly verdict: "allow" | "deny" | "fault";
+  readonly code?: DenialCode;
+  /** Written by us: names and numbers of the policy, never content. */
+  readonly reason?: string;
+}
+
+/** Written before a request leaves; an open entry without a record becomes one that ends `crashed`. */
+export interface OpenEntry {
+  readonly id: string;
+  /** RFC 3339, milliseconds, UTC. */
+  readonly time: string;
+  readonly tenant: string;
+  readonly app: string;
+  readonly useCase?: string;
+  readonly surface: string;
+  readonly provider?: string;
+  readonly model?: string;
+  readonly policy: PolicyRef;
+}
+export interface PolicyRef {
+  readonly name: string;
+  readonly version: string;
+  /** SHA-256 of the policy's files, lower-case hex. */
+  readonly hash: string;
+}
+
+/** The evidence of one exchange: one JSON line. No content, no secret. Schema version in `v`; additive. */
+export interface ExchangeRecord {
+  readonly v: 1;
+  readonly id: string;
+  /** Arrival, RFC 3339 with milliseconds, UTC. */
+  readonly time: string;
+  readonly requestId?: string;
+  readonly traceparent?: string;
+  readonly tenant?: string;
+  readonly app?: string;
+  readonly user?: string;
+  readonly channel?: string;
+  readonly useCase?: string;
+  readonly conversation?: string;
+  readonly dataClass?: string;
+  readonly credential?: { readonly kind: string; readonly id: string };
+  readonly method: string;
+  /** Without the query: some SDKs put keys there. */
+  readonly path: string;
+  readonly surface?: string;
+  readonly operation?: string;
+  readonly streaming?: boolean;
+  /** The model as the caller spelled it, cut at 256 characters. */
+  readonly modelAsked?: string;
+  readonly policy?: PolicyRef;
+  readonly stages: readonly StageEntry[];
+  /** Unknown `x-ai-*` names, never values. */
+  readonly unknownFields?: readonly string[];
+  readonly decision: Decision;
+  readonly code?: DenialCode;
+  readonly reason?: string;
+  readonly model?: string;
+  readonly target?: { readonly provider: string; readonly model: string; readonly region?: string; readonly cluster: string };
+  /** The cluster that answered, as Envoy says; absent when none did. */
+  readonly servedBy?: string;
+  readonly attempts?: number;
+  readonly status?: number;
+  readonly ending: Ending;
+  /** What the codec saw of the answer. */
+  readonly answer?: {
+    readonly complete: boolean;
+    readonly finishReasons?: readonly string[];
+    readonly model?: string;
+    readonly responseId?: string;
+    readonly error?: string;
+    readonly toolCalls?: readonly string[];
+    readonly unknownEvents?: number;
+    readonly invalidEvents?: number;
+  };
+  readonly usage?: Usage;
+  readonly cost?: { readonly nanoUsd: number; readonly price: string; readonly estimated: boolean };
+  /** Milliseconds, three decimals; `sidecar` is Sluice's own share, the rest is measured from arrival. */
+  readonly ms: { readonly total: number; readonly sidecar: number; readonly decided?: number; readonly upstream?: number; readonly firstToken?: number };
+  readonly bytes: { readonly request: number; readonly requestSent?: number; readonly answer: number; readonly answerSent?: number };
+  /** SHA-256 of the bodies, lower-case hex: the caller's request, what the provider got if it differs, the provider's answer. */
+  readonly digests: { readonly request?: string; readonly requestSent?: string; readonly answer?: string };
+}

@@ -1,0 +1,73 @@
+import type { RequestChange, ParsedRequest } from "./codec.ts";
+import type { Contract } from "./contract.ts";
+import type { Denial } from "./denials.ts";
+import type { Json } from "./json.ts";
+import type { Catalog, FaultMode, ModelChoice, Plan, Principal, RolloutMode } from "./policy.ts";
+import type { Result } from "./result.ts";
+import type { Dialect, Operation } from "./view.ts";
+
+/** What a stage may add to an exchange. In shadow and warn the pipeline drops it, so a stage never asks for the mode. */
+export type Effect =
+  /** Ways to serve the request that the stages so far allow, in order of preference. */
+  | { readonly kind: "candidates"; readonly candidates: readonly ModelChoice[] }
+  | { readonly kind: "plan"; readonly plan: Plan }
+  | { readonly kind: "change"; readonly change: RequestChange }
+  /** A header on the answer to the caller. */
+  | { readonly kind: "header"; readonly name: string; readonly value: string }
+  /** Cap that the answer must keep; the tighter of several counts. */
+  | { readonly kind: "latency_cap"; readonly ms: number };
+
+export type Verdict =
+  | { readonly kind: "allow"; readonly effects: readonly Effect[]; readonly reason?: string }
+  | ({ readonly kind: "deny" } & Denial);
+
+export const ALLOW: Verdict = { kind: "allow", effects: [] };
+
+/** What a stage sees: the request, who asks, what may be routed to, and what earlier stages decided. */
+export interface StageContext {
+  readonly principal: Principal;
+  readonly contract: Contract;
+  /** undefined when neither credential, contract nor app names one. */
+  readonly useCase: string | undefined;
+  readonly surface: { readonly name: string; readonly dialect: Dialect; readonly operation: Operation };
+  /** Absent where the surface has no request body. */
+  readonly request: ParsedRequest | undefined;
+  readonly bodyBytes: number;
+  readonly catalog: Catalog;
+  readonly tenantResidency: string | undefined;
+  readonly candidates: readonly ModelChoice[] | undefined;
+  readonly plan: Plan | undefined;
+  readonly change: RequestChange;
+}
+
+export interface PortError {
+  readonly code: "timeout" | "unavailable" | "corrupt";
+  readonly cause?: unknown;
+}
+
+/**
+ * One rule family. `decide` is pure and synchronous: no clock, no randomness, no I/O; all of that is `gather`'s.
+ * `Section` is the stage's part of the policy document, validated by `section` (a zod schema; core knows only its shape).
+ */
+export interface Stage<Section, Facts> {
+  /** Config key, metric label, span name and record key. */
+  readonly name: string;
+  readonly section: SectionSchema<Section>;
+  gather?(context: StageContext, section: Section, signal: AbortSignal): Promise<Result<Facts, PortError>>;
+  decide(context: StageContext, section: Section, facts: Facts | undefined): Verdict;
+}
+
+/** The part of a zod schema that core needs. */
+export interface SectionSchema<Section> {
+  parse(raw: unknown): Section;
+}
+
+/** A stage with its section of one resolved policy: what the pipeline runs. */
+export interface BoundStage {
+  readonly name: string;
+  readonly mode: RolloutMode;
+  readonly onFault: FaultMode;
+  /** The section after defaults, for `sluice check --explain`. */
+  readonly settings: Json;
+  evaluate(context: StageContext, signal: AbortSignal): Verdict | Promise<Result<Verdict, PortError>>;
+}

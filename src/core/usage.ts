@@ -1,0 +1,32 @@
+/**
+ * What a provider says an answer used, in units that can be priced.
+ *
+ * Totals are inclusive, whatever the provider's spelling: `inputTokens` counts cached and cache-written tokens
+ * (OpenAI's and Gemini's way; Anthropic's three figures are added up), `outputTokens` counts reasoning
+ * (Gemini's thoughts are added). The other figures are parts of a total. `undefined` means not reported.
+ */
+export interface Usage {
+  readonly inputTokens?: number;
+  readonly outputTokens?: number;
+  /** Part of input, read from the provider's prompt cache. */
+  readonly cachedInputTokens?: number;
+  /** Part of input, written to the prompt cache, at the provider's default lifetime (Anthropic: 5 minutes). */
+  readonly cacheWriteTokens?: number;
+  /** Part of input, written to the prompt cache for one hour (Anthropic `ephemeral_1h_input_tokens`). */
+  readonly cacheWrite1hTokens?: number;
+  /** Part of input that tools of the provider's own put into the prompt (Gemini `toolUsePromptTokenCount`). */
+  readonly toolInputTokens?: number;
+  readonly audioInputTokens?: number;
+  readonly imageInputTokens?: number;
+  /** Part of output. */
+  readonly reasoningTokens?: number;
+  readonly audioOutputTokens?: number;
+  readonly imageOutputTokens?: number;
+  /** Billed calls of the provider's own tools (web searches and the like). */
+  readonly toolCalls?: number;
+  /**
+   * The provider's own figures, exactly: every number of its usage object by dotted path
+   * (`prompt_tokens_details.cached_tokens`). Numbers only, so no content can hide in it.
+   */
+  readonly reported: Readonly<Record<string, number>>;
+}

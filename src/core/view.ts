@@ -1,0 +1,85 @@
+import type { JsonObject, JsonString } from "./json.ts";
+
+/** Whose error objects, event streams and field names an exchange uses. */
+export type Dialect = "openai" | "anthropic" | "gemini";
+/** What kind of work a surface does; the unit of operation allow-lists and limits. */
+export type Operation = "chat" | "embed" | "image" | "audio" | "list" | "other";
+
+/** Where a text of the request stands, in words that policies use. */
+export type TextPlace = "system" | "user" | "assistant" | "tool_result" | "tool_definition" | "tool_arguments" | "file_name" | "url" | "schema" | "other";
+
+/** One text of a request. `node` is its place in the body, so that a stage can have it replaced. */
+export interface TextSpan {
+  readonly place: TextPlace;
+  readonly node: JsonString;
+  /** Set when the string itself holds JSON (OpenAI tool call arguments). */
+  readonly holds?: "json";
+}
+
+/** A tool that the request offers, or calls for by name. */
+export interface ToolRef {
+  /** The name that policies match: a function's own name, or the provider's type (`web_search`) for built-in tools. */
+  readonly name: string;
+  /** function: the caller runs it. provider: the provider runs it. server: a remote MCP server that the provider calls. */
+  readonly kind: "function" | "provider" | "server";
+  /** offered: in the tool list. forced: the tool choice demands it. */
+  readonly use: "offered" | "forced";
+  readonly node: JsonObject | JsonString;
+}
+
+/** One place where the request points at state kept at the provider (previous response, file, cached content ...). */
+export interface ProviderStateRef {
+  readonly kind: "previous_response" | "conversation" | "prompt" | "file" | "vector_store" | "container" | "cached_content" | "store" | "background" | "item" | "other";
+  readonly node: JsonString | undefined;
+}
+
+/** What policies see of a request: no provider field names, no wire types. */
+export interface RequestView {
+  /** The model as the caller spells it; undefined when the body names none. */
+  readonly model: string | undefined;
+  readonly streaming: boolean;
+  /** How a streamed answer is framed. */
+  readonly framing: "json" | "sse" | "json-array";
+  /** The caller's output cap in tokens, in whichever spelling; undefined when none. */
+  readonly outputTokensMax: number | undefined;
+  /** How many answers are asked for (`n`, `candidateCount`); 1 unless said. */
+  readonly choices: number;
+  readonly tools: readonly ToolRef[];
+  readonly providerState: readonly ProviderStateRef[];
+  /** `ai_<field>` members of the body's `metadata` object: contract fields for SDKs that cannot set headers. */
+  readonly contractFields: ReadonlyMap<string, string>;
+  /** Every text, in document order. Walks the tree anew at each call: take it once. */
+  texts(): Iterable<TextSpan>;
+}
+
+/** A piece of streamed or whole output. */
+export interface Delta {
+  /** Index of the choice or candidate. */
+  readonly choice: number;
+  /** Index of the content block, output item or tool call within the choice. */
+  readonly block: number;
+  readonly channel: "content" | "reasoning" | "tool_arguments" | "refusal";
+  readonly text: string;
+}
+
+/** What is known of an answer, so far or at its end. */
+export interface AnswerSummary {
+  /** The provider's own end of the answer was seen (`[DONE]`, `message_stop`, `response.completed`, a whole JSON body). */
+  readonly complete: boolean;
+  /** The answer carries an error object, although its status may be 200. Only its type, never its message. */
+  readonly error: string | undefined;
+  /** The provider's own finish reasons, one a choice. */
+  readonly finishReasons: readonly string[];
+  /** The model that the provider says answered. */
+  readonly model: string | undefined;
+  /** The provider's id of the answer. */
+  readonly responseId: string | undefined;
+  /** Names of tools the model called. */
+  readonly toolCalls: readonly string[];
+  /** Events of a kind that the codec does not know; passed on untouched. */
+  readonly unknownEvents: number;
+  /** Events that were not valid JSON; passed on untouched. */
+  readonly invalidEvents: number;
+  /** Characters of output seen, all channels together. */
+  readonly outputChars: number;
+}
