@@ -1,0 +1,40 @@
+/** What the data plane must be told; rendered to Envoy's bootstrap, CDS and SDS by `envoy/bootstrap`. */
+export interface EnvoyPlan {
+  /** Envoy's node id and the name of the access log's `gateway` field. */
+  readonly nodeId: string;
+  /** Hash of the policy: becomes the CDS version, so that `cds.version_text` tells when Envoy has it. */
+  readonly policyHash: string;
+  readonly listen: { readonly address: string; readonly port: number };
+  /** Envoy's own admin interface; loopback only. */
+  readonly admin: { readonly address: string; readonly port: number };
+  /** Sluice's unix sockets, one a process. */
+  readonly sockets: readonly string[];
+  /** Folder for CDS and SDS files, which Envoy watches. */
+  readonly dynamicDir: string;
+  /** Access log file; `/dev/stdout` is fine. */
+  readonly accessLog: string;
+  readonly bodyBytesMax: number;
+  /** Longest request of any policy, milliseconds; Envoy's own timeouts stand a little above it. */
+  readonly requestMsMax: number;
+  readonly clusters: readonly UpstreamCluster[];
+  /** Worker threads of Envoy; undefined: one a core. */
+  readonly concurrency: number | undefined;
+}
+
+/** One provider account (of one tenant, where it brings its own credential) as Envoy dials it. */
+export interface UpstreamCluster {
+  readonly name: string;
+  readonly provider: string;
+  readonly scheme: "http" | "https";
+  readonly host: string;
+  readonly port: number;
+  /** Header that carries the credential, and the prefix before the secret (`Bearer `, or ""). Absent: the provider needs none. */
+  readonly credential?: { readonly header: string; readonly prefix: string; readonly secret: SecretSource };
+  /** PEM file with the authorities to trust; undefined: the system's. */
+  readonly caFile?: string;
+  readonly connectTimeoutMs: number;
+  readonly maxRequests: number;
+  readonly maxConnections: number;
+}
+/** Where Envoy reads a secret. Sluice itself never does. */
+export type SecretSource = { readonly kind: "env"; readonly name: string } | { readonly kind: "file"; readonly path: string };
