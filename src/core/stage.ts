@@ -1,4 +1,4 @@
-import type { RequestChange, ParsedRequest } from "./codec.ts";
+import type { ParsedRequest, RequestChange } from "./codec.ts";
 import type { Contract } from "./contract.ts";
 import type { Denial } from "./denials.ts";
 import type { Json } from "./json.ts";
@@ -70,4 +70,34 @@ export interface BoundStage {
   /** The section after defaults, for `sluice check --explain`. */
   readonly settings: Json;
   evaluate(context: StageContext, signal: AbortSignal): Verdict | Promise<Result<Verdict, PortError>>;
+}
+
+/** A stage as the list of stages holds it: its section's type is closed over, so that stages of all kinds fit one list. */
+export interface StageDefinition {
+  readonly name: string;
+  /** The section's schema; `src/config` asserts that it is a strict zod object, adds `mode` and `onFault`, and publishes it. */
+  readonly section: SectionSchema<unknown>;
+  /**
+   * The stage with its section of one resolved policy. `raw` is the merged section without `mode` and `onFault`; `{}` where
+   * the policy says nothing. Throws on a section that its schema refuses: `src/config` has validated it before.
+   */
+  bind(raw: unknown, rollout: { readonly mode: RolloutMode; readonly onFault: FaultMode }): BoundStage;
+}
+
+/** Makes a stage fit for the list: `export const capsStage = defineStage({ name: "caps", section: capsSection, decide })`. */
+export function defineStage<Section, Facts = undefined>(stage: Stage<Section, Facts>): StageDefinition {
+  const bind = (raw: unknown, rollout: { readonly mode: RolloutMode; readonly onFault: FaultMode }): BoundStage => {
+    const section = stage.section.parse(raw);
+    const settings: Json = JSON.parse(JSON.stringify(section));
+    const gather = stage.gather?.bind(stage);
+    const evaluate =
+      gather === undefined
+        ? (context: StageContext): Verdict => stage.decide(context, section, undefined)
+        : async (context: StageContext, signal: AbortSignal): Promise<Result<Verdict, PortError>> => {
+            const facts = await gather(context, section, signal);
+            return facts.ok ? { ok: true, value: stage.decide(context, section, facts.value) } : facts;
+          };
+    return { name: stage.name, mode: rollout.mode, onFault: rollout.onFault, settings, evaluate };
+  };
+  return { name: stage.name, section: stage.section, bind };
 }
