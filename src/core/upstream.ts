@@ -19,6 +19,8 @@ export interface EnvoyPlan {
   readonly clusters: readonly UpstreamCluster[];
   /** Worker threads of Envoy; undefined: one a core. */
   readonly concurrency: number | undefined;
+  /** PEM bundle with the system's certificate authorities; undefined: Debian's place. */
+  readonly systemCaFile?: string;
 }
 
 /** One provider account (of one tenant, where it brings its own credential) as Envoy dials it. */

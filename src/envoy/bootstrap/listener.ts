@@ -1,0 +1,159 @@
+import type { EnvoyPlan } from "../../core/upstream.ts";
+import { accessLog } from "./access-log.ts";
+import { localReplies } from "./local-replies.ts";
+import { CHAIN_NAMESPACE, EDGE_NAMESPACE, EXT_PROC_FILTER, NONE_CLUSTER, SLUICE_CLUSTER, SLUICE_NAMESPACE } from "./names.ts";
+import { durationMs, extension, type JsonRecord, typed } from "./typed.ts";
+
+/**
+ * Envoy's timers stand above Sluice's own, in this order, so that Sluice ends an exchange well formed before Envoy cuts it.
+ * Milliseconds added to the longest request of any policy.
+ */
+const ROUTE_SLACK_MS = 5_000;
+const IDLE_SLACK_MS = 10_000;
+
+/** Longest answer of Sluice to one message; Envoy's default of 200 ms would refuse at the first garbage collection. */
+const MESSAGE_TIMEOUT_MS = 10_000;
+/** What Sluice may ask for before a slow step (ENVOY.md rule 14: once a state). */
+const MESSAGE_TIMEOUT_MAX_MS = 30_000;
+
+/** The one static listener: connection manager, filters, the catch-all route. */
+export function listener(plan: EnvoyPlan): JsonRecord {
+  return {
+    name: "sluice",
+    address: { socket_address: { address: plan.listen.address, port_value: plan.listen.port } },
+    filter_chains: [
+      { filters: [extension("envoy.filters.network.http_connection_manager", `${HCM}.HttpConnectionManager`, connectionManager(plan))] },
+    ],
+  };
+}
+
+const HCM = "envoy.extensions.filters.network.http_connection_manager.v3";
+
+/** Settings of Envoy's guide for edge proxies, where they do not stand against LLM traffic. No `upgrade_configs`: upgrades are refused. */
+function connectionManager(plan: EnvoyPlan): JsonRecord {
+  const idle = durationMs(plan.requestMsMax + IDLE_SLACK_MS);
+  return {
+    stat_prefix: "sluice",
+    codec_type: "AUTO",
+    // Provider and proxy versions are nobody's business.
+    server_name: "sluice",
+    server_header_transformation: "OVERWRITE",
+    use_remote_address: true,
+    preserve_external_request_id: true,
+    forward_client_cert_details: "SANITIZE",
+    normalize_path: true,
+    merge_slashes: true,
+    // Model names with `%2F` are legal; surfaces are matched exactly.
+    path_with_escaped_slashes_action: "KEEP_UNCHANGED",
+    common_http_protocol_options: { headers_with_underscores_action: "DROP_HEADER", idle_timeout: "3600s" },
+    http2_protocol_options: {
+      max_concurrent_streams: 256,
+      initial_stream_window_size: 1_048_576,
+      initial_connection_window_size: 16_777_216,
+    },
+    stream_idle_timeout: idle,
+    request_timeout: idle,
+    request_headers_timeout: "10s",
+    route_config: routes(plan),
+    http_filters: [strip(), remember(), externalProcessor(), router()],
+    access_log: [accessLog(plan)],
+    local_reply_config: localReplies(),
+  };
+}
+
+/** One route. The cluster is the chain that Sluice names in metadata, attempt n its n-th group (ENVOY.md 3.6). */
+function routes(plan: EnvoyPlan): JsonRecord {
+  const chain = typed("envoy.extensions.router.cluster_specifiers.priority_group.v3.PriorityGroupClusterSpecifier", {
+    override_metadata_namespace: CHAIN_NAMESPACE,
+    // Envoy asks for a default; without a plan of Sluice a request reaches nobody.
+    priority_groups: [{ name: "none", clusters: [{ cluster_name: NONE_CLUSTER, weight: 1 }] }],
+  });
+  const route = {
+    name: "governed",
+    match: { prefix: "/" },
+    request_body_buffer_limit: plan.bodyBytesMax,
+    route: {
+      inline_cluster_specifier_plugin: { extension: { name: "chain", typed_config: chain } },
+      timeout: durationMs(plan.requestMsMax + ROUTE_SLACK_MS),
+      idle_timeout: durationMs(plan.requestMsMax + IDLE_SLACK_MS),
+      auto_host_rewrite: true,
+      // No retry unless Sluice asks for it by header. The refresh is what moves a retry to the next group of the chain.
+      retry_policy: {
+        num_retries: 0,
+        retriable_status_codes: [429],
+        refresh_cluster_on_retry: true,
+        retry_back_off: { base_interval: "0.2s", max_interval: "2s" },
+        rate_limited_retry_back_off: { reset_headers: [{ name: "retry-after", format: "SECONDS" }], max_interval: "5s" },
+      },
+    },
+  };
+  return { name: "sluice", virtual_hosts: [{ name: "sluice", domains: ["*"], routes: [route] }] };
+}
+
+/** Our own control headers never come from outside; answers must be readable to the guards, so none is compressed. */
+function strip(): JsonRecord {
+  return extension("strip", "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation", {
+    mutations: {
+      request_mutations: [
+        { remove_on_match: { key_matcher: { prefix: "x-sluice-" } } },
+        { remove: "accept-encoding" },
+        // The one x-envoy-* header of a stranger that `use_remote_address` lets through.
+        { remove: "x-envoy-attempt-count" },
+      ],
+    },
+  });
+}
+
+/** Keeps path (without query) and request id as they came: see `EDGE_NAMESPACE`. */
+function remember(): JsonRecord {
+  const keep = (header: string, key: string, rewrite?: JsonRecord): JsonRecord => ({
+    header,
+    on_header_present: { metadata_namespace: EDGE_NAMESPACE, key, type: "STRING", ...rewrite },
+  });
+  return extension("remember", "envoy.extensions.filters.http.header_to_metadata.v3.Config", {
+    request_rules: [
+      keep("x-request-id", "request_id"),
+      keep(":path", "path", { regex_value_rewrite: { pattern: { regex: "\\?.*" }, substitution: "" } }),
+    ],
+  });
+}
+
+/** ENVOY.md rule 3: request BUFFERED, response FULL_DUPLEX_STREAMED, configured and never overridden. */
+function externalProcessor(): JsonRecord {
+  return extension(EXT_PROC_FILTER, "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor", {
+    stat_prefix: "sluice",
+    grpc_service: {
+      envoy_grpc: { cluster_name: SLUICE_CLUSTER },
+      // Back-off is a second by default, which a caller would wait for when no process of Sluice lives.
+      retry_policy: {
+        num_retries: 2,
+        retry_on: "connect-failure,refused-stream,reset-before-request,unavailable",
+        retry_back_off: { base_interval: "0.005s", max_interval: "0.05s" },
+      },
+    },
+    failure_mode_allow: false,
+    allow_mode_override: false,
+    status_on_error: { code: "ServiceUnavailable" },
+    message_timeout: durationMs(MESSAGE_TIMEOUT_MS),
+    max_message_timeout: durationMs(MESSAGE_TIMEOUT_MAX_MS),
+    processing_mode: {
+      request_header_mode: "SEND",
+      request_body_mode: "BUFFERED",
+      request_trailer_mode: "SKIP",
+      response_header_mode: "SEND",
+      response_body_mode: "FULL_DUPLEX_STREAMED",
+      response_trailer_mode: "SEND",
+    },
+    // The default rules (no host, scheme, method, x-envoy-*) and, of x-envoy-*, the five that Sluice steers with.
+    mutation_rules: {
+      allow_expression: { regex: "x-envoy-(upstream-rq-(per-try-)?timeout-ms|max-retries|retry-on|retriable-status-codes)" },
+    },
+    metadata_options: { receiving_namespaces: { typed: [CHAIN_NAMESPACE], untyped: [SLUICE_NAMESPACE] } },
+    response_attributes: ["xds.cluster_name", "upstream.address", "upstream.request_attempt_count"],
+  });
+}
+
+/** Timings and attempt counts of Envoy stay inside; control by header works all the same. */
+function router(): JsonRecord {
+  return extension("envoy.filters.http.router", "envoy.extensions.filters.http.router.v3.Router", { suppress_envoy_headers: true });
+}
