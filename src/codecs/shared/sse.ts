@@ -1,0 +1,184 @@
+/**
+ * Splits a server-sent event stream (WHATWG HTML, "Server-sent events") into events, for any cut of its bytes.
+ *
+ * Every event carries its exact bytes: all its lines and the blank line that ends it, whichever terminators they use
+ * (\n, \r\n, \r), comments, and a byte order mark at the start. The bytes of all events, joined, are the bytes pushed.
+ * An event is given out as soon as its blank line is there. One exception: a blank line that ends in \r at the end of what was
+ * pushed waits for the next byte, which may be the \n that belongs to it.
+ *
+ * Trade-off: an event larger than the cap passes in pieces as it comes, unread (`piece`), so that memory stays bounded.
+ * Cost is linear in the bytes, also when they come one by one.
+ */
+import { SSE_EVENT_BYTES_MAX } from "../../core/limits.ts";
+
+export interface SseEvent {
+  /**
+   * event: a whole event. rest: what stood after the last blank line when the stream ended (browsers drop it, some clients
+   * read it, so it is read here too). piece: a part of an event that is larger than the cap, unread.
+   */
+  readonly kind: "event" | "rest" | "piece";
+  /** May share memory with what was pushed. */
+  readonly bytes: Uint8Array;
+  /** The `event` field; undefined when there is none. */
+  readonly event: string | undefined;
+  /** All `data` lines joined with \n; undefined when there is none (comments, pings). */
+  readonly data: string | undefined;
+}
+
+const LF = 0x0a;
+const CR = 0x0d;
+const NONE = new Uint8Array(0);
+const HELD_BYTES_MIN = 512;
+
+export class SseSplitter {
+  readonly #eventBytesMax: number;
+  /** Bytes of the event that is not complete yet: the first `#heldBytes` of `#held`. */
+  #held: Uint8Array = NONE;
+  #heldBytes = 0;
+  /** How far the held bytes were searched for terminators. */
+  #searched = 0;
+  /** Where the current line begins; -1: before the held bytes (in a piece that was given out). */
+  #lineStart = 0;
+  /** The current event is past the cap: its bytes pass unread. */
+  #skipping = false;
+  #first = true;
+  #oversized = 0;
+
+  constructor(eventBytesMax: number = SSE_EVENT_BYTES_MAX) {
+    this.#eventBytesMax = eventBytesMax;
+  }
+
+  /** Events that were larger than the cap and passed unread. */
+  get oversized(): number {
+    return this.#oversized;
+  }
+
+  push(chunk: Uint8Array): readonly SseEvent[] {
+    if (chunk.length === 0) return [];
+    return this.#split(this.#heldBytes === 0 ? chunk : this.#append(chunk), false);
+  }
+
+  /** The stream's end: gives up everything held. */
+  end(): readonly SseEvent[] {
+    const buffer = this.#held.subarray(0, this.#heldBytes);
+    const out = this.#split(buffer, true);
+    const rest = this.#held.subarray(0, this.#heldBytes);
+    this.#held = NONE;
+    this.#heldBytes = 0;
+    return rest.length === 0 ? out : [...out, this.#read(rest, "rest")];
+  }
+
+  #append(chunk: Uint8Array): Uint8Array {
+    const bytes = this.#heldBytes + chunk.length;
+    if (bytes > this.#held.length) {
+      const grown = new Uint8Array(Math.max(bytes, Math.min(2 * bytes, bytes + this.#eventBytesMax), HELD_BYTES_MIN));
+      grown.set(this.#held.subarray(0, this.#heldBytes));
+      this.#held = grown;
+    }
+    this.#held.set(chunk, this.#heldBytes);
+    return this.#held.subarray(0, bytes);
+  }
+
+  /** Gives out the events that `buffer` (held bytes and the new ones) completes, and holds what is left. */
+  #split(buffer: Uint8Array, atEnd: boolean): SseEvent[] {
+    const out: SseEvent[] = [];
+    const length = buffer.length;
+    let eventStart = 0;
+    let lineStart = this.#lineStart;
+    let searched = this.#searched;
+    let lf = -1;
+    let cr = -1;
+    for (;;) {
+      if (lf < searched) lf = indexOrEnd(buffer, LF, searched);
+      if (cr < searched) cr = indexOrEnd(buffer, CR, searched);
+      const at = Math.min(lf, cr);
+      if (at === length) {
+        searched = length;
+        break;
+      }
+      let next = at + 1;
+      if (at === cr) {
+        if (next === length && !atEnd) {
+          searched = at;
+          break;
+        }
+        if (lf === next) next++;
+      }
+      if (at === lineStart) {
+        out.push(this.#finish(buffer.subarray(eventStart, next)));
+        eventStart = next;
+      }
+      lineStart = next;
+      searched = next;
+    }
+    this.#hold(buffer, { eventStart, lineStart, searched, out });
+    return out;
+  }
+
+  #finish(bytes: Uint8Array): SseEvent {
+    const oversized = this.#skipping || bytes.length > this.#eventBytesMax;
+    if (oversized && !this.#skipping) this.#oversized++;
+    this.#skipping = false;
+    return oversized ? this.#piece(bytes) : this.#read(bytes, "event");
+  }
+
+  #hold(buffer: Uint8Array, at: { eventStart: number; lineStart: number; searched: number; out: SseEvent[] }): void {
+    let from = at.eventStart;
+    if (!this.#skipping && buffer.length - from > this.#eventBytesMax) {
+      this.#skipping = true;
+      this.#oversized++;
+    }
+    if (this.#skipping && at.searched > from) {
+      at.out.push(this.#piece(buffer.slice(from, at.searched)));
+      from = at.searched;
+    }
+    this.#lineStart = at.lineStart < from ? -1 : at.lineStart - from;
+    this.#searched = at.searched - from;
+    const rest = buffer.length - from;
+    // The held bytes stay where they are, unless events that share their memory were given out.
+    if (from > 0 || buffer.buffer !== this.#held.buffer) {
+      this.#held = NONE;
+      if (rest > 0) {
+        this.#held = new Uint8Array(Math.max(rest, HELD_BYTES_MIN));
+        this.#held.set(buffer.subarray(from));
+      }
+    }
+    this.#heldBytes = rest;
+  }
+
+  #piece(bytes: Uint8Array): SseEvent {
+    this.#first = false;
+    return { kind: "piece", bytes, event: undefined, data: undefined };
+  }
+
+  #read(bytes: Uint8Array, kind: "event" | "rest"): SseEvent {
+    const from = this.#first && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+    this.#first = false;
+    return readFields(bytes, from, kind);
+  }
+}
+
+function indexOrEnd(buffer: Uint8Array, byte: number, from: number): number {
+  const at = buffer.indexOf(byte, from);
+  return at === -1 ? buffer.length : at;
+}
+
+function readFields(bytes: Uint8Array, from: number, kind: "event" | "rest"): SseEvent {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset + from, bytes.length - from).toString("utf8");
+  // The one line of nearly every event of a provider.
+  if (text.startsWith("data: ") && text.indexOf("\n") === text.length - 2 && text.endsWith("\n") && !text.includes("\r")) {
+    return { kind, bytes, event: undefined, data: text.slice(6, -2) };
+  }
+  let event: string | undefined;
+  let data: string | undefined;
+  for (const line of text.split(/\r\n|\n|\r/)) {
+    const colon = line.indexOf(":");
+    if (colon === 0) continue;
+    const name = colon === -1 ? line : line.slice(0, colon);
+    if (name !== "data" && name !== "event") continue;
+    const value = colon === -1 ? "" : line.slice(line[colon + 1] === " " ? colon + 2 : colon + 1);
+    if (name === "event") event = value;
+    else data = data === undefined ? value : `${data}\n${value}`;
+  }
+  return { kind, bytes, event, data };
+}
