@@ -33,6 +33,13 @@ export interface OpenEntry {
   readonly surface: string;
   readonly provider?: string;
   readonly model?: string;
+  /** The provider's name for the model, and the cluster; with `provider` they are the crashed record's target. */
+  readonly providerModel?: string;
+  readonly cluster?: string;
+  readonly requestId?: string;
+  readonly method?: string;
+  /** Without the query. */
+  readonly path?: string;
   readonly policy: PolicyRef;
 }
 export interface PolicyRef {
@@ -94,7 +101,13 @@ export interface ExchangeRecord {
   readonly usage?: Usage;
   readonly cost?: { readonly nanoUsd: number; readonly price: string; readonly estimated: boolean };
   /** Milliseconds, three decimals; `sidecar` is Sluice's own share, the rest is measured from arrival. */
-  readonly ms: { readonly total: number; readonly sidecar: number; readonly decided?: number; readonly upstream?: number; readonly firstToken?: number };
+  readonly ms: {
+    readonly total: number;
+    readonly sidecar: number;
+    readonly decided?: number;
+    readonly upstream?: number;
+    readonly firstToken?: number;
+  };
   readonly bytes: { readonly request: number; readonly requestSent?: number; readonly answer: number; readonly answerSent?: number };
   /** SHA-256 of the bodies, lower-case hex: the caller's request, what the provider got if it differs, the provider's answer. */
   readonly digests: { readonly request?: string; readonly requestSent?: string; readonly answer?: string };

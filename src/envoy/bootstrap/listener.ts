@@ -72,6 +72,8 @@ function routes(plan: EnvoyPlan): JsonRecord {
     name: "governed",
     match: { prefix: "/" },
     request_body_buffer_limit: plan.bodyBytesMax,
+    // What Envoy itself adds after the filters; the rest of a caller's headers is Sluice's allow-list to remove.
+    request_headers_to_remove: ["x-envoy-external-address", "x-envoy-internal", "x-envoy-original-path", "x-forwarded-for", "x-forwarded-proto", "x-request-id"],
     route: {
       inline_cluster_specifier_plugin: { extension: { name: "chain", typed_config: chain } },
       timeout: durationMs(plan.requestMsMax + ROUTE_SLACK_MS),
@@ -149,7 +151,8 @@ function externalProcessor(): JsonRecord {
       allow_expression: { regex: "x-envoy-(upstream-rq-(per-try-)?timeout-ms|max-retries|retry-on|retriable-status-codes)" },
     },
     metadata_options: { receiving_namespaces: { typed: [CHAIN_NAMESPACE], untyped: [SLUICE_NAMESPACE] } },
-    response_attributes: ["xds.cluster_name", "upstream.address", "upstream.request_attempt_count"],
+    // Who served, at which attempt; and whether it was the provider at all or Envoy's own reply.
+    response_attributes: ["xds.cluster_name", "upstream.address", "upstream.request_attempt_count", "response.code_details"],
   });
 }
 

@@ -1,0 +1,161 @@
+import type { Frame, HeaderView } from "../core/codec.ts";
+import type { Denial, DenialCode } from "../core/denials.ts";
+import { estimateUsage } from "../core/estimate.ts";
+import { costNanoUsd, formatUsd } from "../core/money.ts";
+import type { Ending } from "../core/record.ts";
+import type { Usage } from "../core/usage.ts";
+import { evidenceHeaders, renderDenial } from "./reply.ts";
+import type { LocalReply, PipelineDeps, Work } from "./work.ts";
+
+/** What Envoy says of the answer besides its headers. */
+export interface AnswerOrigin {
+  readonly cluster: string | undefined;
+  readonly attempts: number | undefined;
+  /** `response.code_details`: `via_upstream` for a provider's own answer, else why Envoy answered itself. */
+  readonly details: string | undefined;
+}
+
+/**
+ * Takes the response headers in and says how the answer is treated. stream: headers go on at once and the body as it is
+ * read. hold: everything waits until the body was judged (unary answers, errors, answers of Envoy's own, encoded bodies).
+ * Decided from surface and request, never from the content type, which providers get wrong.
+ */
+export function openAnswer(work: Work, head: HeaderView, origin: AnswerOrigin, deps: PipelineDeps): "hold" | "stream" {
+  work.headersMs = deps.clock.monotonicMs();
+  work.status = Number(head.get(":status") ?? 0);
+  work.localReply = !work.forwarded || (origin.details !== undefined && origin.details !== "via_upstream");
+  work.attempts = work.forwarded ? (origin.attempts ?? 1) : undefined;
+  if (work.localReply) return "hold";
+  work.servedBy = origin.cluster;
+  const encoding = head.get("content-encoding");
+  if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
+    work.denial = { code: "upstream_invalid", detail: "The provider sent an encoded answer that was not asked for." };
+    return "hold";
+  }
+  const { codec, request } = work;
+  if (codec?.openAnswer === undefined || request === undefined) return "hold";
+  work.reader = codec.openAnswer({ view: request.view, usageForced: work.usageForced, status: work.status, contentType: head.get("content-type") ?? "" });
+  return request.view.streaming && work.status < 400 ? "stream" : "hold";
+}
+
+/** The headers of an answer that passes on: ours on top, the provider's account and cookies out. */
+export function answerHeaders(work: Work): { readonly set: readonly [string, string][]; readonly remove: readonly string[] } {
+  return { set: evidenceHeaders(work), remove: PRIVATE_ANSWER_HEADERS };
+}
+
+/** Headers that tell one tenant of an account or session it shares with others. */
+const PRIVATE_ANSWER_HEADERS: readonly string[] = ["set-cookie", "openai-organization", "openai-project", "anthropic-organization-id"];
+
+/** Reads a piece of a streamed answer; notes the first token's time. */
+export function feed(work: Work, chunk: Uint8Array, deps: PipelineDeps): readonly Frame[] {
+  if (work.reader === undefined) return [];
+  const frames = work.reader.push(chunk);
+  if (work.firstTokenMs === undefined && frames.some((frame) => frame.deltas.length > 0)) work.firstTokenMs = deps.clock.monotonicMs();
+  return frames;
+}
+
+/** A held answer, judged: passed on as it is, or replaced by a reply of ours; and how the exchange ends with it. */
+export type Judgement =
+  | { readonly as: "pass"; readonly ending: Ending; readonly set: readonly [string, string][]; readonly remove: readonly string[]; readonly body: Buffer }
+  | { readonly as: "replace"; readonly ending: Ending; readonly reply: LocalReply };
+
+/** `denial` is set when the wait for the body ended otherwise (a timer, a cap, a fault). */
+export function judgeAnswer(work: Work, body: Buffer, denial: Denial | undefined, deps: PipelineDeps): Judgement {
+  const status = work.status ?? 0;
+  if (denial !== undefined) return replace(work, denial, "cut");
+  if (work.localReply) return replace(work, localDenial(work, status), "local_reply");
+  if (work.denial !== undefined) return replace(work, work.denial, "cut");
+  const passed = read(work, body);
+  work.firstTokenMs ??= status < 400 ? deps.clock.monotonicMs() : undefined;
+  settleUsage(work);
+  const set = evidenceHeaders(work);
+  if (status >= 400) {
+    const code = upstreamCode(status);
+    work.denial = { code };
+    if (work.policy?.errors === "normalised" && work.policy.mode === "enforce") return replace(work, { code }, "served");
+    set.push(["x-ai-error", code]);
+  }
+  set.push(...costHeaders(work));
+  // Bytes that only a forced usage report added are taken out again, so the length may differ from what the provider said.
+  if (passed.length !== body.length) set.push(["content-length", String(passed.length)]);
+  return { as: "pass", ending: "served", set, remove: PRIVATE_ANSWER_HEADERS, body: passed };
+}
+
+function replace(work: Work, denial: Denial, ending: Ending): Judgement {
+  work.denial = denial;
+  settleUsage(work);
+  return { as: "replace", ending, reply: renderDenial(denial, work.id, work.dialect, work.facts.framing, evidenceHeaders(work)) };
+}
+
+function read(work: Work, body: Buffer): Buffer {
+  if (work.reader === undefined) return body;
+  const frames = [...work.reader.push(body), ...work.reader.end()];
+  const [only] = frames;
+  if (only !== undefined && frames.length === 1) return Buffer.from(only.bytes.buffer, only.bytes.byteOffset, only.bytes.byteLength);
+  return Buffer.concat(frames.map((frame) => frame.bytes));
+}
+
+/** Why Envoy answered itself, as a code of ours. */
+function localDenial(work: Work, status: number): Denial {
+  if (status === 413) return { code: "input_too_large", detail: `The request body is larger than ${work.snapshot.limits.bodyBytesMax} bytes.` };
+  if (status === 504 || status === 408) {
+    const capped = work.latencyCapMs !== undefined && work.latencyCapMs < (work.policy?.timeouts.requestMs ?? 0);
+    return capped ? { code: "latency_cap" } : { code: "upstream_timeout" };
+  }
+  if (status === 503 || status === 502) return { code: "upstream_error", detail: "The provider could not be reached." };
+  if (status >= 400 && status < 500) return { code: "invalid_request" };
+  return { code: "upstream_error" };
+}
+
+/** A provider's own error, by its status. */
+export function upstreamCode(status: number): DenialCode {
+  if (status === 401 || status === 403) return "upstream_unauthorised";
+  if (status === 408 || status === 504) return "upstream_timeout";
+  if (status === 429) return "upstream_rate_limited";
+  if (status >= 400 && status < 500) return "upstream_invalid";
+  return "upstream_error";
+}
+
+/**
+ * Fixes usage and cost, once, when nothing more can come. The provider's own figures where it gave them; what is missing of
+ * an answer that was made is estimated and marked. An error answer without usage costs nothing.
+ */
+export function settleUsage(work: Work): void {
+  if (work.costNanoUsd !== undefined || !work.forwarded || work.codec === undefined) return;
+  const reported = work.reader?.usage();
+  const summary = work.reader?.summary();
+  const failed = work.status === undefined || work.status >= 400 || work.localReply;
+  const whole = reported !== undefined && (summary?.complete === true || reported.outputTokens !== undefined) && reported.inputTokens !== undefined;
+  if (whole && summary?.complete === true) work.usage = reported;
+  else if (failed && reported === undefined) return;
+  else if (work.codec.operation === "embed" && reported !== undefined) work.usage = reported;
+  else {
+    work.usage = estimateUsage(reported, work.sentBody?.length ?? work.requestBytes, summary?.outputChars ?? 0);
+    work.estimated = true;
+  }
+  const price = work.plan?.chain[0]?.price;
+  if (price !== undefined && work.codec.operation !== "other") work.costNanoUsd = costNanoUsd(work.usage, price);
+}
+
+/** `input=12, cached_input=0, output=5`: the usage as an RFC 9651 dictionary; and the cost in dollars, exact. */
+function costHeaders(work: Work): [string, string][] {
+  const headers: [string, string][] = [];
+  if (work.usage !== undefined) headers.push(["x-ai-usage", usageHeader(work.usage, work.estimated)]);
+  if (work.costNanoUsd !== undefined) headers.push(["x-ai-cost-usd", formatUsd(work.costNanoUsd)]);
+  return headers;
+}
+
+function usageHeader(usage: Usage, estimated: boolean): string {
+  const parts: string[] = [];
+  const add = (name: string, tokens: number | undefined): void => {
+    if (tokens !== undefined) parts.push(`${name}=${tokens}`);
+  };
+  add("input", usage.inputTokens);
+  add("cached_input", usage.cachedInputTokens);
+  add("cache_write", usage.cacheWriteTokens);
+  add("cache_write_1h", usage.cacheWrite1hTokens);
+  add("output", usage.outputTokens);
+  add("reasoning", usage.reasoningTokens);
+  if (estimated) parts.push("estimated");
+  return parts.join(", ");
+}

@@ -1,0 +1,188 @@
+import { hash } from "node:crypto";
+import type { Codec, RequestChange } from "../core/codec.ts";
+import type { Denial } from "../core/denials.ts";
+import { applyEdits, type JsonDoc, type JsonError, parseJson, parseJsonSliced } from "../core/json.ts";
+import { YIELD_CHARS } from "../core/limits.ts";
+import type { Plan, Target } from "../core/policy.ts";
+import type { OpenEntry } from "../core/record.ts";
+import type { Result } from "../core/result.ts";
+import { readContract } from "./contract.ts";
+import { answer, refuse } from "./reply.ts";
+import { runStages } from "./run.ts";
+import type { LocalReply, PipelineDeps, Work } from "./work.ts";
+
+/** What Envoy is told about a request that may go. */
+export interface Forward {
+  readonly set: readonly (readonly [string, string])[];
+  readonly remove: readonly string[];
+  /** undefined: the caller's bytes. */
+  readonly body: Buffer | undefined;
+  readonly chain: readonly string[];
+}
+
+/**
+ * The decision on one request: read it, resolve the policy, run the stages, lay the plan, write the open entry.
+ * Gives what to forward, or the reply in its place. `body` is undefined where the request has none.
+ */
+export async function decide(
+  work: Work,
+  body: Buffer | undefined,
+  deps: PipelineDeps,
+): Promise<{ readonly forward: Forward } | { readonly reply: LocalReply; readonly answered: boolean }> {
+  const no = (denial: Denial): { readonly reply: LocalReply; readonly answered: boolean } => ({ reply: refuse(work, denial), answered: false });
+  const { codec, principal } = work;
+  if (codec === undefined || principal === undefined) return no({ code: "internal" });
+  work.requestBytes = body?.length ?? 0;
+
+  const problem = await read(work, codec, body);
+  if (problem !== undefined) return no(problem);
+  const unfit = resolve(work, principal.tenant);
+  if (unfit !== undefined) return no(unfit);
+  const denial = await runStages(work, deps.clock.monotonicMs);
+  if (denial !== undefined) return no(denial);
+
+  if (codec.answerList !== undefined) return list(work, codec, no);
+  const { plan } = work;
+  const target = plan?.chain[0];
+  if (plan === undefined || target === undefined) return no({ code: "no_target" });
+  const forward = layOut(work, codec, plan, target, deps);
+  const opened = await deps.audit.open(openEntry(work, target));
+  if (!opened.ok && work.policy?.evidenceFault !== "drop")
+    return no({ code: "store_unavailable", detail: "The record of this call cannot be written, so it was not made." });
+  work.opened = opened.ok;
+  return { forward };
+}
+
+/** Parses the body once and has the codec read it. */
+async function read(work: Work, codec: Codec, body: Buffer | undefined): Promise<Denial | undefined> {
+  if (codec.readRequest === undefined) return undefined;
+  if (body === undefined || body.length === 0) return { code: "invalid_request", detail: "The request has no body." };
+  const max = work.snapshot.limits.bodyBytesMax;
+  if (body.length > max) return { code: "input_too_large", detail: `The request body is larger than ${max} bytes.` };
+  work.requestDigest = hash("sha256", body, "hex");
+  const parsed: Result<JsonDoc, JsonError> = body.length > YIELD_CHARS ? await parseJsonSliced(body) : parseJson(body);
+  if (!parsed.ok) return { code: "invalid_request", detail: `The body is not acceptable JSON: ${parsed.error.code.replaceAll("_", " ")} at ${parsed.error.at}.` };
+  const view = codec.readRequest(parsed.value, work.facts);
+  if (!view.ok) return { code: view.error.code, detail: view.error.message };
+  work.request = { doc: parsed.value, facts: work.facts, view: view.value };
+  return undefined;
+}
+
+const NO_MEMBERS: ReadonlyMap<string, string> = new Map();
+
+/** Contract, use case and policy. A use case that is not the app's is refused in every rollout mode: it is who one is, not a rule. */
+function resolve(work: Work, tenant: string): Denial | undefined {
+  const { principal, snapshot } = work;
+  if (principal === undefined) return { code: "internal" };
+  const contract = readContract(work.head, work.request?.view.contractFields ?? NO_MEMBERS, principal);
+  work.contract = contract;
+  const claimed = contract.values.useCase;
+  if (principal.useCase !== undefined && claimed !== undefined && claimed !== principal.useCase)
+    return { code: "forbidden", detail: "This credential is bound to another use case than x-ai-use-case names." };
+  const useCase = principal.useCase ?? claimed ?? snapshot.defaultUseCase(principal);
+  if (useCase !== undefined && !snapshot.allowsUseCase(principal, useCase))
+    return { code: "forbidden", detail: "x-ai-use-case names a use case that this app may not use." };
+  if (contract.values.tenant !== undefined && contract.values.tenant !== tenant) return { code: "forbidden" };
+  work.useCase = useCase;
+  work.policy = snapshot.resolve(principal, useCase);
+  return undefined;
+}
+
+function list(work: Work, codec: Codec, no: (denial: Denial) => { readonly reply: LocalReply; readonly answered: boolean }) {
+  const models = (work.candidates ?? []).map(({ model }) => ({ id: model.name, ownedBy: model.targets[0]?.provider.name ?? "sluice", createdUnixS: 0 }));
+  const value = codec.answerList?.(models, work.facts);
+  if (value === undefined) return no({ code: "model_not_allowed", detail: "No such model for this use case. GET /v1/models lists those it may call." });
+  return { reply: answer(work, value), answered: true };
+}
+
+/** Path, headers, body and chain for the provider. */
+function layOut(work: Work, codec: Codec, plan: Plan, target: Target, deps: PipelineDeps): Forward {
+  const inForce = work.policy?.mode === "enforce";
+  const model = work.change.model ?? work.request?.view.model ?? target.model;
+  const streaming = work.request?.view.streaming === true;
+  const change: RequestChange = inForce ? { ...work.change, dropContractFields: true, ...(streaming ? { reportUsage: true } : {}) } : work.change;
+  const body = edited(work, codec, change);
+  work.sentBody = body;
+  const path = codec.upstreamPath?.(work.facts, model) ?? work.target.path;
+  const set: [string, string][] = [
+    [":path", target.provider.basePath + path],
+    ...timeoutHeaders(work, deps),
+  ];
+  if (body !== undefined) set.push(["content-length", String(body.length)]);
+  return { set, remove: unforwarded(work), body, chain: plan.chain.map((member) => clusterOf(member, work.principal?.tenant)) };
+}
+
+export function clusterOf(target: Target, tenant: string | undefined): string {
+  const own = tenant === undefined ? undefined : target.provider.tenantClusters.get(tenant);
+  return own ?? target.provider.cluster;
+}
+
+function edited(work: Work, codec: Codec, change: RequestChange): Buffer | undefined {
+  const { request } = work;
+  if (request === undefined || codec.editRequest === undefined) return undefined;
+  const edits = codec.editRequest(request, change);
+  if (edits.length === 0) return undefined;
+  if (change.reportUsage === true) work.usageForced = codec.editRequest(request, { reportUsage: true }).length > 0;
+  const body = Buffer.from(applyEdits(request.doc, edits));
+  work.sentDigest = hash("sha256", body, "hex");
+  return body;
+}
+
+/** Envoy's own steering headers; the filter's mutation rules allow just these. Envoy's timers stand above Sluice's own. */
+function timeoutHeaders(work: Work, deps: PipelineDeps): [string, string][] {
+  const { policy } = work;
+  if (policy === undefined) return [];
+  const spent = deps.clock.monotonicMs() - work.arrivedMs;
+  const total = Math.min(policy.timeouts.requestMs, work.latencyCapMs ?? Number.POSITIVE_INFINITY);
+  // A running stream is ended by Sluice, well formed, at `total`; Envoy would reset it, so its own timer comes a little later.
+  const grace = work.request?.view.streaming === true ? STREAM_GRACE_MS : 0;
+  const headers: [string, string][] = [
+    ["x-envoy-upstream-rq-timeout-ms", String(Math.max(1, Math.round(total - spent)) + grace)],
+    ["x-envoy-upstream-rq-per-try-timeout-ms", String(policy.timeouts.perTryMs)],
+    ["x-envoy-max-retries", String(policy.retry.attempts - 1)],
+  ];
+  if (policy.retry.attempts > 1 && policy.retry.on.length > 0) {
+    headers.push(["x-envoy-retry-on", policy.retry.on.map((cause) => RETRY_ON[cause]).join(",")]);
+    if (policy.retry.on.includes("rate_limited")) headers.push(["x-envoy-retriable-status-codes", "429"]);
+  }
+  return headers;
+}
+
+/** How long after Sluice's own timer Envoy's would reset a stream. */
+const STREAM_GRACE_MS = 2_000;
+
+/** Policy words as Envoy's (router filter documentation, x-envoy-retry-on). */
+const RETRY_ON = {
+  connect: "connect-failure,refused-stream,reset-before-request",
+  "5xx": "5xx",
+  rate_limited: "retriable-status-codes",
+  // A try that ran out of its time is a reset of the upstream request for the router.
+  timeout: "reset",
+} as const;
+
+const ALWAYS_FORWARDED = new Set(["content-type", "content-length", "accept", "user-agent"]);
+
+/** Everything that came and is not on the format's allow-list: contract headers, cookies, credentials, forwarding headers. */
+function unforwarded(work: Work): readonly string[] {
+  const allowed = work.dialect.forwardedHeaders;
+  const remove: string[] = [];
+  for (const name of work.head.names()) {
+    if (!name.startsWith(":") && name !== "host" && !ALWAYS_FORWARDED.has(name) && !allowed.includes(name)) remove.push(name);
+  }
+  return remove;
+}
+
+function openEntry(work: Work, target: Target): OpenEntry {
+  return {
+    id: work.id,
+    time: new Date(work.arrivedWallMs).toISOString(),
+    tenant: work.principal?.tenant ?? "",
+    app: work.principal?.app ?? "",
+    ...(work.useCase === undefined ? {} : { useCase: work.useCase }),
+    surface: work.codec?.surface ?? "",
+    provider: target.provider.name,
+    model: target.model,
+    policy: { name: work.policy?.name ?? "", version: work.snapshot.version, hash: work.snapshot.hash },
+  };
+}
+

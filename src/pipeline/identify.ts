@@ -1,0 +1,121 @@
+import type { RequestTarget } from "../core/codec.ts";
+import type { Dialect } from "../core/view.ts";
+import type { Principal } from "../core/policy.ts";
+import { refuse } from "./reply.ts";
+import type { LocalReply, PipelineDeps, RequestHead, Work } from "./work.ts";
+
+/** Takes method, path and query apart, finds the surface, starts the evidence. Never fails: what is wrong is `admit`'s to say. */
+export function begin(head: RequestHead, deps: PipelineDeps): Work {
+  const target = readTarget(head);
+  const snapshot = deps.snapshot();
+  const found = deps.findCodec(target, head);
+  return {
+    id: deps.newId(),
+    arrivedWallMs: deps.clock.wallMs(),
+    arrivedMs: deps.clock.monotonicMs(),
+    head,
+    target,
+    snapshot,
+    codec: found?.codec,
+    facts: found?.facts ?? {},
+    dialect: deps.dialects[found?.codec.dialect ?? guessDialect(target, head)],
+    principal: undefined,
+    contract: undefined,
+    useCase: undefined,
+    policy: undefined,
+    request: undefined,
+    candidates: undefined,
+    plan: undefined,
+    change: {},
+    answerHeaders: [],
+    entries: [],
+    warnings: [],
+    latencyCapMs: undefined,
+    usageForced: false,
+    denial: undefined,
+    decision: "allowed",
+    forwarded: false,
+    opened: false,
+    sentBody: undefined,
+    requestBytes: 0,
+    requestDigest: undefined,
+    sentDigest: undefined,
+    status: undefined,
+    servedBy: undefined,
+    attempts: undefined,
+    localReply: false,
+    reader: undefined,
+    answerBytes: 0,
+    answerSentBytes: 0,
+    usage: undefined,
+    estimated: false,
+    costNanoUsd: undefined,
+    decidedMs: undefined,
+    headersMs: undefined,
+    firstTokenMs: undefined,
+    sidecarMs: 0,
+  };
+}
+
+function readTarget(head: RequestHead): RequestTarget {
+  const full = head.get(":path") ?? "/";
+  const mark = full.indexOf("?");
+  return {
+    method: head.get(":method") ?? "",
+    path: mark < 0 ? full : full.slice(0, mark),
+    query: new URLSearchParams(mark < 0 ? "" : full.slice(mark + 1)),
+  };
+}
+
+/** Whose error object a caller on an unknown path most likely reads. */
+function guessDialect(target: RequestTarget, head: RequestHead): Dialect {
+  if (head.get("anthropic-version") !== undefined || target.path.startsWith("/v1/messages")) return "anthropic";
+  if (target.path.startsWith("/v1beta/") || head.get("x-goog-api-key") !== undefined || target.query.has("key")) return "gemini";
+  return "openai";
+}
+
+/** The early checks, before a body is read: surface, size, encoding, credential. undefined: go on. */
+export function admit(work: Work, deps: PipelineDeps): LocalReply | undefined {
+  if (deps.overloaded(work.snapshot)) return refuse(work, { code: "overloaded", retryAfterMs: 1000 });
+  if (work.codec === undefined) return refuse(work, unsupported(work));
+  const principal = authenticate(work, deps);
+  if (principal === undefined) return refuse(work, { code: "unauthenticated" });
+  work.principal = principal;
+  const encoding = work.head.get("content-encoding");
+  if (encoding !== undefined && encoding.toLowerCase() !== "identity")
+    return refuse(work, { code: "invalid_request", detail: "Compressed request bodies are not accepted. Send the body without content-encoding." });
+  const max = work.snapshot.limits.bodyBytesMax;
+  if (Number(work.head.get("content-length") ?? 0) > max)
+    return refuse(work, { code: "input_too_large", detail: `The request body is larger than ${max} bytes.` });
+  return undefined;
+}
+
+const unsupported = (work: Work): { readonly code: "unsupported_surface"; readonly detail: string } => ({
+  code: "unsupported_surface",
+  // Method and path are the caller's own words, but a path may hold anything: it is left out.
+  detail: `${/^[A-Z]{1,10}$/.test(work.target.method) ? work.target.method : "This method"} on this path is not served by the gateway.`,
+});
+
+/** Every place where an SDK may put its key, the usual first. */
+function credentialsOf(work: Work): readonly string[] {
+  const found: string[] = [];
+  const bearer = /^bearer +(\S+)$/i.exec(work.head.get("authorization") ?? "")?.[1];
+  for (const candidate of [bearer, work.head.get("x-api-key"), work.head.get("api-key"), work.head.get("x-goog-api-key"), work.target.query.get("key")]) {
+    if (candidate !== undefined && candidate !== null && candidate !== "" && !found.includes(candidate)) found.push(candidate);
+  }
+  return found;
+}
+
+/** The first credential that proves someone; different principals in one call are nobody. */
+function authenticate(work: Work, deps: PipelineDeps): Principal | undefined {
+  let proven: Principal | undefined;
+  const now = deps.clock.wallMs();
+  for (const credential of credentialsOf(work)) {
+    const principal = work.snapshot.authenticate(credential, now);
+    if (typeof principal === "string") continue;
+    if (proven !== undefined && proven.credentialId !== principal.credentialId) return undefined;
+    proven = principal;
+  }
+  return proven;
+}
+

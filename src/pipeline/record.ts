@@ -1,0 +1,119 @@
+import type { Ending, ExchangeRecord } from "../core/record.ts";
+import { settleUsage } from "./answer.ts";
+import type { PipelineDeps, Work } from "./work.ts";
+
+const round = (ms: number): number => Math.round(ms * 1000) / 1000;
+
+/**
+ * The evidence of one exchange, from what its work knows at the end. No content: names of the policy, numbers, digests,
+ * and the few words of the caller that the contract's patterns limit.
+ */
+export function makeRecord(work: Work, ending: Ending, answerDigest: string | undefined, deps: PipelineDeps): ExchangeRecord {
+  settleUsage(work);
+  const { policy, snapshot, codec, plan, contract } = work;
+  const values = contract?.values ?? {};
+  const target = work.forwarded ? plan?.chain[0] : undefined;
+  const requestId = work.head.get("x-request-id");
+  const traceparent = work.head.get("traceparent");
+  const view = work.request?.view;
+  return {
+    v: 1,
+    id: work.id,
+    time: new Date(work.arrivedWallMs).toISOString(),
+    ...defined({
+      requestId: requestId !== undefined && /^[\x21-\x7e]{1,128}$/.test(requestId) ? requestId : undefined,
+      traceparent: traceparent !== undefined && /^[0-9a-f-]{55}$/.test(traceparent) ? traceparent : undefined,
+      tenant: work.principal?.tenant,
+      app: work.principal?.app,
+      user: values.user,
+      channel: values.channel,
+      useCase: work.useCase,
+      conversation: values.conversation,
+      dataClass: values.dataClass,
+      credential: work.principal === undefined ? undefined : { kind: work.principal.credentialKind, id: work.principal.credentialId },
+    }),
+    method: work.target.method.slice(0, 16),
+    path: recordedPath(work),
+    ...defined({
+      surface: codec?.surface,
+      operation: codec?.operation,
+      streaming: view?.streaming,
+      modelAsked: view?.model?.slice(0, 256),
+      policy: policy === undefined ? undefined : { name: policy.name, version: snapshot.version, hash: snapshot.hash },
+    }),
+    stages: work.entries,
+    ...defined({ unknownFields: contract === undefined || contract.unknown.length === 0 ? undefined : contract.unknown }),
+    decision: work.decision,
+    ...defined({
+      code: work.denial?.code,
+      reason: work.denial?.detail,
+      model: target === undefined ? undefined : plan?.choice.model.name,
+      target: target === undefined ? undefined : { provider: target.provider.name, model: target.model, ...defined({ region: target.region }), cluster: clusterName(work) },
+      servedBy: work.servedBy,
+      attempts: work.attempts,
+      status: work.status,
+    }),
+    ending,
+    ...defined({ answer: answerOf(work), usage: work.usage, cost: costOf(work) }),
+    ms: {
+      total: round(deps.clock.monotonicMs() - work.arrivedMs),
+      sidecar: round(work.sidecarMs),
+      ...defined({
+        decided: since(work, work.decidedMs),
+        upstream: work.forwarded ? since(work, work.headersMs) : undefined,
+        firstToken: since(work, work.firstTokenMs),
+      }),
+    },
+    bytes: {
+      request: work.requestBytes,
+      answer: work.answerBytes,
+      ...defined({ requestSent: work.sentBody?.length, answerSent: work.answerSentBytes === work.answerBytes ? undefined : work.answerSentBytes }),
+    },
+    digests: defined({ request: work.requestDigest, requestSent: work.sentDigest, answer: answerDigest }),
+  };
+}
+
+/** Paths of known surfaces hold no secret; an unknown path may hold anything, so only its length is kept. */
+function recordedPath(work: Work): string {
+  return work.codec === undefined ? `(unknown, ${work.target.path.length} characters)` : work.target.path.slice(0, 512);
+}
+
+function clusterName(work: Work): string {
+  const target = work.plan?.chain[0];
+  const tenant = work.principal?.tenant;
+  return (tenant === undefined ? undefined : target?.provider.tenantClusters.get(tenant)) ?? target?.provider.cluster ?? "";
+}
+
+const since = (work: Work, at: number | undefined): number | undefined => (at === undefined ? undefined : round(at - work.arrivedMs));
+
+function answerOf(work: Work): ExchangeRecord["answer"] {
+  if (work.reader === undefined) return undefined;
+  const summary = work.reader.summary();
+  return {
+    complete: summary.complete,
+    ...defined({
+      finishReasons: summary.finishReasons.length === 0 ? undefined : summary.finishReasons,
+      model: summary.model?.slice(0, 256),
+      responseId: summary.responseId?.slice(0, 256),
+      error: summary.error?.slice(0, 128),
+      toolCalls: summary.toolCalls.length === 0 ? undefined : summary.toolCalls.slice(0, 64).map((name) => name.slice(0, 128)),
+      unknownEvents: summary.unknownEvents === 0 ? undefined : summary.unknownEvents,
+      invalidEvents: summary.invalidEvents === 0 ? undefined : summary.invalidEvents,
+    }),
+  };
+}
+
+function costOf(work: Work): ExchangeRecord["cost"] {
+  const price = work.plan?.chain[0]?.price;
+  if (work.costNanoUsd === undefined || price === undefined) return undefined;
+  return { nanoUsd: work.costNanoUsd, price: price.source, estimated: work.estimated };
+}
+
+/** Leaves out what is undefined, so that a record holds only what is known. */
+type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & { [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined> };
+function defined<T extends object>(members: T): Defined<T>;
+function defined(members: Record<string, unknown>): Record<string, unknown> {
+  const kept: Record<string, unknown> = {};
+  for (const key in members) if (members[key] !== undefined) kept[key] = members[key];
+  return kept;
+}

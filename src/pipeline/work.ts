@@ -1,0 +1,94 @@
+import type { AnswerReader, Codec, DialectSpec, HeaderView, ParsedRequest, PathFacts, RequestChange, RequestTarget } from "../core/codec.ts";
+import type { Contract } from "../core/contract.ts";
+import type { Denial, DenialCode } from "../core/denials.ts";
+import type { Plan, Principal } from "../core/policy.ts";
+import type { Decision, StageEntry } from "../core/record.ts";
+import type { PolicySnapshot, ResolvedPolicy } from "../core/snapshot.ts";
+import type { ModelChoice } from "../core/policy.ts";
+import type { Usage } from "../core/usage.ts";
+import type { AuditPort } from "../ports/audit.ts";
+import type { Clock } from "../ports/clock.ts";
+
+/** Request headers with the names that came, for the outbound allow-list. */
+export interface RequestHead extends HeaderView {
+  names(): Iterable<string>;
+}
+
+/** What the pipeline needs from outside; put together by the composition root. */
+export interface PipelineDeps {
+  readonly clock: Clock;
+  readonly audit: AuditPort;
+  /** The policy in force now; an exchange takes it once. */
+  readonly snapshot: () => PolicySnapshot;
+  readonly findCodec: (target: RequestTarget, head: HeaderView) => { readonly codec: Codec; readonly facts: PathFacts } | undefined;
+  readonly dialects: Readonly<Record<Codec["dialect"], DialectSpec>>;
+  readonly newId: () => string;
+  /** Refuses new exchanges as `overloaded`: too many, too many bytes, or draining. */
+  readonly overloaded: (snapshot: PolicySnapshot) => boolean;
+}
+
+/** A whole answer of Sluice's own. */
+export interface LocalReply {
+  readonly status: number;
+  readonly headers: readonly (readonly [string, string])[];
+  readonly body: Uint8Array;
+  /** Our code, for Envoy's log. */
+  readonly details: string;
+}
+
+/** What the pipeline knows of one exchange, filled in as it goes; the record is made from it at the end. */
+export interface Work {
+  readonly id: string;
+  readonly arrivedWallMs: number;
+  readonly arrivedMs: number;
+  readonly head: RequestHead;
+  readonly target: RequestTarget;
+  readonly snapshot: PolicySnapshot;
+  readonly codec: Codec | undefined;
+  readonly facts: PathFacts;
+  readonly dialect: DialectSpec;
+  principal: Principal | undefined;
+  contract: Contract | undefined;
+  useCase: string | undefined;
+  policy: ResolvedPolicy | undefined;
+  request: ParsedRequest | undefined;
+  candidates: readonly ModelChoice[] | undefined;
+  plan: Plan | undefined;
+  /** Changes that rules in enforce asked for. */
+  change: RequestChange;
+  /** Headers that stages put on the answer. */
+  readonly answerHeaders: [string, string][];
+  readonly entries: StageEntry[];
+  /** Codes that a rule in warn would have refused with. */
+  readonly warnings: DenialCode[];
+  latencyCapMs: number | undefined;
+  usageForced: boolean;
+  denial: Denial | undefined;
+  decision: Decision;
+  /** The request was given to Envoy to send on. */
+  forwarded: boolean;
+  opened: boolean;
+  /** The body for the provider, where it differs from the caller's. */
+  sentBody: Buffer | undefined;
+  requestBytes: number;
+  requestDigest: string | undefined;
+  sentDigest: string | undefined;
+
+  // The answer.
+  status: number | undefined;
+  servedBy: string | undefined;
+  attempts: number | undefined;
+  localReply: boolean;
+  reader: AnswerReader | undefined;
+  answerBytes: number;
+  answerSentBytes: number;
+  usage: Usage | undefined;
+  estimated: boolean;
+  costNanoUsd: number | undefined;
+
+  // Times, monotonic milliseconds.
+  decidedMs: number | undefined;
+  headersMs: number | undefined;
+  firstTokenMs: number | undefined;
+  sidecarMs: number;
+}

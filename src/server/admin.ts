@@ -1,0 +1,58 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { err, ok, type Result } from "../core/result.ts";
+
+/** What the admin port shows; all of it safe to show: no secret, no content. */
+export interface AdminView {
+  /** Serving exchanges; false while starting and draining. */
+  ready(): boolean;
+  /** The policy in force, without secrets, as JSON. */
+  policy(): unknown;
+  /** Counters, Prometheus text format. */
+  metrics(): string;
+}
+export interface AdminServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+const PLAIN = "text/plain; charset=utf-8";
+
+/** Health, readiness, metrics and the effective policy over plain HTTP; meant for loopback. */
+export async function serveAdmin(address: { readonly host: string; readonly port: number }, view: AdminView): Promise<Result<AdminServer, string>> {
+  const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) => answer(request, response, view));
+  return new Promise((resolve) => {
+    server.once("error", (cause: NodeJS.ErrnoException) =>
+      resolve(err(cause.code === "EADDRINUSE" ? `the admin port ${address.host}:${address.port} is taken; choose another with --admin` : cause.message)),
+    );
+    server.listen(address.port, address.host, () => resolve(ok({ port: portOf(server), close: () => close(server) })));
+  });
+}
+
+function answer(request: IncomingMessage, response: ServerResponse, view: AdminView): void {
+  const send = (status: number, type: string, body: string): void => {
+    response.writeHead(status, { "content-type": type, "cache-control": "no-store" }).end(body);
+  };
+  if (request.method !== "GET" && request.method !== "HEAD") return send(405, PLAIN, "only GET\n");
+  switch ((request.url ?? "/").split("?")[0]) {
+    case "/healthz":
+      return send(200, PLAIN, "ok\n");
+    case "/readyz":
+      return view.ready() ? send(200, PLAIN, "ready\n") : send(503, PLAIN, "not ready\n");
+    case "/metrics":
+      return send(200, "text/plain; version=0.0.4; charset=utf-8", view.metrics());
+    case "/policy":
+      return send(200, "application/json", `${JSON.stringify(view.policy(), null, 2)}\n`);
+    default:
+      return send(404, PLAIN, "GET /healthz, /readyz, /metrics or /policy\n");
+  }
+}
+
+const portOf = (server: Server): number => {
+  const address = server.address();
+  return typeof address === "object" && address !== null ? address.port : 0;
+};
+const close = (server: Server): Promise<void> =>
+  new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });

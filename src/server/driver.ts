@@ -1,0 +1,379 @@
+/**
+ * Drives one gRPC stream of Envoy's: receive, step, do, send. The order of phases is the machine's (exchange/exchange.ts), what
+ * is decided is the pipeline's; this file moves bytes between them, keeps the timers, and is the one place that catches the
+ * unexpected.
+ */
+import { createHash, hash, type Hash } from "node:crypto";
+import type { Frame } from "../core/codec.ts";
+import type { Denial } from "../core/denials.ts";
+import type { Ending } from "../core/record.ts";
+import { decode, type EnvoyMessage, Head, modeProblem } from "../envoy/decode.ts";
+import { encodeAnswerBody, encodeAnswerHeaders, encodeContinue, encodeForward, encodeReply } from "../envoy/encode.ts";
+import type { WireRequest, WireResponse } from "../envoy/wire.ts";
+import { type Command, type Exchange, type Input, START, step } from "../exchange/exchange.ts";
+import { answerHeaders, feed, judgeAnswer, type Judgement, openAnswer } from "../pipeline/answer.ts";
+import { decide, type Forward } from "../pipeline/decide.ts";
+import { admit, begin } from "../pipeline/identify.ts";
+import { makeRecord } from "../pipeline/record.ts";
+import { refuse } from "../pipeline/reply.ts";
+import type { LocalReply, PipelineDeps, Work } from "../pipeline/work.ts";
+import type { Log } from "../ports/log.ts";
+import type { Capacity } from "./capacity.ts";
+import type { Metrics } from "./metrics.ts";
+
+/** Envoy's side of the stream, as much of it as the driver uses. */
+export interface Wire {
+  send(message: WireResponse): void;
+  /** Ends the call with a status other than OK; Envoy fails the exchange closed. */
+  fail(why: string): void;
+}
+
+export interface DriverDeps extends PipelineDeps {
+  readonly capacity: Capacity;
+  readonly metrics: Metrics;
+  readonly log: Log;
+}
+
+const NO_BYTES = Buffer.alloc(0);
+
+export class Driver {
+  readonly #wire: Wire;
+  readonly #deps: DriverDeps;
+  #now: Exchange = START;
+  #work: Work | undefined;
+  #first = true;
+  #bytes: Buffer = NO_BYTES;
+  #responseHead: Head | undefined;
+  #origin: { cluster: string | undefined; attempts: number | undefined; details: string | undefined } = NO_ORIGIN;
+  #reply: LocalReply | undefined;
+  #forward: Forward | undefined;
+  #judgement: Judgement | undefined;
+  #held: Buffer[] = [];
+  #heldBytes = 0;
+  #answerHash: Hash | undefined;
+  #answerDigest: string | undefined;
+  #hasBody = true;
+  #totalTimer: NodeJS.Timeout | undefined;
+  #idleTimer: NodeJS.Timeout | undefined;
+  #expiry: Denial | undefined;
+  #deciding: Promise<void> | undefined;
+
+  constructor(wire: Wire, deps: DriverDeps) {
+    this.#wire = wire;
+    this.#deps = deps;
+    deps.capacity.exchanges += 1;
+  }
+
+  /** One message of Envoy's. */
+  receive(wire: WireRequest): void {
+    const started = this.#deps.clock.monotonicMs();
+    if (this.#first) {
+      this.#first = false;
+      const problem = modeProblem(wire);
+      if (problem !== undefined) {
+        this.#deps.log.error("ext_proc_misconfigured", { problem });
+        this.#dispatch({ on: "fault" });
+        return;
+      }
+    }
+    const message = decode(wire);
+    if (message.phase === "invalid") this.#dispatch({ on: "fault" });
+    else this.#dispatch(this.#take(message));
+    if (this.#work !== undefined) this.#work.sidecarMs += this.#deps.clock.monotonicMs() - started;
+  }
+
+  /** Envoy closed its side, cleanly or not: the exchange is over. */
+  closed(): void {
+    this.#dispatch({ on: "closed" });
+  }
+
+  #take(message: EnvoyMessage): Input {
+    switch (message.phase) {
+      case "request_headers":
+        this.#work = begin(message.head, this.#deps);
+        return { on: message.phase, end: message.end };
+      case "response_headers":
+        this.#responseHead = message.head;
+        this.#hasBody = !message.end;
+        this.#origin = message.servedBy ?? NO_ORIGIN;
+        return { on: message.phase, end: message.end };
+      case "request_body":
+      case "response_body":
+        this.#bytes = message.bytes;
+        return { on: message.phase, end: message.end };
+      default:
+        return { on: message.phase };
+    }
+  }
+
+  /** The one catch for the unexpected: the cause is logged, the caller gets a text of the table, never a bypass. */
+  #dispatch(input: Input): void {
+    try {
+      this.#advance(input);
+    } catch (cause) {
+      this.#deps.log.error("exchange_fault", { id: this.#work?.id, state: this.#now.state, cause });
+      try {
+        this.#advance({ on: "fault" });
+      } catch (second) {
+        this.#deps.log.error("exchange_fault", { id: this.#work?.id, state: this.#now.state, cause: second });
+        this.#wire.fail("internal");
+      }
+    }
+  }
+
+  #advance(input: Input): void {
+    const [next, commands] = step(this.#now, input);
+    this.#now = next;
+    for (const command of commands) this.#execute(command);
+  }
+
+  #execute(command: Command): void {
+    switch (command.do) {
+      case "identify":
+        return this.#identify();
+      case "decide":
+        return this.#decide(command.at);
+      case "continue":
+        return this.#wire.send(encodeContinue(command.at));
+      case "forward":
+        return this.#sendForward(command.at);
+      case "reply":
+        return this.#sendReply();
+      case "open":
+        return this.#open();
+      case "hold":
+        return this.#hold();
+      case "judge":
+        return this.#judge(command.why);
+      case "release":
+        return this.#release(command.end);
+      case "stream_headers":
+        return this.#streamHeaders();
+      case "feed":
+        return this.#feed(command.end);
+      case "flush":
+        return this.#sendFrames(this.#requireWork().reader?.end() ?? [], false);
+      case "tail":
+        return this.#tail(command.why);
+      case "fail":
+        this.#deps.log.error("exchange_failed", { id: this.#work?.id, why: command.why });
+        return this.#wire.fail(command.why);
+      case "settle":
+        return this.#settle(command.ending);
+    }
+  }
+
+  #requireWork(): Work {
+    if (this.#work === undefined) throw new Error("no request headers yet");
+    return this.#work;
+  }
+
+  #identify(): void {
+    const reply = admit(this.#requireWork(), this.#deps);
+    this.#reply = reply;
+    this.#advance({ on: "identified", reply: reply === undefined ? undefined : "refused" });
+  }
+
+  #decide(at: "request_headers" | "request_body"): void {
+    const work = this.#requireWork();
+    const body = at === "request_body" ? this.#bytes : undefined;
+    this.#grow(body?.length ?? 0);
+    const started = this.#deps.clock.monotonicMs();
+    this.#deciding = decide(work, body, this.#deps).then(
+      (outcome) => {
+        this.#deciding = undefined;
+        work.sidecarMs += this.#deps.clock.monotonicMs() - started;
+        if ("forward" in outcome) {
+          this.#forward = outcome.forward;
+          this.#dispatch({ on: "decided", reply: undefined });
+        } else {
+          this.#reply = outcome.reply;
+          this.#dispatch({ on: "decided", reply: outcome.answered ? "answered" : "refused" });
+        }
+      },
+      (cause: unknown) => {
+        this.#deciding = undefined;
+        this.#deps.log.error("exchange_fault", { id: work.id, state: this.#now.state, cause });
+        this.#dispatch({ on: "fault" });
+      },
+    );
+  }
+
+  #sendForward(at: "request_headers" | "request_body"): void {
+    const work = this.#requireWork();
+    const forward = this.#forward;
+    if (forward === undefined) throw new Error("forward without a plan");
+    work.forwarded = true;
+    this.#wire.send(
+      encodeForward(at, {
+        headers: { set: forward.set, remove: forward.remove },
+        body: forward.body,
+        chain: forward.chain,
+        log: { exchange: work.id, policy: work.policy?.name ?? "", model: work.plan?.choice.model.name ?? "" },
+      }),
+    );
+  }
+
+  #sendReply(): void {
+    const work = this.#requireWork();
+    const reply = this.#reply ?? refuse(work, { code: "internal" });
+    work.status = reply.status;
+    work.answerSentBytes = reply.body.length;
+    this.#wire.send(encodeReply({ status: reply.status, headers: { set: reply.headers, remove: [] }, body: reply.body, details: reply.details }));
+  }
+
+  #open(): void {
+    const work = this.#requireWork();
+    const as = openAnswer(work, this.#responseHead ?? NO_HEAD, this.#origin, this.#deps);
+    this.#startTimers(work);
+    this.#advance({ on: "opened", as });
+  }
+
+  /** Total and latency timer for the whole answer, idle timer between its chunks; both end the answer well formed. */
+  #startTimers(work: Work): void {
+    const timeouts = work.policy?.timeouts;
+    if (timeouts === undefined || !this.#hasBody) return;
+    const capped = work.latencyCapMs !== undefined && work.latencyCapMs <= timeouts.requestMs;
+    const total = capped ? (work.latencyCapMs ?? timeouts.requestMs) : timeouts.requestMs;
+    const left = total - (this.#deps.clock.monotonicMs() - work.arrivedMs);
+    this.#totalTimer = setTimeout(() => this.#expire({ code: capped ? "latency_cap" : "upstream_timeout" }), Math.max(1, left));
+    this.#idleTimer = setTimeout(
+      () => this.#expire({ code: "upstream_timeout", detail: "The provider stopped sending." }),
+      timeouts.idleMs,
+    );
+  }
+
+  #expire(denial: Denial): void {
+    this.#expiry ??= denial;
+    this.#dispatch({ on: "expired" });
+  }
+
+  #stopTimers(): void {
+    clearTimeout(this.#totalTimer);
+    clearTimeout(this.#idleTimer);
+  }
+
+  #hold(): void {
+    const work = this.#requireWork();
+    this.#idleTimer?.refresh();
+    work.answerBytes += this.#bytes.length;
+    if (this.#bytes.length === 0) return;
+    this.#held.push(this.#bytes);
+    this.#grow(this.#bytes.length);
+    const { bodyBytesMax, inFlightBytesMax } = work.snapshot.limits;
+    if (work.answerBytes > bodyBytesMax) this.#expire({ code: "upstream_invalid", detail: `The provider's answer is larger than ${bodyBytesMax} bytes.` });
+    else if (this.#deps.capacity.bytes > inFlightBytesMax) this.#expire({ code: "overloaded", retryAfterMs: 1000 });
+  }
+
+  #grow(bytes: number): void {
+    this.#heldBytes += bytes;
+    this.#deps.capacity.bytes += bytes;
+  }
+
+  #judge(why: "whole" | "expired" | "fault"): void {
+    this.#stopTimers();
+    const work = this.#requireWork();
+    const body = this.#held.length === 1 ? (this.#held[0] ?? NO_BYTES) : Buffer.concat(this.#held);
+    this.#held = [];
+    if (body.length > 0) this.#answerDigest = hash("sha256", body, "hex");
+    const denial = why === "whole" ? undefined : why === "expired" ? this.#expiry : { code: "internal" as const };
+    const judgement = judgeAnswer(work, body, denial, this.#deps);
+    this.#judgement = judgement;
+    this.#advance({ on: "judged", as: judgement.as, ending: judgement.ending });
+  }
+
+  #release(end: boolean): void {
+    const work = this.#requireWork();
+    const judgement = this.#judgement;
+    if (judgement === undefined) throw new Error("release without a judgement");
+    if (judgement.as === "pass") {
+      work.answerSentBytes = judgement.body.length;
+      this.#wire.send(encodeAnswerHeaders(judgement));
+      if (this.#hasBody) this.#wire.send(encodeAnswerBody(judgement.body, end));
+      return;
+    }
+    const { reply } = judgement;
+    work.answerSentBytes = reply.body.length;
+    work.status = reply.status;
+    if (!this.#hasBody) {
+      // Headers that ended the stream leave no body phase to fill; an immediate response brings its own.
+      this.#wire.send(encodeReply({ status: reply.status, headers: { set: reply.headers, remove: [] }, body: reply.body, details: reply.details }));
+      return;
+    }
+    this.#wire.send(
+      encodeAnswerHeaders({
+        set: [[":status", String(reply.status)], ...reply.headers],
+        remove: ["content-length", "content-encoding", ...answerHeaders(work).remove],
+      }),
+    );
+    this.#wire.send(encodeAnswerBody(reply.body, end));
+  }
+
+  #streamHeaders(): void {
+    this.#wire.send(encodeAnswerHeaders(answerHeaders(this.#requireWork())));
+  }
+
+  #feed(end: boolean): void {
+    const work = this.#requireWork();
+    const bytes = this.#bytes;
+    this.#idleTimer?.refresh();
+    work.answerBytes += bytes.length;
+    if (bytes.length > 0) {
+      this.#answerHash ??= createHash("sha256");
+      this.#answerHash.update(bytes);
+    }
+    const frames = bytes.length > 0 ? feed(work, bytes, this.#deps) : [];
+    if (!end) return this.#sendFrames(frames, false);
+    this.#stopTimers();
+    this.#sendFrames([...frames, ...(work.reader?.end() ?? [])], true);
+  }
+
+  #sendFrames(frames: readonly Frame[], end: boolean): void {
+    const [only] = frames;
+    const body = frames.length === 1 && only !== undefined ? only.bytes : Buffer.concat(frames.map((frame) => frame.bytes));
+    // What is held back is owed no answer: FULL_DUPLEX lets answers and messages differ in number.
+    if (body.length === 0 && !end) return;
+    this.#requireWork().answerSentBytes += body.length;
+    this.#wire.send(encodeAnswerBody(body, end));
+  }
+
+  #tail(why: "expired" | "fault" | "cut"): void {
+    this.#stopTimers();
+    const work = this.#requireWork();
+    const denial: Denial = why === "fault" ? { code: "internal" } : (this.#expiry ?? { code: "internal" });
+    work.denial = denial;
+    // A latency cap is the caller's or the policy's own wish, so the answer so far ends like one that met its length.
+    const reason = denial.code === "latency_cap" ? ({ kind: "length" } as const) : ({ kind: "error", denial, requestId: work.id } as const);
+    const tail = work.reader?.tail(reason) ?? NO_BYTES;
+    work.answerSentBytes += tail.length;
+    this.#wire.send(encodeAnswerBody(tail, true));
+  }
+
+  /** Once, however the stream ended; a decision still under way is waited for, so that its open entry gets its record. */
+  #settle(ending: Ending): void {
+    this.#stopTimers();
+    if (this.#deciding !== undefined) {
+      this.#deciding.then(() => this.#close(ending)).catch((cause: unknown) => this.#deps.log.error("settle_fault", { cause }));
+      return;
+    }
+    this.#close(ending);
+  }
+
+  #close(ending: Ending): void {
+    const { capacity, audit, log, metrics } = this.#deps;
+    capacity.exchanges -= 1;
+    capacity.bytes -= this.#heldBytes;
+    this.#heldBytes = 0;
+    const work = this.#work;
+    // Envoy can open a stream and close it before it says anything: no exchange, no record.
+    if (work === undefined) return;
+    const ended = ending === "aborted" && capacity.draining ? "shutdown" : ending;
+    const digest = this.#answerDigest ?? this.#answerHash?.digest("hex");
+    const record = makeRecord(work, ended, digest, this.#deps);
+    metrics.observe(record);
+    if (!audit.record(record)) log.warn("record_dropped", { id: work.id });
+  }
+}
+
+const NO_ORIGIN = { cluster: undefined, attempts: undefined, details: undefined };
+const NO_HEAD = new Head(new Map());

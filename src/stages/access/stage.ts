@@ -1,0 +1,82 @@
+import { allowsName, matchesAny } from "../../core/patterns.ts";
+import type { ModelChoice } from "../../core/policy.ts";
+import { asked, candidatesFor } from "../../core/selection.ts";
+import { defineStage, type StageContext, type Verdict } from "../../core/stage.ts";
+import type { RequestView } from "../../core/view.ts";
+import { type AccessSection, accessSection } from "./section.ts";
+
+/** Allow-lists: operation, model, tier, family, tools, input size, state kept at the provider. */
+function decide(context: StageContext, section: AccessSection): Verdict {
+  const { operation } = context.surface;
+  if (!section.operations.some((allowed) => allowed === operation) && operation !== "other")
+    return { kind: "deny", code: "forbidden", detail: `The operation ${operation} is not allowed for this use case.` };
+  if (context.request === undefined) {
+    const listed = [...context.catalog.models.values()].map((model): ModelChoice => ({ model, parameters: {}, tier: undefined }));
+    return { kind: "allow", effects: [{ kind: "candidates", candidates: listed.filter((choice) => mayUse(choice, section)) }] };
+  }
+  const { view } = context.request;
+  return sizeProblem(context, section, view) ?? toolProblem(section, view) ?? stateProblem(section, view) ?? modelVerdict(context, section, view);
+}
+
+function mayUse({ model }: ModelChoice, section: AccessSection): boolean {
+  return matchesAny(section.models, model.name) || (model.family !== undefined && matchesAny(section.families, model.family));
+}
+
+function modelVerdict(context: StageContext, section: AccessSection, view: RequestView): Verdict {
+  const what = asked(view.model, context.contract);
+  // The same words for a model that does not exist and one that is not allowed: the catalogue is not for probing.
+  const denied: Verdict = {
+    kind: "deny",
+    code: "model_not_allowed",
+    detail: "This model or tier is not one that this use case may call. GET /v1/models lists those it may.",
+  };
+  if (what === undefined) {
+    if (view.model === undefined) return { kind: "deny", code: "invalid_request", detail: "The request names no model." };
+    return denied;
+  }
+  const candidates = candidatesFor(what, context.catalog);
+  if (what.kind === "tier") {
+    if (!section.tiers.includes(what.tier) || candidates.length === 0) return denied;
+    return { kind: "allow", effects: [{ kind: "candidates", candidates }] };
+  }
+  const allowed = candidates.filter((choice) => mayUse(choice, section));
+  if (allowed.length === 0) return denied;
+  return { kind: "allow", effects: [{ kind: "candidates", candidates: allowed }] };
+}
+
+function sizeProblem(context: StageContext, section: AccessSection, view: RequestView): Verdict | undefined {
+  if (section.inputBytesMax !== undefined && context.bodyBytes > section.inputBytesMax)
+    return { kind: "deny", code: "input_too_large", detail: `The request has ${context.bodyBytes} bytes; ${section.inputBytesMax} are allowed.` };
+  // A token is at least one byte, and the texts are part of the body: most requests need no walk.
+  if (section.inputTokensMax === undefined || context.bodyBytes <= section.inputTokensMax) return undefined;
+  let bytes = 0;
+  for (const { node } of view.texts()) bytes += Buffer.byteLength(node.value);
+  if (bytes <= section.inputTokensMax) return undefined;
+  return {
+    kind: "deny",
+    code: "input_too_large",
+    detail: `The input may have as many as ${bytes} tokens (its texts' bytes); ${section.inputTokensMax} are allowed.`,
+  };
+}
+
+function toolProblem(section: AccessSection, view: RequestView): Verdict | undefined {
+  for (const tool of view.tools) {
+    if (allowsName(section.tools, tool.name)) continue;
+    // The name is the caller's own text: quoted only where it is a plain name.
+    const name = /^[\w.:-]{1,64}$/.test(tool.name) ? ` ${tool.name}` : "";
+    return { kind: "deny", code: "tool_not_allowed", detail: `The tool${name} is not allowed for this use case.` };
+  }
+  return undefined;
+}
+
+function stateProblem(section: AccessSection, view: RequestView): Verdict | undefined {
+  const [reference] = view.providerState;
+  if (section.providerState === "allow" || reference === undefined) return undefined;
+  return {
+    kind: "deny",
+    code: "forbidden",
+    detail: `The request refers to state kept at the provider (${reference.kind.replaceAll("_", " ")}), which is not allowed. Send the content itself.`,
+  };
+}
+
+export const accessStage = defineStage({ name: "access", section: accessSection, decide });

@@ -1,0 +1,8 @@
+import type { StageDefinition } from "../core/stage.ts";
+import { accessStage } from "./access/stage.ts";
+import { capsStage } from "./caps/stage.ts";
+import { contractStage } from "./contract/stage.ts";
+import { routeStage } from "./route/stage.ts";
+
+/** Every stage, in the order in which a request meets them. A new stage is one folder and one line here. */
+export const STAGES: readonly StageDefinition[] = [contractStage, accessStage, routeStage, capsStage];
