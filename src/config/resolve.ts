@@ -1,0 +1,94 @@
+import type { Json } from "../core/json.ts";
+import type { RolloutMode } from "../core/policy.ts";
+import type { BoundStage, StageDefinition } from "../core/stage.ts";
+import type { Path } from "./problems.ts";
+import { commonSettings, layerKeys, rollout } from "./schema.ts";
+import { at, entriesOf, isJsonMap, type JsonMap, type SourceTree } from "./tree.ts";
+import { placeKey } from "./yaml-source.ts";
+
+/** Whose rules: the app of a tenant, and the use case where one is named. */
+export interface Subject {
+  readonly tenant: string;
+  readonly app: string;
+  readonly useCase: string | undefined;
+}
+export type LayerName = "defaults" | "use case" | "tenant" | "app";
+
+/** One layer's settings and where they stand in the document. */
+interface Layer {
+  readonly name: LayerName;
+  readonly path: Path;
+  readonly value: JsonMap;
+}
+/** Which layer a merged setting came from, and where it stands. */
+export interface Origin {
+  readonly layer: LayerName;
+  readonly path: Path;
+}
+export interface Merged {
+  readonly value: JsonMap;
+  /** By `placeKey` of the setting's path; leaves only (lists are leaves). */
+  readonly origins: ReadonlyMap<string, Origin>;
+}
+
+/** The layers that apply, lowest first: defaults < use case < tenant < app. Layers that say nothing are left out. */
+export function layersOf(tree: SourceTree, stages: readonly StageDefinition[], subject: Subject): readonly Layer[] {
+  const keys = new Set(layerKeys(stages));
+  const paths: [LayerName, Path][] = [
+    ["defaults", ["defaults"]],
+    ["tenant", ["tenants", subject.tenant]],
+    ["app", ["tenants", subject.tenant, "apps", subject.app]],
+  ];
+  if (subject.useCase !== undefined) paths.splice(1, 0, ["use case", ["useCases", subject.useCase]]);
+  return paths.flatMap(([name, path]) => {
+    const value = Object.fromEntries(entriesOf(at(tree.root, path)).filter(([key]) => keys.has(key)));
+    return Object.keys(value).length === 0 ? [] : [{ name, path, value }];
+  });
+}
+
+/** Merges layers: maps member by member, everything else (lists too) replaced by the higher layer. */
+export function mergeLayers(layers: readonly Layer[]): Merged {
+  const origins = new Map<string, Origin>();
+  const merge = (parts: readonly { readonly layer: LayerName; readonly path: Path; readonly value: Json }[], path: Path): Json => {
+    const top = parts.at(-1);
+    if (top === undefined) return {};
+    if (!isJsonMap(top.value)) {
+      origins.set(placeKey(path), { layer: top.layer, path: top.path });
+      return top.value;
+    }
+    // Only the maps above the last value that is no map count: that value was replaced whole.
+    const replaced = parts.findLastIndex((part) => !isJsonMap(part.value));
+    const members = new Map<string, { readonly layer: LayerName; readonly path: Path; readonly value: Json }[]>();
+    for (const part of parts.slice(replaced + 1)) {
+      for (const [key, value] of entriesOf(part.value)) {
+        const list = members.get(key) ?? [];
+        list.push({ layer: part.layer, path: [...part.path, key], value });
+        members.set(key, list);
+      }
+    }
+    return Object.fromEntries([...members].map(([key, list]) => [key, merge(list, [...path, key])]));
+  };
+  const value = merge(
+    layers.map(({ name, path, value: settings }) => ({ layer: name, path, value: settings })),
+    [],
+  );
+  return { value: isJsonMap(value) ? value : {}, origins };
+}
+
+export interface ResolvedSettings {
+  readonly common: ReturnType<typeof commonSettings.parse>;
+  readonly stages: readonly BoundStage[];
+}
+
+/** Applies defaults and binds every stage. The merged settings satisfy the schema: `loadPolicy` has checked each layer. */
+export function bindSettings(merged: JsonMap, stages: readonly StageDefinition[]): ResolvedSettings {
+  const common = commonSettings.parse(merged);
+  return { common, stages: stages.map((stage) => bindStage(stage, merged[stage.name], common.mode)) };
+}
+
+/** A stage with its section; the section's own mode wins over the mode of the whole. */
+function bindStage(stage: StageDefinition, raw: Json | undefined, mode: RolloutMode): BoundStage {
+  const own = rollout.parse(raw ?? {});
+  const settings = Object.fromEntries(entriesOf(raw).filter(([key]) => key !== "mode" && key !== "onFault"));
+  return stage.bind(settings, { mode: own.mode ?? mode, onFault: own.onFault ?? "closed" });
+}

@@ -1,0 +1,310 @@
+import { z } from "zod";
+import { BODY_BYTES_MAX, IN_FLIGHT_BYTES_MAX } from "../core/limits.ts";
+import type { StageDefinition } from "../core/stage.ts";
+import { nanoUsdPerMillion } from "./prices/price.ts";
+
+/**
+ * The policy document. Two readings of one set of shapes: `documentSchema(stages)` is strict, knows every stage's section
+ * and is what a document must satisfy; `documentTypes` reads the parts that belong to no stage, typed and with defaults.
+ * In error texts, what follows " -> " is the remedy.
+ */
+
+/** Names of tenants, apps and use cases; they make up `tenant/app/use-case`. */
+export const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+/** Names of providers: no dot, so that the cluster `p.<provider>.<tenant>` can only be read one way. */
+export const PROVIDER_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
+/** Names of models as callers spell them. `:` is free inside, but `tier:` and `family:` are taken. */
+export const MODEL_NAME = /^(?!tier:|family:)[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}$/;
+/** Ids of API keys. */
+export const KEY_ID = /^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/;
+
+const description = z.string().max(2000).optional().describe("For the reader; changes nothing.");
+/** 24 days: the longest wait of a Node timer. */
+const milliseconds = z.int().min(1).max(2_147_483_647);
+const named = <T extends z.ZodType>(value: T, pattern: RegExp) =>
+  z.record(z.string(), value).meta({ propertyNames: { pattern: pattern.source } });
+const timestamp = z
+  .string()
+  .regex(
+    /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?(?:Z|[+-]\d{2}:\d{2}))?$/,
+    "must be a time -> write a date (2026-12-31) or a time with its zone (2026-12-31T18:00:00Z)",
+  )
+  .refine((text) => Number.isFinite(Date.parse(text)), "this time does not exist -> correct the day or the hour");
+const sha256 = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/, "must be a SHA-256 in 64 lower-case hex digits -> let `sluice keys new` make the key and write its hash");
+
+/** Where Envoy finds a secret; Sluice never reads it. */
+const secret = z
+  .strictObject({
+    env: z
+      .string()
+      .regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, "must be the name of an environment variable -> write its name, never the secret itself")
+      .optional()
+      .describe("Environment variable that holds the secret."),
+    file: z.string().min(1).max(4096).optional().describe("File that holds the secret; a relative path starts at the policy's folder."),
+  })
+  .refine(
+    (value) => (value.env === undefined) !== (value.file === undefined),
+    "must have either env or file -> write { env: NAME } or { file: PATH }",
+  )
+  .describe("Where Envoy finds the secret: an environment variable or a file. Never the secret itself.");
+
+/** Dollars for one million units, as decimal text or number; at most nine decimals, so that nano-dollars hold it exactly. */
+const usd = z
+  .union([z.number(), z.string()])
+  .refine(
+    (value) => nanoUsdPerMillion(value) !== undefined,
+    "must be dollars, at most seven digits before and nine after the point -> write for example 0.15",
+  )
+  .describe("US dollars per million units.");
+const rates = {
+  input: usd.describe("US dollars per million input tokens."),
+  output: usd.default(0).describe("US dollars per million output tokens."),
+  cachedInput: usd.optional().describe("Input read from the provider's prompt cache; the input price where absent."),
+  cacheWrite: usd.optional().describe("Input written to the prompt cache; the input price where absent."),
+  cacheWrite1h: usd.optional().describe("Input written to the prompt cache for an hour; cacheWrite where absent."),
+  reasoning: usd.optional().describe("Hidden reasoning; the output price where absent."),
+  audioInput: usd.optional(),
+  audioOutput: usd.optional(),
+  imageInput: usd.optional(),
+  imageOutput: usd.optional(),
+};
+const inlinePrice = z.strictObject({
+  ...rates,
+  above: z
+    .array(z.strictObject({ tokens: z.int().min(1), ...rates }))
+    .max(8)
+    .optional()
+    .describe("Prices for the whole call once its input is longer than `tokens`."),
+});
+const price = z
+  .union([z.literal("catalog"), inlinePrice])
+  .describe(
+    "`catalog`: the bundled price list, an error where it has none. Or prices of your own. Absent: the list's price if it has one.",
+  );
+export type InlinePrice = z.infer<typeof inlinePrice>;
+export type PriceSetting = z.infer<typeof price>;
+
+const place = z.string().min(1).max(64);
+const provider = z.strictObject({
+  description,
+  format: z.enum(["openai", "anthropic", "gemini"]).describe("Whose API it speaks. OpenAI-compatible providers are openai."),
+  baseUrl: z
+    .string()
+    .min(1)
+    .max(2048)
+    .describe("Up to the version: https://api.openai.com/v1, https://api.anthropic.com, https://generativelanguage.googleapis.com."),
+  credential: secret.optional(),
+  regions: z.array(place).max(64).default([]).describe("Where it runs; targets name one of them."),
+  residency: z
+    .array(place)
+    .max(64)
+    .default([])
+    .describe("Residency rules that data kept there satisfies; a tenant with `residency: eu` needs eu here."),
+  private: z.boolean().default(false).describe("true: your own, nothing leaves your network."),
+  catalog: z.string().min(1).max(64).optional().describe("Its name in the bundled price list, where the host does not tell."),
+  caFile: z.string().min(1).max(4096).optional().describe("PEM file with the authorities to trust; the system's where absent."),
+  connectTimeoutMs: milliseconds.default(5000),
+  maxRequests: z.int().min(1).max(1_000_000).default(1024).describe("Requests at once; more are refused as overloaded."),
+  maxConnections: z.int().min(1).max(1_000_000).default(1024),
+});
+const target = z.strictObject({
+  provider: z.string().describe("A provider of this policy."),
+  model: z.string().min(1).max(256).describe("The provider's own name for the model."),
+  region: place.optional().describe("One of the provider's regions; its only one where absent."),
+  price: price.optional(),
+});
+const model = z.strictObject({
+  description,
+  family: z
+    .string()
+    .regex(NAME, "must be a name -> use letters, digits and . _ -")
+    .optional()
+    .describe("Callers may ask for `family:<name>`."),
+  targets: z.array(target).min(1).max(64).describe("Who serves it, in order of preference."),
+  price: price.optional().describe("Price of all its targets that have none of their own."),
+});
+const tierEntry = z.union([
+  z.string(),
+  z.strictObject({
+    model: z.string(),
+    params: z
+      .record(z.string(), z.json())
+      .default({})
+      .describe("Parameters set in the request, in the dialect's own names: { temperature: 0.2 }."),
+  }),
+]);
+const tier = z.array(tierEntry).min(1).max(64).optional();
+const tiers = z.strictObject({ high: tier, standard: tier, cheap: tier }).describe("Models by meaning; callers ask for `tier:standard`.");
+
+const keyFacts = {
+  sha256: sha256.describe("SHA-256 of the key. The key itself is shown once, by `sluice keys new`."),
+  prefix: z.string().max(80).optional().describe("The key's visible beginning, to recognise it by."),
+  created: timestamp.optional(),
+  notBefore: timestamp.optional().describe("Not valid before this time."),
+  expires: timestamp.optional().describe("Not valid from this time on."),
+  revoked: timestamp.optional().describe("When it was revoked. A key with this line is not valid, whatever the time."),
+  useCase: z.string().optional().describe("Bound to this use case."),
+  user: z
+    .string()
+    .regex(/^[\x21-\x7e]{1,256}$/, "must be an id of visible ASCII characters -> remove blanks and accents")
+    .optional()
+    .describe("Bound to this user."),
+  note: z.string().max(500).optional(),
+};
+const apiKey = z.strictObject({ id: z.string(), ...keyFacts });
+const credential = z.strictObject({ apiKey });
+const listedKey = z.strictObject({ tenant: z.string(), app: z.string(), ...keyFacts });
+export type KeyFacts = Omit<z.infer<typeof apiKey>, "id">;
+
+const app = {
+  description,
+  credentials: z
+    .array(credential)
+    .max(1000)
+    .default([])
+    .describe("Keys of this app; `sluice keys new` writes to the top-level `keys` instead."),
+  useCases: z.array(z.string()).max(1000).default([]).describe("Use cases that the app may declare."),
+};
+const tenant = {
+  description,
+  residency: place.optional().describe("Only providers whose residency list has this."),
+  providerCredentials: named(secret, PROVIDER_NAME)
+    .default({})
+    .describe("The tenant's own account at a provider, by provider: own cluster, own bill."),
+};
+const root = {
+  apiVersion: z.literal("sluice/v1"),
+  version: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/, 'must be letters, digits and . _ + - -> write for example "2026-11-23.1"')
+    .describe("Yours to raise with each change; every record names it."),
+  name: z
+    .string()
+    .regex(NAME, "must be a name -> use letters, digits and . _ -")
+    .default("policy")
+    .describe("What x-ai-policy shows before @version."),
+  providers: named(provider, PROVIDER_NAME).default({}),
+  models: named(model, MODEL_NAME).default({}),
+  tiers: tiers.default({}),
+  keys: named(listedKey, KEY_ID).default({}).describe("API keys by id, written by `sluice keys`."),
+  limits: z
+    .strictObject({
+      bodyBytesMax: z
+        .int()
+        .min(1024)
+        .max(256 * 1024 * 1024)
+        .default(BODY_BYTES_MAX)
+        .describe("Largest request or answer held, bytes."),
+      inFlightBytesMax: z
+        .int()
+        .min(1024 * 1024)
+        .default(IN_FLIGHT_BYTES_MAX)
+        .describe("All bodies held at once by one process, bytes; past it calls are refused as overloaded."),
+    })
+    .prefault({}),
+  listen: z
+    .strictObject({
+      address: z.union([z.ipv4(), z.ipv6()]).default("127.0.0.1").describe("Where Envoy listens; 0.0.0.0 for all interfaces."),
+      port: z.int().min(1).max(65535).default(8080),
+    })
+    .prefault({}),
+};
+
+const mode = z.enum(["off", "shadow", "warn", "enforce"]);
+/** Settings of every layer (defaults, use case, tenant, app) that belong to no stage. */
+const layerShape = {
+  mode: mode
+    .optional()
+    .describe("off, shadow (record only), warn (record and a warning header) or enforce (default). A section's own mode wins."),
+  timeouts: z
+    .strictObject({
+      requestMs: milliseconds.optional().describe("From the request's arrival to the answer's last byte; 60000 where absent."),
+      perTryMs: milliseconds.optional().describe("One attempt, to its first byte; requestMs where absent."),
+      idleMs: milliseconds.optional().describe("Longest silence within a streamed answer; requestMs, at most 60000, where absent."),
+    })
+    .optional(),
+  errors: z
+    .enum(["passthrough", "normalised"])
+    .optional()
+    .describe("A provider's error bodies: passed on (default), or replaced by Sluice's own."),
+  evidence: z
+    .strictObject({
+      onFault: z
+        .enum(["refuse", "drop"])
+        .optional()
+        .describe("When the record cannot be written: refuse the call (default), or let it pass and count the loss."),
+    })
+    .optional(),
+};
+
+/** The merged settings of one (tenant, app, use case) that belong to no stage, with their defaults. */
+export const commonSettings = z
+  .object({
+    mode: mode.default("enforce"),
+    timeouts: z
+      .object({ requestMs: milliseconds.default(60_000), perTryMs: milliseconds.optional(), idleMs: milliseconds.optional() })
+      .prefault({}),
+    errors: z.enum(["passthrough", "normalised"]).default("passthrough"),
+    evidence: z.object({ onFault: z.enum(["refuse", "drop"]).default("refuse") }).prefault({}),
+  })
+  .transform(({ timeouts, ...rest }) => ({
+    ...rest,
+    timeouts: {
+      requestMs: timeouts.requestMs,
+      perTryMs: timeouts.perTryMs ?? timeouts.requestMs,
+      idleMs: timeouts.idleMs ?? Math.min(timeouts.requestMs, 60_000),
+    },
+  }));
+
+/** What every stage's section may carry besides its own settings. */
+export const rollout = z.object({
+  mode: mode.optional().describe("This stage's own mode; it wins over the mode of the use case."),
+  onFault: z
+    .enum(["closed", "open"])
+    .optional()
+    .describe("When the stage itself fails: refuse the call (closed, the default), or go on without it (open)."),
+});
+
+export const documentTypes = z.object({
+  ...root,
+  tenants: z.record(z.string(), z.object({ ...tenant, apps: z.record(z.string(), z.object(app)).default({}) })).default({}),
+  useCases: z.record(z.string(), z.object({ description })).default({}),
+});
+export type PolicyDocument = z.infer<typeof documentTypes>;
+export type ProviderSettings = PolicyDocument["providers"][string];
+export type SecretSetting = z.infer<typeof secret>;
+
+/** The strict schema of a whole document, sections of the given stages included. */
+export function documentSchema(stages: readonly StageDefinition[]): z.ZodType {
+  const layer: Record<string, z.ZodType> = { ...layerShape };
+  for (const stage of stages) layer[stage.name] = sectionSchema(stage).optional();
+  const useCase = z.strictObject({ description, ...layer });
+  const strictApp = z.strictObject({ ...layer, ...app });
+  const strictTenant = z.strictObject({ ...layer, ...tenant, apps: named(strictApp, NAME).default({}) });
+  return z
+    .strictObject({
+      ...root,
+      defaults: z
+        .strictObject({ unknownSurface: z.literal("deny").optional().describe("Paths that no codec knows are refused."), ...layer })
+        .optional()
+        .describe("Rules of every call, unless use case, tenant or app say otherwise, in this order."),
+      tenants: named(strictTenant, NAME).default({}),
+      useCases: named(useCase, NAME).default({}),
+    })
+    .describe("Sluice policy, version 1.");
+}
+
+/** A stage's section with `mode` and `onFault`. */
+function sectionSchema(stage: StageDefinition): z.ZodType {
+  if (!(stage.section instanceof z.ZodObject)) throw new TypeError(`section of stage ${stage.name} is not a zod object`);
+  const section = z.strictObject({ ...rollout.shape, ...stage.section.shape });
+  const text = stage.section.description;
+  return text === undefined ? section : section.describe(text);
+}
+
+/** Names of the settings that a layer may hold: those of no stage, and the stages' sections. */
+export function layerKeys(stages: readonly StageDefinition[]): readonly string[] {
+  return [...Object.keys(layerShape), ...stages.map((stage) => stage.name)];
+}
