@@ -2,6 +2,8 @@ import type { EnvoyPlan } from "../../core/upstream.ts";
 import { EDGE_NAMESPACE, EXT_PROC_FILTER, REQUEST_ID_HEADER, SLUICE_NAMESPACE } from "./names.ts";
 import { extension, type JsonRecord, literal } from "./typed.ts";
 
+const ACCESS_LOGGERS = "envoy.extensions.access_loggers";
+
 /**
  * One JSON line a request. Paths without their query, because Gemini's keys stand there. `sidecar` has Sluice's share by phase:
  * `rh:20111:0` is microseconds and gRPC status of the request headers' answer.
@@ -34,8 +36,9 @@ export function accessLog(plan: EnvoyPlan): JsonRecord {
     sidecar: `%FILTER_STATE(${EXT_PROC_FILTER}:PLAIN)%`,
     sluice: `%DYNAMIC_METADATA(${SLUICE_NAMESPACE})%`,
   };
-  return extension("envoy.access_loggers.file", "envoy.extensions.access_loggers.file.v3.FileAccessLog", {
-    path: plan.accessLog,
-    log_format: { json_format },
-  });
+  const log_format = { json_format };
+  // By path, `/dev/stdout` cannot be opened where it is a socket, as under a Node parent.
+  if (plan.accessLog === "/dev/stdout")
+    return extension("envoy.access_loggers.stdout", `${ACCESS_LOGGERS}.stream.v3.StdoutAccessLog`, { log_format });
+  return extension("envoy.access_loggers.file", `${ACCESS_LOGGERS}.file.v3.FileAccessLog`, { path: plan.accessLog, log_format });
 }

@@ -78,19 +78,9 @@ export const noneCluster = (): JsonRecord => ({
 
 /** One provider account. */
 export function providerCluster(plan: EnvoyPlan, upstream: UpstreamCluster): JsonRecord {
-  const address = isIP(upstream.host) !== 0;
   return {
     name: upstream.name,
-    // A public provider is one logical host behind changing addresses; a private pool is balanced over all of them.
-    type: address ? "STATIC" : upstream.scheme === "https" ? "LOGICAL_DNS" : "STRICT_DNS",
-    ...(address
-      ? {}
-      : {
-          dns_lookup_family: "V4_PREFERRED",
-          respect_dns_ttl: true,
-          dns_refresh_rate: "5s",
-          dns_failure_refresh_rate: { base_interval: "1s", max_interval: "10s" },
-        }),
+    ...discovery(upstream),
     lb_policy: "LEAST_REQUEST",
     connect_timeout: durationMs(upstream.connectTimeoutMs),
     load_assignment: {
@@ -137,6 +127,22 @@ export function providerCluster(plan: EnvoyPlan, upstream: UpstreamCluster): Jso
     ...(upstream.scheme === "https" ? { transport_socket: tls(plan, upstream) } : {}),
     typed_extension_protocol_options: { [HTTP_OPTIONS]: typed(HTTP_OPTIONS, httpOptions(plan, upstream)) },
   };
+}
+
+/**
+ * A public provider is one logical host behind changing addresses: each new connection takes what DNS says. A private pool
+ * (plain HTTP) is balanced over all its addresses.
+ */
+function discovery({ scheme, host }: UpstreamCluster): JsonRecord {
+  if (isIP(host) !== 0) return { type: "STATIC" };
+  const config = typed("envoy.extensions.clusters.dns.v3.DnsCluster", {
+    dns_lookup_family: "V4_PREFERRED",
+    respect_dns_ttl: true,
+    dns_refresh_rate: "5s",
+    dns_failure_refresh_rate: { base_interval: "1s", max_interval: "10s" },
+    all_addresses_in_single_endpoint: scheme === "https",
+  });
+  return { cluster_type: { name: "envoy.clusters.dns", typed_config: config } };
 }
 
 /** What `auto_host_rewrite` makes of the Host header: with the port where it is not the scheme's own. */

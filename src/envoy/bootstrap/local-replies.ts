@@ -27,6 +27,8 @@ interface Row {
  * `overloaded` and not `internal`, because the same request succeeds once Sluice is back and SDKs must be told to try again.
  */
 const ROWS: readonly Row[] = [
+  // From the credential injector: the provider's key is not there (its variable is unset, its file missing or empty).
+  { status: 401, code: "upstream_unauthorised", detail: "The gateway has no credential for the provider." },
   { status: 403, code: "forbidden", detail: "Connection upgrades (WebSocket) are not served by the gateway." },
   { status: 404, code: "unsupported_surface" },
   { status: 408, code: "invalid_request", detail: "The request did not arrive in time." },
@@ -51,6 +53,14 @@ const MARKS: Readonly<Record<Exclude<Dialect, "openai">, { readonly paths: strin
   gemini: { paths: "/(upload/|download/)?v1(beta|alpha)/.*|/v1/models/[^/?]+:.*", header: "x-goog-api-key" },
 };
 
+/** As it came, even after the header left the request; from the header itself where Envoy refused before the filters ran. */
+const REQUEST_ID = `%COALESCE(${JSON.stringify({
+  operators: [
+    { command: "DYNAMIC_METADATA", param: `${EDGE_NAMESPACE}:request_id` },
+    { command: "REQ", param: "X-REQUEST-ID" },
+  ],
+})})%`;
+
 /** `local_reply_config` of the connection manager. */
 export function localReplies(): JsonRecord {
   const own = extension("envoy.access_loggers.extension_filters.cel", "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter", {
@@ -66,9 +76,8 @@ function mapper(dialect: Dialect, row: Row): JsonRecord {
   const filters = [statusFilter(row.status)];
   if (row.flags !== undefined) filters.push({ response_flag_filter: { flags: row.flags } });
   if (dialect !== "openai") filters.push(dialectFilter(dialect));
-  const requestId = `%DYNAMIC_METADATA(${EDGE_NAMESPACE}:request_id)%`;
   const headers: Record<string, string> = {
-    [REQUEST_ID_HEADER]: "%REQ(X-REQUEST-ID)%",
+    [REQUEST_ID_HEADER]: REQUEST_ID,
     "x-ai-error": row.code,
     "x-should-retry": String(denial.retryable),
   };
@@ -80,7 +89,7 @@ function mapper(dialect: Dialect, row: Row): JsonRecord {
       header: { key, value },
       append_action: "OVERWRITE_IF_EXISTS_OR_ADD",
     })),
-    body_format_override: { json_format: errorBody(dialect, row, requestId), content_type: "application/json" },
+    body_format_override: { json_format: errorBody(dialect, row), content_type: "application/json" },
   };
 }
 
@@ -110,14 +119,14 @@ function dialectFilter(dialect: Exclude<Dialect, "openai">): JsonRecord {
 }
 
 /** The dialect's error object: same shape as the codecs render, checked against them by test. */
-function errorBody(dialect: Dialect, row: Row, requestId: string): Json {
+function errorBody(dialect: Dialect, row: Row): Json {
   const denial = DENIALS[row.code];
   const message = literal(row.detail ?? denial.text);
   switch (dialect) {
     case "openai":
       return { error: { message, type: denial.openai, param: null, code: row.code } };
     case "anthropic":
-      return { type: "error", error: { type: denial.anthropic, message }, request_id: requestId };
+      return { type: "error", error: { type: denial.anthropic, message }, request_id: REQUEST_ID };
     case "gemini":
       return { error: { code: denial.status, message, status: denial.gemini } };
   }
