@@ -103,7 +103,10 @@ class Checker {
   #baseUrl(path: Path, provider: Json, text: string): void {
     const here = [...path, "baseUrl"];
     const url = parseBaseUrl(text);
-    if (!url.ok) return this.#add(here, url.message, url.remedy);
+    if (!url.ok) {
+      this.#add(here, url.message, url.remedy);
+      return;
+    }
     const format = memberOf(provider, "format");
     if (format === "openai" && url.host === "api.openai.com" && url.basePath === "")
       this.#add(here, "OpenAI's API lies below /v1", "write https://api.openai.com/v1");

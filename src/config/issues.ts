@@ -29,13 +29,11 @@ export function shapeProblems(tree: SourceTree, schema: z.ZodType): readonly Pol
   const parsed = schema.safeParse(tree.root);
   if (parsed.success) return [];
   const published: Json = JSON.parse(JSON.stringify(z.toJSONSchema(schema, { io: "input" })));
-  const translate = new Translator(tree, published);
-  for (const issue of parsed.error.issues) translate.issue(issue, []);
-  return translate.problems;
+  const translator = new Translator(tree, published);
+  return parsed.error.issues.flatMap((issue) => translator.issue(issue, []));
 }
 
 class Translator {
-  readonly problems: PolicyProblem[] = [];
   readonly #tree: SourceTree;
   readonly #published: Json;
 
@@ -44,12 +42,11 @@ class Translator {
     this.#published = published;
   }
 
-  issue(issue: z.core.$ZodIssue, base: Path): void {
+  issue(issue: z.core.$ZodIssue, base: Path): readonly PolicyProblem[] {
     const path = [...base, ...issue.path.map((part) => (typeof part === "number" ? part : String(part)))];
     const input = at(this.#tree.root, path);
     if (issue.code === "unrecognized_keys") {
-      for (const key of issue.keys) this.#unknownKey(path, key);
-      return;
+      return issue.keys.flatMap((key) => this.#unknownKey(path, key));
     }
     if (input === undefined) return this.#missing(path);
     if (input === null) {
@@ -92,7 +89,7 @@ class Translator {
     }
   }
 
-  #unknownKey(path: Path, key: string): void {
+  #unknownKey(path: Path, key: string): readonly PolicyProblem[] {
     const full = [...path, key];
     const shown = JSON.stringify(key.slice(0, 64));
     const known = knownAt(this.#published, path);
@@ -110,10 +107,10 @@ class Translator {
     const below = [...known].find(([, schema]) => propertiesOf(schema).has(key))?.[0];
     if (near === undefined && below !== undefined)
       return this.#add(full, "key", `unknown key ${shown}`, `put it into ${below}: { ${key}: ... }`);
-    this.#add(full, "key", `unknown key ${shown}`, suggest(key, [...known.keys()], "remove it"));
+    return this.#add(full, "key", `unknown key ${shown}`, suggest(key, [...known.keys()], "remove it"));
   }
 
-  #missing(path: Path): void {
+  #missing(path: Path): readonly PolicyProblem[] {
     const name = String(path.at(-1) ?? "");
     const wanted = schemaAt(this.#published, path)[0];
     const example =
@@ -123,10 +120,10 @@ class Translator {
       typeof example === "string"
         ? `write ${name}: ${example}`
         : `add ${name}${typeof text === "string" ? ` (${text.replace(/\.$/, "")})` : ""}`;
-    this.#add(path, "key", `${name} is missing`, hint);
+    return this.#add(path, "key", `${name} is missing`, hint);
   }
 
-  #wrongType(path: Path, expected: string, input: Json): void {
+  #wrongType(path: Path, expected: string, input: Json): readonly PolicyProblem[] {
     const name = String(path.at(-1) ?? "");
     if (expected === "string" && (typeof input === "number" || typeof input === "boolean")) {
       return this.#add(
@@ -161,38 +158,28 @@ class Translator {
           : properties.length > 0
             ? `write a map with ${properties.slice(0, 6).join(", ")}`
             : `write ${wanted}`;
-    this.#add(path, "value", `must be ${wanted}, and is ${kindOf(input)}`, remedy);
+    return this.#add(path, "value", `must be ${wanted}, and is ${kindOf(input)}`, remedy);
   }
 
   /** Reports the alternative that the author most likely meant: the one of the right kind, with the fewest mistakes. */
-  #union(alternatives: readonly (readonly z.core.$ZodIssue[])[], path: Path, input: Json): void {
+  #union(alternatives: readonly (readonly z.core.$ZodIssue[])[], path: Path, input: Json): readonly PolicyProblem[] {
     const meant = alternatives
       .filter((issues) => !issues.some((issue) => issue.path.length === 0 && issue.code === "invalid_type"))
       .filter((issues) => typeof input === "string" || !issues.some((issue) => issue.path.length === 0 && issue.code === "invalid_value"))
       .sort((a, b) => a.length - b.length)[0];
-    if (meant !== undefined) for (const issue of meant) this.issue(issue, path);
-    else {
-      const forms = schemaAt(this.#published, path)
-        .map((schema) => String(memberOf(schema, "const") ?? memberOf(schema, "type") ?? ""))
-        .filter((form) => form !== "");
-      const words = [...new Set(forms)].map((form) =>
-        form === "object" ? "a map" : form === "string" ? "text" : form === "number" ? "a number" : form,
-      );
-      this.#add(path, "value", `this is ${kindOf(input)}, which is not understood here`, `write ${words.join(" or ")}`);
-    }
+    if (meant !== undefined) return meant.flatMap((issue) => this.issue(issue, path));
+    const forms = schemaAt(this.#published, path)
+      .map((schema) => String(memberOf(schema, "const") ?? memberOf(schema, "type") ?? ""))
+      .filter((form) => form !== "");
+    const words = [...new Set(forms)].map((form) =>
+      form === "object" ? "a map" : form === "string" ? "text" : form === "number" ? "a number" : form,
+    );
+    return this.#add(path, "value", `this is ${kindOf(input)}, which is not understood here`, `write ${words.join(" or ")}`);
   }
 
-  #add(path: Path, what: "key" | "value", message: string, remedy: string): void {
+  #add(path: Path, what: "key" | "value", message: string, remedy: string): readonly PolicyProblem[] {
     const place = this.#tree.place(path, what);
-    this.problems.push({
-      severity: "error",
-      file: place.file,
-      line: place.line,
-      column: place.column,
-      path: formatPath(path),
-      message,
-      remedy,
-    });
+    return [{ severity: "error", ...place, path: formatPath(path), message, remedy }];
   }
 }
 

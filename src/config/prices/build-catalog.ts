@@ -63,7 +63,9 @@ const providers: Record<string, string[]> = {};
 for (const row of list["models"]) {
   const price = isRow(row) ? priceOf(row) : undefined;
   if (price === undefined) continue;
-  const rows = (providers[String(row["provider"])] ??= []);
+  const name = String(row["provider"]);
+  const rows = providers[name] ?? [];
+  providers[name] = rows;
   rows.push(`      ${JSON.stringify(String(row["model"]))}: ${JSON.stringify(price)}`);
 }
 const blocks = Object.entries(providers).map(([name, rows]) => `    ${JSON.stringify(name)}: {\n${rows.join(",\n")}\n    }`);
