@@ -20,6 +20,8 @@ export interface PathFacts {
   readonly framing?: "json" | "sse" | "json-array";
   /** The id of a single thing asked for (`/v1/models/{id}`), percent-decoded. */
   readonly id?: string;
+  /** Query that the provider must see too (`beta=true`), without its question mark. */
+  readonly query?: string;
 }
 
 /** A request as its codec read it: the document it came from and the view for policies. */

@@ -1,0 +1,57 @@
+import type { AnswerContext, AnswerReader, Codec, ParsedRequest, ParseError, PathFacts, RequestChange, TailReason } from "../core/codec.ts";
+import { field, type Json, type JsonDoc, type JsonEdit } from "../core/json.ts";
+import type { Result } from "../core/result.ts";
+import type { Usage } from "../core/usage.ts";
+import type { Delta, RequestView } from "../core/view.ts";
+import { type AnswerMapper, openReader } from "./shared/answer-reader.ts";
+import { AnswerTally } from "./shared/answer-tally.ts";
+import { anthropicErrorBody } from "./shared/anthropic-error.ts";
+import { anthropicPathFacts, editAnthropicRequest, readAnthropicRequest, withQuery } from "./shared/anthropic-request.ts";
+import { anthropicUsage } from "./shared/anthropic-usage.ts";
+
+const PATH = "/v1/messages/count_tokens";
+
+/**
+ * Anthropic's token counter. It takes a whole request of the Messages API, so the same is inspected; it answers with a number.
+ * The number is given as usage (`inputTokens`), although the provider bills nothing for it: pricing takes operation `other` as free.
+ */
+export const anthropicCountTokens: Codec = {
+  surface: "anthropic.count_tokens",
+  dialect: "anthropic",
+  operation: "other",
+  title: `POST ${PATH}`,
+  treatment: "inspected",
+  match: (target): PathFacts | undefined => anthropicPathFacts(target, PATH),
+  readRequest: (doc: JsonDoc): Result<RequestView, ParseError> => readAnthropicRequest(doc.root),
+  /** There is no output to cap: a cap, and the parameters that only generation takes, change nothing. */
+  editRequest(request: ParsedRequest, change: RequestChange): readonly JsonEdit[] {
+    const { parameters: _generation, outputTokensMax: _cap, ...rest } = change;
+    return editAnthropicRequest(request.doc.root, rest, undefined);
+  },
+  upstreamPath: (facts) => withQuery(PATH, facts),
+  openAnswer: (context: AnswerContext): AnswerReader => openReader({ ...context, contentType: "application/json" }, new Count(), errorBody),
+};
+
+class Count implements AnswerMapper {
+  readonly tally = new AnswerTally();
+  #body: Json | undefined;
+
+  event(): readonly Delta[] {
+    return [];
+  }
+  body(json: Json): readonly Delta[] {
+    this.tally.complete = true;
+    if (!this.tally.readError(json)) this.#body = json;
+    return [];
+  }
+  usage(): Usage | undefined {
+    return field(this.#body, "input_tokens") === undefined ? undefined : anthropicUsage(this.#body);
+  }
+  tail(): string {
+    return "";
+  }
+}
+
+function errorBody(reason: TailReason): string {
+  return reason.kind === "length" ? "" : JSON.stringify(anthropicErrorBody(reason.denial, reason.requestId));
+}

@@ -1,0 +1,30 @@
+import type { AnswerContext, AnswerReader, Codec, ParsedRequest, ParseError, PathFacts, RequestChange, TailReason } from "../core/codec.ts";
+import type { JsonDoc, JsonEdit } from "../core/json.ts";
+import type { Result } from "../core/result.ts";
+import type { RequestView } from "../core/view.ts";
+import { openReader } from "./shared/answer-reader.ts";
+import { AnthropicAnswer } from "./shared/anthropic-answer.ts";
+import { anthropicErrorBody } from "./shared/anthropic-error.ts";
+import { anthropicPathFacts, editAnthropicRequest, readAnthropicRequest, withQuery } from "./shared/anthropic-request.ts";
+
+const PATH = "/v1/messages";
+
+/** Anthropic's Messages API, also of its beta surface (`?beta=true`, which is kept). */
+export const anthropicMessages: Codec = {
+  surface: "anthropic.messages",
+  dialect: "anthropic",
+  operation: "chat",
+  title: `POST ${PATH}`,
+  treatment: "inspected",
+  match: (target): PathFacts | undefined => anthropicPathFacts(target, PATH),
+  readRequest: (doc: JsonDoc): Result<RequestView, ParseError> => readAnthropicRequest(doc.root),
+  /** `reportUsage` changes nothing: a stream always reports its usage. */
+  editRequest: (request: ParsedRequest, change: RequestChange): readonly JsonEdit[] =>
+    editAnthropicRequest(request.doc.root, change, "max_tokens"),
+  upstreamPath: (facts) => withQuery(PATH, facts),
+  openAnswer: (context: AnswerContext): AnswerReader => openReader(context, new AnthropicAnswer(context), errorBody),
+};
+
+function errorBody(reason: TailReason): string {
+  return reason.kind === "length" ? "" : JSON.stringify(anthropicErrorBody(reason.denial, reason.requestId));
+}

@@ -1,0 +1,126 @@
+import type { AnswerContext, AnswerReader, Frame, TailReason } from "../../core/codec.ts";
+import { type Json, parseJsonValue } from "../../core/json.ts";
+import { BODY_BYTES_MAX } from "../../core/limits.ts";
+import type { Usage } from "../../core/usage.ts";
+import type { AnswerSummary, Delta } from "../../core/view.ts";
+import type { AnswerTally } from "./answer-tally.ts";
+import { type SseEvent, SseSplitter } from "./sse.ts";
+
+/** What a dialect reads out of its events, or out of one whole JSON body. Frames, cuts and bytes are the reader's business. */
+export interface AnswerMapper {
+  readonly tally: AnswerTally;
+  event(name: string | undefined, data: string): readonly Delta[];
+  /** The bytes that the caller gets in place of the event that `event` has just read; absent: the event's own. */
+  rewrite?(event: SseEvent): Uint8Array;
+  body(json: Json): readonly Delta[];
+  usage(): Usage | undefined;
+  /** SSE text that ends the stream; "" when it has ended already. */
+  tail(reason: TailReason): string;
+}
+
+/**
+ * Reader of an answer that is an event stream or one JSON body. The content type decides; without a telling one, what the
+ * request asked for. Both readers pass every byte on as it came.
+ */
+export function openReader(context: AnswerContext, mapper: AnswerMapper, errorBody: (reason: TailReason) => string): AnswerReader {
+  const type = context.contentType.toLowerCase();
+  const streamed = type.includes("text/event-stream") || (!type.includes("json") && context.view.framing === "sse" && context.status < 400);
+  return streamed ? new SseReader(mapper) : new BodyReader(mapper, errorBody);
+}
+
+const encoder = new TextEncoder();
+const NO_DELTAS: readonly Delta[] = [];
+const NO_BYTES = new Uint8Array(0);
+
+class SseReader implements AnswerReader {
+  readonly #mapper: AnswerMapper;
+  readonly #splitter = new SseSplitter();
+  /** What was given out ends between two events. */
+  #between = true;
+
+  constructor(mapper: AnswerMapper) {
+    this.#mapper = mapper;
+  }
+
+  push(chunk: Uint8Array): readonly Frame[] {
+    return this.#splitter.push(chunk).map((event) => this.#frame(event));
+  }
+  end(): readonly Frame[] {
+    return this.#splitter.end().map((event) => this.#frame(event));
+  }
+  usage(): Usage | undefined {
+    return this.#mapper.usage();
+  }
+  summary(): AnswerSummary {
+    const summary = this.#mapper.tally.summary();
+    return { ...summary, invalidEvents: summary.invalidEvents + this.#splitter.oversized };
+  }
+  tail(reason: TailReason): Uint8Array {
+    const text = this.#mapper.tail(reason);
+    return text === "" ? NO_BYTES : encoder.encode(this.#between ? text : `\n\n${text}`);
+  }
+
+  #frame(event: SseEvent): Frame {
+    this.#between = event.kind === "event";
+    if (event.data === undefined || event.data === "") return { bytes: event.bytes, deltas: NO_DELTAS };
+    const deltas = this.#mapper.event(event.event, event.data);
+    this.#mapper.tally.count(deltas);
+    return { bytes: this.#mapper.rewrite?.(event) ?? event.bytes, deltas };
+  }
+}
+
+/** One JSON body: held until its end, or passed on unread once it is larger than `BODY_BYTES_MAX`. */
+class BodyReader implements AnswerReader {
+  readonly #mapper: AnswerMapper;
+  readonly #errorBody: (reason: TailReason) => string;
+  #held: Uint8Array[] = [];
+  #heldBytes = 0;
+  #passing = false;
+
+  constructor(mapper: AnswerMapper, errorBody: (reason: TailReason) => string) {
+    this.#mapper = mapper;
+    this.#errorBody = errorBody;
+  }
+
+  push(chunk: Uint8Array): readonly Frame[] {
+    if (chunk.length === 0) return [];
+    if (this.#passing) return [{ bytes: chunk, deltas: NO_DELTAS }];
+    this.#held.push(chunk);
+    this.#heldBytes += chunk.length;
+    if (this.#heldBytes <= BODY_BYTES_MAX) return [];
+    this.#passing = true;
+    this.#mapper.tally.invalidEvents++;
+    return this.#release().map((bytes) => ({ bytes, deltas: NO_DELTAS }));
+  }
+  end(): readonly Frame[] {
+    const chunks = this.#release();
+    if (chunks.length === 0) return [];
+    const bytes = chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+    const json = parseJsonValue(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8"));
+    if (json === undefined) {
+      this.#mapper.tally.invalidEvents++;
+      return [{ bytes, deltas: NO_DELTAS }];
+    }
+    const deltas = this.#mapper.body(json);
+    this.#mapper.tally.count(deltas);
+    return [{ bytes, deltas }];
+  }
+  usage(): Usage | undefined {
+    return this.#mapper.usage();
+  }
+  summary(): AnswerSummary {
+    return this.#mapper.tally.summary();
+  }
+  /** Nothing of a body was released while it is held, so an error takes its whole place. A body cannot be cut to a length. */
+  tail(reason: TailReason): Uint8Array {
+    this.#release();
+    return this.#passing || this.#mapper.tally.complete ? NO_BYTES : encoder.encode(this.#errorBody(reason));
+  }
+
+  #release(): Uint8Array[] {
+    const chunks = this.#held;
+    this.#held = [];
+    this.#heldBytes = 0;
+    return chunks;
+  }
+}

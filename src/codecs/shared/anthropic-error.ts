@@ -1,0 +1,16 @@
+import { DENIALS, type Denial } from "../../core/denials.ts";
+import type { Json } from "../../core/json.ts";
+
+/**
+ * A refusal as Anthropic's error object. The table's code stands in `error.code`, and in `error.details.error_code`, which the
+ * official SDKs show as `errorCode`.
+ */
+export function anthropicErrorBody(denial: Denial, requestId: string): Json {
+  const { code, detail } = denial;
+  const row = DENIALS[code];
+  return {
+    type: "error",
+    error: { type: row.anthropic, message: detail ?? row.text, code, details: { error_code: code } },
+    request_id: requestId,
+  };
+}

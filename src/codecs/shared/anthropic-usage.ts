@@ -1,0 +1,65 @@
+import { field, type Json } from "../../core/json.ts";
+import type { Usage } from "../../core/usage.ts";
+import { defined, reportedFigures, tokenCount } from "./reported-usage.ts";
+
+/** Deepest nesting merged; a real usage object has three levels. */
+const MERGE_DEPTH_MAX = 8;
+
+/**
+ * A stream's usage as known so far: figures are cumulative, so the last report of each wins. Newer models repeat the input
+ * figures in `message_delta`, older ones report them in `message_start` alone; null means not reported.
+ */
+export function mergeUsage(known: Json | undefined, reported: Json | undefined, depth = 0): Json | undefined {
+  if (reported === undefined || reported === null) return known;
+  if (!isObject(known) || !isObject(reported) || depth >= MERGE_DEPTH_MAX) return reported;
+  const merged = new Map(Object.entries(known));
+  for (const [key, value] of Object.entries(reported)) {
+    const next = mergeUsage(merged.get(key), value, depth + 1);
+    if (next !== undefined) merged.set(key, next);
+  }
+  return Object.fromEntries(merged);
+}
+
+/**
+ * Anthropic's figures in the words of core: its `input_tokens` leave out what was read from or written to the cache, ours do not.
+ * Tokens of `iterations` (compaction, advisor) are in `reported` only: they are not part of the provider's totals.
+ * undefined when there is no usage object.
+ */
+export function anthropicUsage(usage: Json | undefined): Usage | undefined {
+  if (!isObject(usage)) return undefined;
+  const fresh = tokenCount(field(usage, "input_tokens"));
+  const cached = tokenCount(field(usage, "cache_read_input_tokens"));
+  const byLifetime = field(usage, "cache_creation");
+  const oneHour = tokenCount(field(byLifetime, "ephemeral_1h_input_tokens"));
+  const fiveMinutes = tokenCount(field(byLifetime, "ephemeral_5m_input_tokens"));
+  const written = tokenCount(field(usage, "cache_creation_input_tokens")) ?? sum(fiveMinutes, oneHour);
+  return {
+    ...defined({
+      inputTokens: fresh === undefined ? undefined : fresh + (written ?? 0) + (cached ?? 0),
+      outputTokens: tokenCount(field(usage, "output_tokens")),
+      cachedInputTokens: cached,
+      // The total is the newer figure where only it was repeated later in a stream.
+      cacheWriteTokens: written === undefined ? undefined : Math.max(0, written - (oneHour ?? 0)),
+      cacheWrite1hTokens: oneHour,
+      reasoningTokens: tokenCount(field(field(usage, "output_tokens_details"), "thinking_tokens")),
+      toolCalls: serverToolCalls(field(usage, "server_tool_use")),
+    }),
+    reported: reportedFigures(usage),
+  };
+}
+
+/** `server_tool_use: {web_search_requests, web_fetch_requests}`: all of them together. */
+function serverToolCalls(counts: Json | undefined): number | undefined {
+  if (!isObject(counts)) return undefined;
+  let calls: number | undefined;
+  for (const value of Object.values(counts)) calls = sum(calls, tokenCount(value));
+  return calls;
+}
+
+function sum(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined ? b : a + (b ?? 0);
+}
+
+function isObject(value: Json | undefined): value is { readonly [key: string]: Json } {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,31 @@
+import { field, type Json } from "../../core/json.ts";
+import type { Usage } from "../../core/usage.ts";
+import { defined, reportedFigures, tokenCount } from "./reported-usage.ts";
+
+/**
+ * Usage of a response object. Totals include cached and reasoning tokens already. `toolCalls` is xAI's
+ * `num_server_side_tools_used`, or the web searches that OpenAI counts beside the usage object (`tool_usage`).
+ * undefined when the response has no usage object.
+ */
+export function responsesUsage(response: Json | undefined): Usage | undefined {
+  const usage = field(response, "usage");
+  if (typeof usage !== "object" || usage === null || Array.isArray(usage)) return undefined;
+  const input = field(usage, "input_tokens_details");
+  const output = field(usage, "output_tokens_details");
+  const searches = field(field(field(response, "tool_usage"), "web_search"), "num_requests");
+  return {
+    ...defined({
+      inputTokens: tokenCount(field(usage, "input_tokens")),
+      outputTokens: tokenCount(field(usage, "output_tokens")),
+      cachedInputTokens: tokenCount(field(input, "cached_tokens")),
+      cacheWriteTokens: tokenCount(field(input, "cache_write_tokens")),
+      audioInputTokens: tokenCount(field(input, "audio_tokens")),
+      imageInputTokens: tokenCount(field(input, "image_tokens")),
+      reasoningTokens: tokenCount(field(output, "reasoning_tokens")),
+      audioOutputTokens: tokenCount(field(output, "audio_tokens")),
+      imageOutputTokens: tokenCount(field(output, "image_tokens")),
+      toolCalls: tokenCount(field(usage, "num_server_side_tools_used")) ?? tokenCount(searches),
+    }),
+    reported: reportedFigures(usage),
+  };
+}
