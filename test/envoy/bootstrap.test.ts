@@ -17,7 +17,7 @@ import { type Decide, type ExtProcServer, startExtProcServer } from "../support/
 /** The rendered configuration in a real Envoy, with a sidecar that decides nothing. */
 
 const KEY = "sk-provider-real";
-const BODY_MAX = 1024 * 1024;
+const BODY_MAX = 8 * 1024 * 1024;
 /** A path of each dialect, and what its error object shows first. */
 const DIALECTS = {
   openai: "/v1/chat/completions",
@@ -72,21 +72,33 @@ function assertShape(body: unknown, dialect: Dialect, { status, code }: { status
   if (dialect === "gemini") assert.ok("code" in error && error.code === status && "status" in error && typeof error.status === "string");
 }
 
+/** Headers of a provider that callers must not get. */
+const PROVIDER_ONLY = {
+  "set-cookie": "__cf_bm=1",
+  "alt-svc": 'h3=":443"',
+  "openai-organization": "our-account",
+  "x-ai-error": "forged",
+  "x-sluice-x": "1",
+};
+
 /** A provider that says what reached it. */
 interface Upstream {
   readonly port: number;
-  readonly seen: { readonly url: string; readonly headers: IncomingHttpHeaders }[];
+  readonly seen: { readonly url: string; readonly headers: IncomingHttpHeaders; readonly bytes: number }[];
   close(): void;
 }
 async function startUpstream(): Promise<Upstream> {
   const seen: Upstream["seen"] = [];
   const server: Server = createServer((incoming, answer) => {
-    incoming.resume();
+    let bytes = 0;
+    incoming.on("data", (chunk) => {
+      bytes += chunk.length;
+    });
     incoming.on("end", () => {
-      seen.push({ url: incoming.url ?? "", headers: incoming.headers });
+      seen.push({ url: incoming.url ?? "", headers: incoming.headers, bytes });
       const status = Number(incoming.headers["x-want-status"] ?? 200);
       if (incoming.headers["x-want-status"] !== "never")
-        answer.writeHead(status, { server: "provider/1", "content-type": "application/json" }).end('{"ok":true}');
+        answer.writeHead(status, { server: "provider/1", "content-type": "application/json", ...PROVIDER_ONLY }).end('{"ok":true}');
     });
   });
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
@@ -111,7 +123,12 @@ const decide: Decide = (headers) => {
   }
   const steer: Record<string, string> = {};
   for (const [name, value] of headers) if (name.startsWith("x-steer-")) steer[name.replace("x-steer-", "x-envoy-")] = value;
-  return { chain: (headers.get("x-want-chain") ?? "main").split(","), setHeaders: steer };
+  // As Sluice does: the provider's path, and no request id.
+  return {
+    chain: (headers.get("x-want-chain") ?? "main").split(","),
+    setHeaders: { ":path": "/base/rewritten", ...steer },
+    removeHeaders: ["x-request-id"],
+  };
 };
 
 const plan = (clusters: readonly UpstreamCluster[]): EnvoyPlan => ({
@@ -245,9 +262,14 @@ describe("a running Envoy", () => {
     });
     assert.equal(answer.status, 200);
     assert.equal(answer.headers.get("server"), "sluice");
+    assert.deepEqual(
+      [...answer.headers.keys()].filter((name) => name in PROVIDER_ONLY),
+      [],
+    );
     const got = upstream.seen.at(-1)?.headers ?? {};
     assert.equal(got.authorization, `Bearer ${KEY}`);
     assert.equal(got.host, `127.0.0.1:${upstream.port}`);
+    assert.equal(upstream.seen.at(-1)?.url, "/base/rewritten");
     const kept = Object.keys(got).filter((name) => /^x-(?!plan)|api-key|cookie|forwarded|accept-encoding/.test(name));
     assert.deepEqual(kept, []);
     const seen = sidecar.requests.at(-1);
@@ -258,9 +280,9 @@ describe("a running Envoy", () => {
 
   test("the sidecar learns who served and at which attempt", async () => {
     await post(envoy, "/v1/chat/completions", { "x-want-chain": "filed" });
-    const [address] = [sidecar.answers.at(-1)];
-    assert.equal(address?.cluster, "filed");
-    assert.equal(address?.attempts, 1);
+    const { address, ...served } = sidecar.answers.at(-1) ?? {};
+    assert.deepEqual(served, { status: "200", cluster: "filed", attempts: 1 });
+    assert.match(String(address), new RegExp(`:${upstream.port}$`));
   });
 
   test("a retry goes to the next cluster of the chain, with that cluster's key", async () => {
@@ -275,6 +297,12 @@ describe("a running Envoy", () => {
     assert.equal(got.authorization, undefined);
     assert.equal(got.host, `localhost:${upstream.port}`);
     assert.equal(sidecar.answers.at(-1)?.attempts, 2);
+  });
+
+  test("bodies of the largest size allowed pass whole", async () => {
+    const answer = await post(envoy, "/v1/chat/completions", {}, Buffer.alloc(BODY_MAX - 1, "x"));
+    assert.equal(answer.status, 200);
+    assert.equal(upstream.seen.at(-1)?.bytes, BODY_MAX - 1);
   });
 
   test("callers cannot steer Envoy", async () => {

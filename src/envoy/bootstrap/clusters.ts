@@ -11,6 +11,19 @@ const CREDENTIAL_HEADERS = ["authorization", "x-api-key", "api-key", "x-goog-api
 /** What Envoy or a caller may have added for proxies and for Sluice; no provider needs to know. */
 const INTERNAL_HEADERS = ["x-request-id", "cookie", "forwarded", "via", "x-real-ip"] as const;
 const INTERNAL_PREFIXES = ["x-forwarded-", "x-envoy-", "x-ai-", "x-sluice-"] as const;
+/**
+ * Not for callers: whose account it is, cookies of the provider's edge, and hints that would lead a client past the gateway.
+ * Without the prefixes a provider could speak as Envoy or Sluice: after this, `x-ai-error` on an answer is Envoy's own.
+ */
+const PROVIDER_HEADERS = [
+  "set-cookie",
+  "alt-svc",
+  "strict-transport-security",
+  "openai-organization",
+  "openai-project",
+  "anthropic-organization-id",
+] as const;
+const PROVIDER_PREFIXES = ["x-envoy-", "x-ai-", "x-sluice-"] as const;
 
 /**
  * Idle upstream connections are closed by Envoy a little before the far side does, else a request meets a closing connection
@@ -184,15 +197,18 @@ function httpOptions(plan: EnvoyPlan, upstream: UpstreamCluster): JsonRecord {
 function upstreamFilters(plan: EnvoyPlan, upstream: UpstreamCluster): readonly JsonRecord[] {
   const clean = extension("clean", "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation", {
     mutations: {
-      request_mutations: [
-        ...[...CREDENTIAL_HEADERS, ...INTERNAL_HEADERS].map((name) => ({ remove: name })),
-        ...INTERNAL_PREFIXES.map((prefix) => ({ remove_on_match: { key_matcher: { prefix } } })),
-      ],
+      request_mutations: removals([...CREDENTIAL_HEADERS, ...INTERNAL_HEADERS], INTERNAL_PREFIXES),
+      response_mutations: removals(PROVIDER_HEADERS, PROVIDER_PREFIXES),
     },
   });
   const codec = extension("envoy.filters.http.upstream_codec", "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec");
   return upstream.credential === undefined ? [clean, codec] : [clean, credentialInjector(plan, upstream.name, upstream.credential), codec];
 }
+
+const removals = (names: readonly string[], prefixes: readonly string[]): readonly JsonRecord[] => [
+  ...names.map((name) => ({ remove: name })),
+  ...prefixes.map((prefix) => ({ remove_on_match: { key_matcher: { prefix } } })),
+];
 
 function credentialInjector(plan: EnvoyPlan, cluster: string, credential: NonNullable<UpstreamCluster["credential"]>): JsonRecord {
   const generic = extension("envoy.http.injected_credentials.generic", "envoy.extensions.http.injected_credentials.generic.v3.Generic", {

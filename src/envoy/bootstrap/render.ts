@@ -8,6 +8,17 @@ import { type JsonRecord, typed } from "./typed.ts";
 /** Connections from callers that Envoy takes at once; past it new ones are closed. */
 const DOWNSTREAM_CONNECTIONS_MAX = 50_000;
 
+/**
+ * What of the admin interface is needed: in a pod every container shares its loopback, and `/quitquitquit` or `/logging` are a
+ * POST away. Draining is for a pod's preStop hook.
+ */
+const ADMIN_PATHS: readonly JsonRecord[] = [
+  ...["/ready", "/server_info", "/clusters", "/listeners", "/certs", "/drain_listeners", "/healthcheck/fail", "/healthcheck/ok"].map(
+    (exact) => ({ exact }),
+  ),
+  { prefix: "/stats" },
+];
+
 export interface RenderedEnvoy {
   /** The static part: what Envoy is started with. */
   readonly bootstrap: JsonRecord;
@@ -57,7 +68,10 @@ function renderBootstrap(plan: EnvoyPlan): JsonRecord {
     layered_runtime: {
       layers: [{ name: "sluice", static_layer: { "envoy.reloadable_features.ext_proc_graceful_grpc_close": true } }],
     },
-    admin: { address: { socket_address: { address: plan.admin.address, port_value: plan.admin.port } } },
+    admin: {
+      address: { socket_address: { address: plan.admin.address, port_value: plan.admin.port } },
+      allow_paths: ADMIN_PATHS,
+    },
     overload_manager: {
       resource_monitors: [
         {

@@ -15,11 +15,12 @@ export interface WriteError {
 
 /**
  * Puts CDS and SDS files in the folder that Envoy watches: secrets first, then the clusters that use them, then what is
- * no longer used goes. Each file is moved into place whole, mode 0600, so that Envoy never reads a half.
+ * no longer used goes. Each file is moved into place whole, so that Envoy never reads a half. They hold no secret and may be
+ * read by all, because Envoy often runs as another user.
  */
 export async function writeDynamic(rendered: RenderedEnvoy, dir: string): Promise<Result<void, WriteError>> {
   try {
-    await mkdir(dir, { recursive: true, mode: 0o700 });
+    await mkdir(dir, { recursive: true, mode: 0o755 });
     for (const [name, value] of rendered.sds) await replaceFile(join(dir, name), value);
     await replaceFile(join(dir, CDS_FILE), rendered.cds);
     for (const name of await readdir(dir)) {
@@ -31,10 +32,11 @@ export async function writeDynamic(rendered: RenderedEnvoy, dir: string): Promis
   }
 }
 
+/** Moves a JSON file into place whole. */
 async function replaceFile(path: string, value: Json): Promise<void> {
   const draft = `${path}.${randomBytes(6).toString("hex")}.tmp`;
   try {
-    const file = await open(draft, "wx", 0o600);
+    const file = await open(draft, "wx", 0o644);
     try {
       await file.writeFile(`${JSON.stringify(value, undefined, 2)}\n`);
     } finally {
