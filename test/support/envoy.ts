@@ -38,6 +38,7 @@ export interface TestEnvoy {
 
 export interface TestEnvoyOptions {
   readonly clusters: readonly UpstreamCluster[];
+  /** Whatever else than the defaults; port 0 means any free one. */
   readonly plan?: Partial<EnvoyPlan>;
   /** Environment of Envoy beside PATH: provider keys. */
   readonly env?: Readonly<Record<string, string>>;
@@ -82,6 +83,8 @@ export function freePort(): Promise<number> {
   });
 }
 
+const withPort = async (at: EnvoyPlan["listen"]): Promise<EnvoyPlan["listen"]> => (at.port === 0 ? { ...at, port: await freePort() } : at);
+
 /** Starts Envoy and waits until it is ready. A port taken in between is tried again with others. */
 export async function startEnvoy(options: TestEnvoyOptions): Promise<TestEnvoy> {
   let last = "";
@@ -97,11 +100,11 @@ export async function startEnvoy(options: TestEnvoyOptions): Promise<TestEnvoy> 
 async function tryStart(options: TestEnvoyOptions): Promise<TestEnvoy | string> {
   // Short, because the path of a unix socket may have 107 bytes at most.
   const dir = await mkdtemp(join(tmpdir(), "sluice-"));
-  const plan: EnvoyPlan = {
+  const asked: EnvoyPlan = {
     nodeId: "test",
     policyHash: "0",
-    listen: { address: "127.0.0.1", port: await freePort() },
-    admin: { address: "127.0.0.1", port: await freePort() },
+    listen: { address: "127.0.0.1", port: 0 },
+    admin: { address: "127.0.0.1", port: 0 },
     sockets: [join(dir, "sluice.sock")],
     dynamicDir: join(dir, "dynamic"),
     accessLog: join(dir, "access.log"),
@@ -111,6 +114,7 @@ async function tryStart(options: TestEnvoyOptions): Promise<TestEnvoy | string> 
     ...options.plan,
     clusters: options.clusters,
   };
+  const plan: EnvoyPlan = { ...asked, listen: await withPort(asked.listen), admin: await withPort(asked.admin) };
   const render = (of: EnvoyPlan): RenderedEnvoy => (options.edit === undefined ? renderEnvoy(of) : options.edit(renderEnvoy(of)));
   const rendered = render(plan);
   const env = options.env ?? {};
