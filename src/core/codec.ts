@@ -20,6 +20,8 @@ export interface PathFacts {
   readonly framing?: "json" | "sse" | "json-array";
   /** The id of a single thing asked for (`/v1/models/{id}`), percent-decoded. */
   readonly id?: string;
+  /** Version of the API that the path names (Gemini: `v1`, `v1beta`), so that the provider's path keeps it. */
+  readonly version?: string;
   /** Query that the provider must see too (`beta=true`), without its question mark. */
   readonly query?: string;
 }

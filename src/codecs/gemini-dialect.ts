@@ -1,0 +1,20 @@
+import type { DialectSpec } from "../core/codec.ts";
+import { geminiError } from "./shared/gemini-error.ts";
+
+const encoder = new TextEncoder();
+
+/**
+ * Gemini's callers (Google AI's `generativelanguage` API).
+ *
+ * Headers that stay behind on purpose: `x-goog-fieldmask` (it could leave the usage out of answers), `x-goog-user-project` (it names who
+ * pays), `x-goog-request-params` (it names the model that was asked for, not the one that is routed to), and every credential.
+ */
+export const geminiDialect: DialectSpec = {
+  dialect: "gemini",
+  forwardedHeaders: ["x-goog-api-client", "x-server-timeout", "accept-language"],
+  renderError: geminiError,
+  renderErrorStream(denial, requestId, framing) {
+    const json = JSON.stringify(geminiError(denial, requestId));
+    return encoder.encode(framing === "sse" ? `data: ${json}\r\n\r\n` : `[${json}]`);
+  },
+};
