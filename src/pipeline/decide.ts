@@ -161,13 +161,16 @@ const RETRY_ON = {
 } as const;
 
 const ALWAYS_FORWARDED = new Set(["content-type", "content-length", "accept", "user-agent"]);
+/** Headers that Envoy sets and needs until its router takes them out again (`request_headers_to_remove` of the route). */
+const ENVOYS_OWN = new Set(["host", "x-forwarded-proto", "x-forwarded-for", "x-request-id"]);
 
 /** Everything that came and is not on the format's allow-list: contract headers, cookies, credentials, forwarding headers. */
 function unforwarded(work: Work): readonly string[] {
   const allowed = work.dialect.forwardedHeaders;
   const remove: string[] = [];
   for (const name of work.head.names()) {
-    if (!name.startsWith(":") && name !== "host" && !ALWAYS_FORWARDED.has(name) && !allowed.includes(name)) remove.push(name);
+    if (name.startsWith(":") || name.startsWith("x-envoy-") || ENVOYS_OWN.has(name)) continue;
+    if (!ALWAYS_FORWARDED.has(name) && !allowed.includes(name)) remove.push(name);
   }
   return remove;
 }

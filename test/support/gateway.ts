@@ -7,6 +7,7 @@ import { openLog } from "../../src/adapters/log/pino.ts";
 import { type Sluice, startSluice } from "../../src/cli/compose.ts";
 import { envoyPlan } from "../../src/config/envoy-plan.ts";
 import type { ExchangeRecord } from "../../src/core/record.ts";
+import { STAGES } from "../../src/stages/index.ts";
 import { type Simulator, startSimulator } from "../../src/simulator/server.ts";
 import { startEnvoy, type TestEnvoy } from "./envoy.ts";
 
@@ -53,7 +54,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const started = await startSluice({ policy: policyPath, data, socket, admin: { host: "127.0.0.1", port: 0 }, writerId: "t", log });
   if (!started.ok) throw new Error(started.error);
   const sluice = started.value;
-  const plan = envoyPlan(sluice.policy, {
+  const plan = envoyPlan(sluice.policy, STAGES, {
     nodeId: "test",
     sockets: [socket],
     dynamicDir: join(dir, "dynamic"),

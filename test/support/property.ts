@@ -10,6 +10,11 @@ export function property<T>(name: string, arbitrary: fc.Arbitrary<T>, check: (va
     const seed = process.env["FUZZ_SEED"] === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(process.env["FUZZ_SEED"]);
     const numRuns = Math.ceil(runs * Number(process.env["FUZZ_RUNS"] ?? 1));
     t.diagnostic(`seed ${seed}, ${numRuns} runs`);
-    await fc.assert(fc.asyncProperty(arbitrary, async (value) => { await check(value); }), { seed, numRuns });
+    await fc.assert(
+      fc.asyncProperty(arbitrary, async (value) => {
+        await check(value);
+      }),
+      { seed, numRuns },
+    );
   });
 }

@@ -1,0 +1,46 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { field, type Json, parseJsonValue } from "../../src/core/json.ts";
+
+/** Where recorded provider traffic may be; tests skip what needs it when the folder is absent. */
+const FOLDER = path.resolve(process.env["SLUICE_FIXTURES"] ?? path.resolve(import.meta.dirname, "../../../shared/fixtures"), "exchanges");
+
+/** One recorded HTTP exchange. */
+export interface Recorded {
+  readonly id: string;
+  readonly path: string;
+  readonly requestBody: string;
+  readonly status: number;
+  readonly contentType: string;
+  readonly responseBody: string;
+  /** Usage as the recording's reader understood it: input, output, cached, cache_write, reasoning; numbers or null. */
+  readonly usage: Json;
+}
+
+/** Recorded POST exchanges whose path ends like this; undefined when there are no recordings here. */
+export function recordedExchanges(pathEnd: RegExp): readonly Recorded[] | undefined {
+  if (!existsSync(FOLDER)) return undefined;
+  const found: Recorded[] = [];
+  for (const provider of readdirSync(FOLDER, { withFileTypes: true })) {
+    if (!provider.isDirectory()) continue;
+    for (const file of readdirSync(path.join(FOLDER, provider.name))) {
+      const json = parseJsonValue(readFileSync(path.join(FOLDER, provider.name, file), "utf8"));
+      if (field(json, "method") !== "POST" || !pathEnd.test(text(json, "path"))) continue;
+      found.push({
+        id: text(json, "id"),
+        path: text(json, "path"),
+        requestBody: text(json, "request_body"),
+        status: Number(field(json, "status")),
+        contentType: text(field(json, "response_headers"), "content-type"),
+        responseBody: text(json, "response_body"),
+        usage: field(json, "usage") ?? null,
+      });
+    }
+  }
+  return found;
+}
+
+function text(json: Json | undefined, key: string): string {
+  const value = field(json, key);
+  return typeof value === "string" ? value : "";
+}
