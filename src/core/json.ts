@@ -371,10 +371,14 @@ export function parseJsonValue(text: string): Json | undefined {
   }
 }
 
+/** Is this a JSON object (no array, no null)? */
+export function isJsonObject(value: Json | undefined): value is { readonly [key: string]: Json } {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 /** Member of a parsed answer by name; undefined where `value` is no object or has no such member of its own. */
 export function field(value: Json | undefined, key: string): Json | undefined {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-  return Object.hasOwn(value, key) ? (value as { readonly [key: string]: Json })[key] : undefined;
+  return isJsonObject(value) && Object.hasOwn(value, key) ? value[key] : undefined;
 }
 
 /** A stretch of text and what stands in its place. */

@@ -1,0 +1,62 @@
+import type { AnswerContext, AnswerReader, Codec, ParsedRequest, ParseError, PathFacts, RequestChange } from "../core/codec.ts";
+import type { JsonDoc, JsonEdit, JsonNode } from "../core/json.ts";
+import { err, ok, type Result } from "../core/result.ts";
+import type { RequestView, TextSpan } from "../core/view.ts";
+import { ChatAnswer } from "./shared/chat-answer.ts";
+import { EdgeReader } from "./shared/edge-reader.ts";
+import { openAiErrorBody } from "./shared/openai-error.ts";
+import { topLevelEdits } from "./shared/request-edits.ts";
+import { RequestFields } from "./shared/request-fields.ts";
+import { walkAllTexts } from "./shared/text-walk.ts";
+
+const PATH = "/v1/embeddings";
+
+/** OpenAI's embeddings. Its usage is that of chat without output; its vectors pass unread. */
+export const openaiEmbeddings: Codec = {
+  surface: "openai.embeddings",
+  dialect: "openai",
+  operation: "embed",
+  title: `POST ${PATH}`,
+  treatment: "inspected",
+  match: ({ method, path }): PathFacts | undefined => (method === "POST" && path === PATH ? {} : undefined),
+  readRequest: (doc: JsonDoc): Result<RequestView, ParseError> => readEmbeddings(doc.root),
+  editRequest(request: ParsedRequest, change: RequestChange): readonly JsonEdit[] {
+    const { root } = request.doc;
+    return root.kind === "object" ? topLevelEdits(root, change, { model: "model", outputTokensMax: undefined }) : [];
+  },
+  upstreamPath: () => "/embeddings",
+  openAnswer: (context: AnswerContext): AnswerReader => new EdgeReader(context, new ChatAnswer(context), openAiErrorBody),
+};
+
+/**
+ * `input` is a text, a list of texts, a list of tokens, or a list of such lists. Token lists cannot be inspected as text; a policy
+ * that must see every text can tell by `texts()` being empty.
+ */
+function readEmbeddings(root: JsonNode): Result<RequestView, ParseError> {
+  if (root.kind !== "object") return err({ code: "invalid_request", where: "", message: "The body must be a JSON object." });
+  const fields = new RequestFields(root);
+  const input = fields.node("input");
+  if (input === undefined || (input.kind !== "string" && input.kind !== "array")) {
+    fields.refuse("/input", "input must be a string or an array.");
+  }
+  const view: RequestView = {
+    model: fields.string("model")?.value,
+    streaming: false,
+    framing: "json",
+    outputTokensMax: undefined,
+    choices: 1,
+    tools: [],
+    providerState: [],
+    contractFields: fields.contractFields(),
+    texts() {
+      const out: TextSpan[] = [];
+      for (const { key, value } of root.members) {
+        if (key === "input") walkAllTexts(value, "user", out);
+        // Names and modes of the API, and the contract.
+        else if (!["model", "encoding_format", "user", "metadata"].includes(key)) walkAllTexts(value, "other", out);
+      }
+      return out;
+    },
+  };
+  return fields.problem === undefined ? ok(view) : err(fields.problem);
+}

@@ -1,0 +1,70 @@
+import type { AnswerContext, AnswerReader, Frame, TailReason } from "../../core/codec.ts";
+import { parseJsonValue } from "../../core/json.ts";
+import { YIELD_CHARS } from "../../core/limits.ts";
+import type { Usage } from "../../core/usage.ts";
+import type { AnswerSummary } from "../../core/view.ts";
+import type { AnswerMapper } from "./answer-reader.ts";
+
+/** What is kept of each end of a large body, in bytes; the members that count are a few hundred. */
+const EDGE_BYTES = 4096;
+/** `"model": "…"` and `"usage": {…}` without nested objects past one level. */
+const MODEL = /"model"\s*:\s*"[^"\\]{0,256}"/;
+const USAGE = /"usage"\s*:\s*\{(?:[^{}]|\{[^{}]*\})*\}/;
+
+/**
+ * Reads a JSON body that holds no text, only vectors: passes every chunk on at once and reads model and usage out of its first and
+ * last bytes, so that megabytes of numbers are neither held nor parsed. Small bodies, errors above all, are read whole.
+ */
+export class EdgeReader implements AnswerReader {
+  readonly #mapper: AnswerMapper;
+  readonly #errorBody: (reason: TailReason) => string;
+  readonly #failed: boolean;
+  #small: Uint8Array[] | undefined = [];
+  #bytes = 0;
+  #head: Uint8Array = new Uint8Array(0);
+  #tail: Uint8Array = new Uint8Array(0);
+
+  constructor(context: AnswerContext, mapper: AnswerMapper, errorBody: (reason: TailReason) => string) {
+    this.#mapper = mapper;
+    this.#errorBody = errorBody;
+    this.#failed = context.status >= 400;
+  }
+
+  push(chunk: Uint8Array): readonly Frame[] {
+    if (chunk.length === 0) return [];
+    this.#bytes += chunk.length;
+    if (this.#bytes <= YIELD_CHARS) this.#small?.push(chunk);
+    else this.#small = undefined;
+    if (this.#head.length < EDGE_BYTES) this.#head = Buffer.concat([this.#head, chunk.subarray(0, EDGE_BYTES - this.#head.length)]);
+    if (chunk.length >= EDGE_BYTES) this.#tail = chunk.slice(-EDGE_BYTES);
+    else this.#tail = Buffer.concat([this.#tail, chunk]).subarray(-EDGE_BYTES);
+    return [{ bytes: chunk, deltas: [] }];
+  }
+
+  end(): readonly Frame[] {
+    if (this.#bytes === 0) return [];
+    const json = parseJsonValue(this.#small === undefined ? this.#edges() : Buffer.concat(this.#small).toString("utf8"));
+    if (json === undefined) this.#mapper.tally.invalidEvents++;
+    else this.#mapper.body(json);
+    return [];
+  }
+
+  usage(): Usage | undefined {
+    return this.#mapper.usage();
+  }
+  summary(): AnswerSummary {
+    return this.#mapper.tally.summary();
+  }
+  tail(reason: TailReason): Uint8Array {
+    return new TextEncoder().encode(this.#bytes === 0 ? this.#errorBody(reason) : "");
+  }
+
+  /** The members that were found, as a body of their own; not JSON when the large body is none. */
+  #edges(): string {
+    const head = Buffer.from(this.#head).toString("latin1");
+    const tail = Buffer.from(this.#tail).toString("latin1");
+    if (this.#failed || !head.trimStart().startsWith("{") || !tail.trimEnd().endsWith("}")) return "";
+    const members = [MODEL, USAGE].map((member) => member.exec(tail)?.[0] ?? member.exec(head)?.[0]);
+    return `{${members.filter((member) => member !== undefined).join(",")}}`;
+  }
+}

@@ -1,0 +1,61 @@
+import type { AnswerContext, AnswerReader, Frame, TailReason } from "../../core/codec.ts";
+import type { Usage } from "../../core/usage.ts";
+import type { AnswerSummary } from "../../core/view.ts";
+
+/** White space looked past before the content type alone decides, in bytes. */
+const BLANK_BYTES_MAX = 1024;
+/** First bytes of the fields `data`, `event`, `id`, `retry`, of a comment, and of a byte order mark. */
+const SSE_STARTS: ReadonlySet<number> = new Set([...Buffer.from("deir:"), 0xef]);
+
+/**
+ * Opens the reader that the answer's first byte asks for, because content types cannot be trusted: providers answer a request
+ * for a stream with a JSON body (errors, filters), and compatible servers mislabel both. An object or array is a body; a field
+ * or comment, where a stream was asked for, is a stream; anything else is what the content type says.
+ */
+export class SniffingReader implements AnswerReader {
+  readonly #context: AnswerContext;
+  readonly #open: (context: AnswerContext) => AnswerReader;
+  #inner: AnswerReader | undefined;
+  /** White space at the start, until something else comes. */
+  #blank: Uint8Array = new Uint8Array(0);
+
+  constructor(context: AnswerContext, open: (context: AnswerContext) => AnswerReader) {
+    this.#context = context;
+    this.#open = open;
+  }
+
+  push(chunk: Uint8Array): readonly Frame[] {
+    if (this.#inner !== undefined) return this.#inner.push(chunk);
+    const first = chunk.find((byte) => byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09);
+    if (first === undefined && this.#blank.length + chunk.length < BLANK_BYTES_MAX) {
+      this.#blank = Buffer.concat([this.#blank, chunk]);
+      return [];
+    }
+    const whole = this.#blank.length === 0 ? chunk : Buffer.concat([this.#blank, chunk]);
+    return this.#decided(first).push(whole);
+  }
+
+  end(): readonly Frame[] {
+    if (this.#inner !== undefined) return this.#inner.end();
+    const inner = this.#decided(undefined);
+    return [...inner.push(this.#blank), ...inner.end()];
+  }
+
+  usage(): Usage | undefined {
+    return this.#inner?.usage();
+  }
+  summary(): AnswerSummary {
+    return (this.#inner ?? this.#open(this.#context)).summary();
+  }
+  tail(reason: TailReason): Uint8Array {
+    return (this.#inner ?? this.#decided(undefined)).tail(reason);
+  }
+
+  #decided(first: number | undefined): AnswerReader {
+    let contentType = this.#context.contentType;
+    if (first === 0x7b || first === 0x5b) contentType = "application/json";
+    else if (first !== undefined && SSE_STARTS.has(first) && this.#context.view.streaming) contentType = "text/event-stream";
+    this.#inner = this.#open({ ...this.#context, contentType });
+    return this.#inner;
+  }
+}
