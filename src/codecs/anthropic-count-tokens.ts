@@ -1,11 +1,11 @@
-import type { AnswerContext, AnswerReader, Codec, ParsedRequest, ParseError, PathFacts, RequestChange, TailReason } from "../core/codec.ts";
+import type { AnswerContext, AnswerReader, Codec, ParsedRequest, ParseError, PathFacts, RequestChange } from "../core/codec.ts";
 import { field, type Json, type JsonDoc, type JsonEdit } from "../core/json.ts";
 import type { Result } from "../core/result.ts";
 import type { Usage } from "../core/usage.ts";
 import type { Delta, RequestView } from "../core/view.ts";
 import { type AnswerMapper, openReader } from "./shared/answer-reader.ts";
 import { AnswerTally } from "./shared/answer-tally.ts";
-import { anthropicErrorBody } from "./shared/anthropic-error.ts";
+import { anthropicErrorText } from "./shared/anthropic-error.ts";
 import { anthropicPathFacts, editAnthropicRequest, readAnthropicRequest, withQuery } from "./shared/anthropic-request.ts";
 import { anthropicUsage } from "./shared/anthropic-usage.ts";
 
@@ -29,7 +29,8 @@ export const anthropicCountTokens: Codec = {
     return editAnthropicRequest(request.doc.root, rest, undefined);
   },
   upstreamPath: (facts) => withQuery(PATH, facts),
-  openAnswer: (context: AnswerContext): AnswerReader => openReader({ ...context, contentType: "application/json" }, new Count(), errorBody),
+  openAnswer: (context: AnswerContext): AnswerReader =>
+    openReader({ ...context, contentType: "application/json" }, new Count(), anthropicErrorText),
 };
 
 class Count implements AnswerMapper {
@@ -50,8 +51,4 @@ class Count implements AnswerMapper {
   tail(): string {
     return "";
   }
-}
-
-function errorBody(reason: TailReason): string {
-  return reason.kind === "length" ? "" : JSON.stringify(anthropicErrorBody(reason.denial, reason.requestId));
 }

@@ -1,11 +1,12 @@
-import type { AnswerContext, AnswerReader, Codec, ParsedRequest, ParseError, PathFacts, RequestChange, TailReason } from "../core/codec.ts";
+import type { AnswerContext, AnswerReader, Codec, ParsedRequest, ParseError, PathFacts, RequestChange } from "../core/codec.ts";
 import type { JsonDoc, JsonEdit } from "../core/json.ts";
 import type { Result } from "../core/result.ts";
 import type { RequestView } from "../core/view.ts";
 import { openReader } from "./shared/answer-reader.ts";
 import { AnthropicAnswer } from "./shared/anthropic-answer.ts";
-import { anthropicErrorBody } from "./shared/anthropic-error.ts";
+import { anthropicErrorText } from "./shared/anthropic-error.ts";
 import { anthropicPathFacts, editAnthropicRequest, readAnthropicRequest, withQuery } from "./shared/anthropic-request.ts";
+import { SniffingReader } from "./shared/sniffing-reader.ts";
 
 const PATH = "/v1/messages";
 
@@ -22,9 +23,6 @@ export const anthropicMessages: Codec = {
   editRequest: (request: ParsedRequest, change: RequestChange): readonly JsonEdit[] =>
     editAnthropicRequest(request.doc.root, change, "max_tokens"),
   upstreamPath: (facts) => withQuery(PATH, facts),
-  openAnswer: (context: AnswerContext): AnswerReader => openReader(context, new AnthropicAnswer(context), errorBody),
+  openAnswer: (context: AnswerContext): AnswerReader =>
+    new SniffingReader(context, (found) => openReader(found, new AnthropicAnswer(found), anthropicErrorText)),
 };
-
-function errorBody(reason: TailReason): string {
-  return reason.kind === "length" ? "" : JSON.stringify(anthropicErrorBody(reason.denial, reason.requestId));
-}

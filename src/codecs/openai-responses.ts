@@ -1,12 +1,13 @@
-import type { AnswerContext, AnswerReader, Codec, ParsedRequest, ParseError, PathFacts, RequestChange, TailReason } from "../core/codec.ts";
-import { DENIALS } from "../core/denials.ts";
+import type { AnswerContext, AnswerReader, Codec, ParsedRequest, ParseError, PathFacts, RequestChange } from "../core/codec.ts";
 import type { JsonDoc, JsonEdit } from "../core/json.ts";
 import type { Result } from "../core/result.ts";
 import type { RequestView } from "../core/view.ts";
 import { openReader } from "./shared/answer-reader.ts";
+import { openAiErrorBody } from "./shared/openai-error.ts";
 import { topLevelEdits } from "./shared/request-edits.ts";
 import { ResponsesAnswer } from "./shared/responses-answer.ts";
 import { readResponsesRequest } from "./shared/responses-request.ts";
+import { SniffingReader } from "./shared/sniffing-reader.ts";
 
 const PATH = "/v1/responses";
 
@@ -25,15 +26,6 @@ export const openaiResponses: Codec = {
     return root.kind === "object" ? topLevelEdits(root, change, { model: "model", outputTokensMax: "max_output_tokens" }) : [];
   },
   upstreamPath: () => "/responses",
-  openAnswer: (context: AnswerContext): AnswerReader => openReader(context, new ResponsesAnswer(context), errorBody),
+  openAnswer: (context: AnswerContext): AnswerReader =>
+    new SniffingReader(context, (found) => openReader(found, new ResponsesAnswer(found), openAiErrorBody)),
 };
-
-/** An error in place of a body that was held back. */
-function errorBody(reason: TailReason): string {
-  if (reason.kind === "length") return "";
-  const { code, detail } = reason.denial;
-  return JSON.stringify({
-    error: { message: detail ?? DENIALS[code].text, type: DENIALS[code].openai, param: null, code },
-    request_id: reason.requestId,
-  });
-}

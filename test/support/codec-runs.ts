@@ -31,7 +31,11 @@ export function textsOf(view: RequestView): readonly string[] {
   return [...view.texts()].map(({ place, node, holds }) => `${place}${holds === undefined ? "" : `(${holds})`}: ${node.value}`);
 }
 
-export function openAnswer(codec: Codec, view: RequestView, answer: { readonly status?: number; readonly contentType?: string } = {}): AnswerReader {
+export function openAnswer(
+  codec: Codec,
+  view: RequestView,
+  answer: { readonly status?: number; readonly contentType?: string } = {},
+): AnswerReader {
   const reader = codec.openAnswer?.({
     view,
     usageForced: false,

@@ -93,7 +93,7 @@ export class AnthropicAnswer implements AnswerMapper {
   /**
    * At a length: every open block is stopped, then stop reason `max_tokens` with the usage so far (as last reported: Anthropic's
    * own figure at the start of a message is an estimate of a few tokens), then the end. A tool call whose input is half there is
-   * stopped as well, as Anthropic does at `max_tokens`; its SDKs then give the part of the input that can be read.
+   * stopped as well, as Anthropic does at `max_tokens`; its SDK then gives the members of the input that are whole.
    */
   tail(reason: TailReason): string {
     if (this.tally.complete) return "";

@@ -1,3 +1,4 @@
+import type { TailReason } from "../../core/codec.ts";
 import { DENIALS, type Denial } from "../../core/denials.ts";
 import type { Json } from "../../core/json.ts";
 
@@ -13,4 +14,9 @@ export function anthropicErrorBody(denial: Denial, requestId: string): Json {
     error: { type: row.anthropic, message: detail ?? row.text, code, details: { error_code: code } },
     request_id: requestId,
   };
+}
+
+/** The error as a whole JSON body, in place of one that was held back; "" for `length`, which a body cannot be cut to. */
+export function anthropicErrorText(reason: TailReason): string {
+  return reason.kind === "length" ? "" : JSON.stringify(anthropicErrorBody(reason.denial, reason.requestId));
 }

@@ -178,7 +178,16 @@ const RULES: WalkRules = {
 /** Members of the root whose strings are names, modes and ids of the API, never text. */
 const PLAIN_ROOT_KEYS: ReadonlySet<string> = new Set([
   ...["model", "stream", "max_tokens", "tool_choice", "service_tier", "thinking", "speed", "inference_geo", "container", "betas"],
-  ...["cache_control", "thread", "diagnostics", "user_profile_id", "workspace_id", "anthropic_version"],
+  ...[
+    "stop_sequences",
+    "context_management",
+    "cache_control",
+    "thread",
+    "diagnostics",
+    "user_profile_id",
+    "workspace_id",
+    "anthropic_version",
+  ],
 ]);
 
 function readTexts(root: JsonObject): readonly TextSpan[] {

@@ -125,6 +125,9 @@ function readProviderState(fields: RequestFields, items: readonly JsonObject[]):
     }
   }
   for (const { key, value } of fields.root.members) if (!STATELESS_ROOT_KEYS.has(key)) addNestedState(value, refs);
+  // The caller names the variables of a stored prompt, so their names say nothing.
+  const variables = member(fields.node("prompt"), "variables");
+  if (variables?.kind === "object") for (const { value } of variables.members) addNestedState(value, refs);
   return refs;
 }
 
@@ -145,8 +148,8 @@ const STATE_KEYS: ReadonlyMap<string, ProviderStateRef["kind"]> = new Map([
   ["container_id", "container"],
   ["skill_id", "other"],
 ]);
-/** Caller's own data, where such a key means nothing to the provider. */
-const STATELESS_ROOT_KEYS: ReadonlySet<string> = new Set(["metadata", "text", "instructions"]);
+/** Caller's own data, where such a key means nothing to the provider, and what is read on its own. */
+const STATELESS_ROOT_KEYS: ReadonlySet<string> = new Set(["metadata", "text", "prompt"]);
 /** Own data again; and echoes of answers, where a citation names a file that the provider does not load. */
 const STATELESS_KEYS: ReadonlySet<string> = new Set(["parameters", "schema", "annotations", "results"]);
 
