@@ -1,0 +1,12 @@
+import type { DialectSpec } from "../core/codec.ts";
+import type { Dialect } from "../core/view.ts";
+import { anthropicDialect } from "./anthropic-dialect.ts";
+import { geminiDialect } from "./gemini-dialect.ts";
+import { openaiDialect } from "./openai-dialect.ts";
+
+/** Every dialect that callers speak. */
+export const DIALECTS: Readonly<Record<Dialect, DialectSpec>> = {
+  openai: openaiDialect,
+  anthropic: anthropicDialect,
+  gemini: geminiDialect,
+};

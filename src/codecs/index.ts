@@ -1,0 +1,31 @@
+import type { Codec, HeaderView, PathFacts, RequestTarget } from "../core/codec.ts";
+import { anthropicCountTokens } from "./anthropic-count-tokens.ts";
+import { anthropicMessages } from "./anthropic-messages.ts";
+import { geminiGenerate, geminiStream } from "./gemini-generate.ts";
+import { anthropicModels, geminiModels, openaiModels } from "./models.ts";
+import { openaiChat } from "./openai-chat.ts";
+import { openaiEmbeddings } from "./openai-embeddings.ts";
+import { openaiResponses } from "./openai-responses.ts";
+
+/** Every surface that callers may speak; anything else is `unsupported_surface`. No two match the same request. */
+export const CODECS: readonly Codec[] = [
+  openaiChat,
+  openaiResponses,
+  openaiEmbeddings,
+  anthropicMessages,
+  anthropicCountTokens,
+  geminiGenerate,
+  geminiStream,
+  openaiModels,
+  anthropicModels,
+  geminiModels,
+];
+
+/** The surface of a request and what its path says; undefined for those that are not served. */
+export function findCodec(target: RequestTarget, headers: HeaderView): { readonly codec: Codec; readonly facts: PathFacts } | undefined {
+  for (const codec of CODECS) {
+    const facts = codec.match(target, headers);
+    if (facts !== undefined) return { codec, facts };
+  }
+  return undefined;
+}
