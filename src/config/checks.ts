@@ -69,7 +69,7 @@ class Checker {
   }
   #reference(path: Path, value: Json | undefined, known: readonly string[], what: string): boolean {
     if (typeof value !== "string" || known.includes(value)) return true;
-    this.#add(path, `there is no ${what} ${quote(value)}`, suggest(value, known, `add it, or name another ${what}`));
+    this.#add(path, `there is no ${what} ${quote(value)}`, suggest(value, known, "add it, or name another"));
     return false;
   }
 

@@ -63,7 +63,7 @@ class Translator {
           path,
           "value",
           `${shown} is not ${words.length === 1 ? `"${words[0]}"` : `one of ${words.join(", ")}`}`,
-          typeof input === "string" ? suggest(input, words, "use one of them") : `write ${words.join(" or ")}`,
+          typeof input === "string" && words.length > 1 ? suggest(input, words, "use one of them") : `write ${words.join(" or ")}`,
         );
       }
       case "invalid_type":
@@ -126,12 +126,7 @@ class Translator {
   #wrongType(path: Path, expected: string, input: Json): readonly PolicyProblem[] {
     const name = String(path.at(-1) ?? "");
     if (expected === "string" && (typeof input === "number" || typeof input === "boolean")) {
-      return this.#add(
-        path,
-        "value",
-        "must be text, and YAML reads this as a number or a truth value",
-        `put it in quotes: ${name}: "${String(input)}"`,
-      );
+      return this.#add(path, "value", "must be text, and YAML reads this as a number or a truth value", `put it in quotes: ${name}: "..."`);
     }
     if ((expected === "int" || expected === "number") && typeof input === "string") {
       const ms = durationMs(input);
@@ -148,7 +143,8 @@ class Translator {
       object: "a map",
       record: "a map",
     };
-    const wanted = words[expected] ?? expected;
+    const whole = memberOf(schemaAt(this.#published, path)[0], "type") === "integer";
+    const wanted = words[whole ? "int" : expected] ?? expected;
     const properties = [...propertiesOf(schemaAt(this.#published, path)[0])].map(([key]) => key);
     const remedy =
       name === "credential" && typeof input === "string"

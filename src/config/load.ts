@@ -114,6 +114,7 @@ export function checkPolicy(
   // With a file missing, references to it would look broken: what can be told without them has been told.
   if (problems.length > 0) return err(problems.slice(0, POLICY_PROBLEMS_MAX));
   const { tree, problems: conflicts } = SourceTree.merge(sources);
+  if (conflicts.some((problem) => problem.path === "")) return err(conflicts);
   const shape = shapeProblems(tree, documentSchema(stages));
   problems.push(...conflicts, ...shape, ...referenceProblems(tree, prices));
   const typed = documentTypes.safeParse(tree.root);

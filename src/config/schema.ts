@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { z } from "zod";
 import { BODY_BYTES_MAX, IN_FLIGHT_BYTES_MAX } from "../core/limits.ts";
 import type { StageDefinition } from "../core/stage.ts";
@@ -25,14 +26,20 @@ const named = <T extends z.ZodType>(value: T, pattern: RegExp) =>
   z.record(z.string(), value).meta({ propertyNames: { pattern: pattern.source } });
 const timestamp = z
   .string()
-  .regex(
-    /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?(?:Z|[+-]\d{2}:\d{2}))?$/,
-    "must be a time -> write a date (2026-12-31) or a time with its zone (2026-12-31T18:00:00Z)",
-  )
-  .refine((text) => Number.isFinite(Date.parse(text)), "this time does not exist -> correct the day or the hour");
+  .regex(/^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?(?:Z|[+-]\d{2}:\d{2}))?$/, {
+    error: "must be a time -> write a date (2026-12-31) or a time with its zone (2026-12-31T18:00:00Z)",
+    abort: true,
+  })
+  .refine(exists, "this time does not exist -> correct the day or the hour");
 const sha256 = z
   .string()
   .regex(/^[0-9a-f]{64}$/, "must be a SHA-256 in 64 lower-case hex digits -> let `sluice keys new` make the key and write its hash");
+
+/** `Date.parse` takes the 31st of February for the 3rd of March. */
+function exists(time: string): boolean {
+  const day = new Date(`${time.slice(0, 10)}T00:00:00Z`);
+  return Number.isFinite(Date.parse(time)) && Number.isFinite(day.getTime()) && day.toISOString().startsWith(time.slice(0, 10));
+}
 
 /** Where Envoy finds a secret; Sluice never reads it. */
 const secret = z
@@ -206,7 +213,11 @@ const root = {
     .prefault({}),
   listen: z
     .strictObject({
-      address: z.union([z.ipv4(), z.ipv6()]).default("127.0.0.1").describe("Where Envoy listens; 0.0.0.0 for all interfaces."),
+      address: z
+        .string()
+        .refine((text) => isIP(text) !== 0, "must be an IP address -> write 127.0.0.1 for this machine only, 0.0.0.0 for all interfaces")
+        .default("127.0.0.1")
+        .describe("Where Envoy listens; 0.0.0.0 for all interfaces."),
       port: z.int().min(1).max(65535).default(8080),
     })
     .prefault({}),

@@ -52,9 +52,7 @@ export class SourceTree {
       if (!isJsonMap(source.value)) {
         problems.push({
           severity: "error",
-          file: source.file,
-          line: 1,
-          column: 1,
+          ...placeIn(source, [], "value"),
           path: "",
           message: "a policy file is a map",
           remedy: "begin with lines such as `version: ...` and `providers:`",

@@ -8,7 +8,7 @@ export const POLICY_FILE_BYTES_MAX = 8 * 1024 * 1024;
 /** Deepest nesting of a policy file. */
 export const POLICY_DEPTH_MAX = 32;
 /** Most values of one policy file, those that aliases repeat counted each time. */
-export const POLICY_VALUES_MAX = 500_000;
+export const POLICY_VALUES_MAX = 200_000;
 /** Most mistakes reported of one file: beyond, they follow from each other. */
 const SYNTAX_PROBLEMS_MAX = 20;
 
@@ -76,7 +76,7 @@ export function readYaml(
   const problems: PolicyProblem[] = [];
   for (const error of document.errors.slice(0, SYNTAX_PROBLEMS_MAX)) {
     const { line, col } = lines.linePos(error.pos[0]);
-    problems.push(at(line, col, ...syntaxText(error.code)));
+    if (!problems.some((problem) => problem.line === line)) problems.push(at(line, col, ...syntaxText(error.code)));
   }
   const walker = new Walker(file, document, lines, at);
   const value = document.contents === null ? {} : walker.walk(document.contents, [], undefined);
@@ -96,7 +96,10 @@ function syntaxText(code: string): readonly [message: string, remedy: string] {
       return ["a tab indents this line", "indent with spaces"];
     case "BAD_INDENT":
     case "BLOCK_IN_FLOW":
-      return ["the indentation does not fit its surroundings", "line it up with its neighbours, with spaces"];
+      return [
+        "the indentation does not fit its surroundings",
+        "line it up with its neighbours, with spaces, and close the brackets above it",
+      ];
     case "BAD_ALIAS":
       return ["the alias names no anchor before it", "write the value out"];
     case "MISSING_CHAR":
@@ -117,6 +120,8 @@ class Walker {
   readonly #document: Document.Parsed | Document;
   readonly #lines: LineCounter;
   readonly #at: ProblemAt;
+  /** Where the outermost alias stands whose value is being walked: there the reader must look. */
+  #aliasPlace: Place | undefined;
   #values = 0;
   #stopped = false;
 
@@ -135,7 +140,7 @@ class Walker {
     if (this.#values > POLICY_VALUES_MAX || path.length > POLICY_DEPTH_MAX) {
       this.#stopped = true;
       this.#report(
-        place,
+        this.#aliasPlace ?? place,
         path,
         this.#values > POLICY_VALUES_MAX ? `more than ${POLICY_VALUES_MAX} values` : `nested deeper than ${POLICY_DEPTH_MAX}`,
         "make the file smaller or flatter; aliases count each time they are used",
@@ -145,7 +150,12 @@ class Walker {
     if (isAlias(node)) {
       const anchor = node.resolve(this.#document);
       // An anchor inside itself would go round for ever; the depth cap ends it.
-      return anchor === undefined ? null : this.walk(anchor, path, keyPlace);
+      if (anchor === undefined) return null;
+      const outermost = this.#aliasPlace === undefined;
+      this.#aliasPlace ??= place;
+      const value = this.walk(anchor, path, keyPlace);
+      if (outermost) this.#aliasPlace = undefined;
+      return value;
     }
     if (hasTag(node)) this.#report(place, path, "YAML tags are not allowed", "remove the tag (the word that begins with !)");
     if (isMap(node)) return this.#map(node, path);
