@@ -25,22 +25,23 @@ const MILLION = 1_000_000n;
 
 /**
  * Cost of a usage in whole nano-dollars: each kind at its own price, summed in BigInt, rounded up once at the end.
- * Never negative; safe as a number below 2^53 (nine million dollars an exchange), else it throws RangeError.
+ * Never throws and never leaves 0 to 2^53 (nine million dollars an exchange), whatever a provider reports: parts are cut to
+ * what is left of their total, fractions count as a whole unit, what is no count (negative, infinite) counts as none, and
+ * past 2^53 the cost stands still.
  */
 export function costNanoUsd(usage: Usage, price: Price): number {
-  const input = usage.inputTokens ?? 0;
+  const input = count(usage.inputTokens);
   let rates: Omit<Price, "above" | "source"> = price;
   for (const step of price.above ?? []) if (input > step.tokens) rates = step.price;
-  // Each part is clamped to what is left of its total, so that a provider that reports nonsense cannot go below zero.
   let inputLeft = input;
   const takeInput = (tokens: number | undefined): number => {
-    const taken = Math.min(inputLeft, Math.max(0, tokens ?? 0));
+    const taken = Math.min(inputLeft, count(tokens));
     inputLeft -= taken;
     return taken;
   };
-  let outputLeft = usage.outputTokens ?? 0;
+  let outputLeft = count(usage.outputTokens);
   const takeOutput = (tokens: number | undefined): number => {
-    const taken = Math.min(outputLeft, Math.max(0, tokens ?? 0));
+    const taken = Math.min(outputLeft, count(tokens));
     outputLeft -= taken;
     return taken;
   };
@@ -59,8 +60,12 @@ export function costNanoUsd(usage: Usage, price: Price): number {
   if (rates.imageOutput !== undefined) add(takeOutput(usage.imageOutputTokens), rates.imageOutput);
   add(outputLeft, rates.output);
   const nano = (total + MILLION - 1n) / MILLION;
-  if (nano > BigInt(Number.MAX_SAFE_INTEGER)) throw new RangeError("cost exceeds 2^53 nano-dollars");
-  return Number(nano);
+  return nano > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(nano);
+}
+
+/** A reported figure as a count of whole units. */
+function count(tokens: number | undefined): number {
+  return tokens === undefined || !Number.isFinite(tokens) || tokens <= 0 ? 0 : Math.ceil(tokens);
 }
 
 /** `0.000123456` for 123456 nano-dollars: exact decimal, no exponent, no trailing zeros beyond the first. */

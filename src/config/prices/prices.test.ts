@@ -1,0 +1,144 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import fc from "fast-check";
+import { z } from "zod";
+import { property } from "../../../test/support/property.ts";
+import { costNanoUsd } from "../../core/money.ts";
+import type { Usage } from "../../core/usage.ts";
+import { catalogProviderOf, findPrice, PRICE_CATALOG } from "./catalog.ts";
+import { nanoUsdPerMillion } from "./price.ts";
+
+test("a model is found by its name, its case, its prefix, without its date, and by its newest dated form", () => {
+  const sourceOf = (provider: string, model: string): string | undefined => findPrice(provider, model)?.source;
+  const day = PRICE_CATALOG.retrieved;
+  assert.equal(sourceOf("openai", "gpt-4o-mini"), `catalog:openai/gpt-4o-mini@${day}`);
+  assert.equal(
+    sourceOf("openai", "gpt-4o-mini-2024-07-18"),
+    `catalog:openai/gpt-4o-mini-2024-07-18@${day}`,
+    "its own price where it has one",
+  );
+  assert.equal(sourceOf("openai", "gpt-4o-mini-2031-01-01"), `catalog:openai/gpt-4o-mini@${day}`);
+  assert.equal(sourceOf("openai", "GPT-4o-Mini"), `catalog:openai/gpt-4o-mini@${day}`);
+  assert.equal(sourceOf("gemini", "models/gemini-2.5-flash"), `catalog:gemini/gemini-2.5-flash@${day}`);
+  assert.equal(sourceOf("vertex", "publishers/google/models/gemini-2.5-flash"), `catalog:vertex/gemini-2.5-flash@${day}`);
+  assert.equal(sourceOf("anthropic", "claude-3-7-sonnet"), `catalog:anthropic/claude-3-7-sonnet-20250219@${day}`);
+  assert.equal(sourceOf("anthropic", "claude-haiku-4-5-20991231"), `catalog:anthropic/claude-haiku-4-5@${day}`);
+  for (const unknown of ["gpt-4o-mini-2", "gpt", "", "constructor", "x".repeat(10_000)])
+    assert.equal(sourceOf("openai", unknown), undefined, unknown.slice(0, 20));
+  assert.equal(sourceOf("nobody", "gpt-4o-mini"), undefined);
+});
+
+test("prices by image or by query are not mistaken for free tokens", () => {
+  assert.equal(findPrice("openai", "dall-e-3"), undefined);
+  assert.equal(findPrice("cohere", "rerank-english-v3.0"), undefined);
+});
+
+test("long prompts have their own prices", () => {
+  const price = findPrice("anthropic", "claude-sonnet-4-5");
+  assert.deepEqual(
+    price?.above?.map((step) => [step.tokens, step.price.input, step.price.cacheWrite1h]),
+    [[200_000, 6_000_000_000, 12_000_000_000]],
+  );
+});
+
+test("the list's provider behind a host", () => {
+  const hosts = [
+    "api.openai.com",
+    "eu.api.openai.com",
+    "API.Groq.com",
+    "europe-west1-aiplatform.googleapis.com",
+    "my.openai.azure.com",
+    "bedrock-runtime.eu-central-1.amazonaws.com",
+    "api.openai.com.evil.example",
+    "openrouter.ai",
+    "localhost",
+  ];
+  assert.deepEqual(hosts.map(catalogProviderOf), [
+    "openai",
+    "openai",
+    "groq",
+    "vertex",
+    "azure",
+    "bedrock",
+    undefined,
+    undefined,
+    undefined,
+  ]);
+});
+
+test("dollars become nano-dollars exactly, or not at all", () => {
+  assert.deepEqual([0.15, "0.15", 3, "0.000000001", 1e-7, 2.5e-9, 0, "0"].map(nanoUsdPerMillion), [
+    150_000_000,
+    150_000_000,
+    3_000_000_000,
+    1,
+    100,
+    undefined,
+    0,
+    0,
+  ]);
+  for (const bad of [-1, Number.NaN, Number.POSITIVE_INFINITY, 1e21, "1e3", "", ".5", "1.0000000001", " 1", "12345678"])
+    assert.equal(nanoUsdPerMillion(bad), undefined, String(bad));
+});
+property("every amount of at most nine decimals is exact", fc.tuple(fc.nat(9_999_999), fc.nat(999_999_999)), ([whole, nano]) => {
+  assert.equal(nanoUsdPerMillion(`${whole}.${String(nano).padStart(9, "0")}`), whole * 1e9 + nano);
+});
+
+/** What another library makes of real usages. */
+const priced = z.object({
+  id: z.string(),
+  model: z.string(),
+  usage: z.record(z.string(), z.number()),
+  prices: z.array(
+    z.object({ provider_id: z.string(), api_flavor: z.string().optional(), input_price: z.string(), output_price: z.string().optional() }),
+  ),
+});
+type Priced = z.infer<typeof priced>;
+
+function listName({ provider_id: provider, api_flavor: flavor }: Priced["prices"][number]): string | undefined {
+  if (provider === "google") return flavor === "anthropic" ? "vertex" : "gemini";
+  return ["openai", "anthropic", "groq", "mistral"].find((name) => name === provider);
+}
+function usageOf(figures: Readonly<Record<string, number>>): Usage {
+  const usage: Record<string, number> = {};
+  for (const [from, to] of [
+    ["input_tokens", "inputTokens"],
+    ["output_tokens", "outputTokens"],
+    ["cache_read_tokens", "cachedInputTokens"],
+    ["cache_write_tokens", "cacheWriteTokens"],
+    ["output_reasoning_tokens", "reasoningTokens"],
+  ] as const) {
+    const value = figures[from];
+    if (value !== undefined) usage[to] = value;
+  }
+  return { ...usage, reported: {} };
+}
+
+const fixtures = process.env["SLUICE_FIXTURES"] ?? new URL("../../../../shared/fixtures", import.meta.url).pathname;
+const file = join(fixtures, "exchanges", "priced_usages.jsonl");
+test("real usages cost what another library says", {
+  skip: existsSync(file) ? false : "recorded usages are absent (SLUICE_FIXTURES)",
+}, (t) => {
+  const differing: string[] = [];
+  let agreeing = 0;
+  let unpriced = 0;
+  for (const line of readFileSync(file, "utf8").trim().split("\n")) {
+    const { id, model, usage, prices } = priced.parse(JSON.parse(line));
+    for (const theirs of prices) {
+      const provider = listName(theirs);
+      const price = provider === undefined ? undefined : findPrice(provider, model);
+      if (price === undefined) unpriced++;
+      // Their sum is in dollars with many decimals; ours is rounded up to a nano-dollar.
+      else if (Math.abs(costNanoUsd(usageOf(usage), price) - (Number(theirs.input_price) + Number(theirs.output_price ?? 0)) * 1e9) <= 1)
+        agreeing++;
+      // Known: our list has no price for Gemini's audio input, and Mistral's `-latest` names have moved on since theirs was made.
+      else if (!(provider === "gemini" && (usage["input_audio_tokens"] ?? 0) > 0) && !(provider === "mistral" && model.endsWith("-latest")))
+        differing.push(`${id} ${provider} ${model}`);
+    }
+  }
+  t.diagnostic(`${agreeing} agree, ${unpriced} have no price here`);
+  assert.deepEqual(differing, []);
+  assert.ok(agreeing >= 100, `only ${agreeing} were compared`);
+});
