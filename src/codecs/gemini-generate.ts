@@ -17,6 +17,7 @@ import { GeminiAnswer } from "./shared/gemini-answer.ts";
 import { geminiError } from "./shared/gemini-error.ts";
 import { geminiEdits, modelPath, readGeminiRequest } from "./shared/gemini-request.ts";
 import { type ArrayPiece, JsonArraySplitter } from "./shared/json-array.ts";
+import { SniffingReader } from "./shared/sniffing-reader.ts";
 
 /** The method follows the last colon: a model asked for by meaning has one too (`models/tier:standard:generateContent`). */
 const PATH = /^\/(v1|v1beta)\/(models|tunedModels)\/([^/]+):(generateContent|streamGenerateContent)$/;
@@ -60,7 +61,7 @@ const shared = {
   upstreamPath,
   openAnswer(context: AnswerContext): AnswerReader {
     const isArray = context.view.framing === "json-array" && !context.contentType.toLowerCase().includes("text/event-stream");
-    return isArray ? new ArrayReader() : openReader(context, new GeminiAnswer(), errorBody);
+    return isArray ? new ArrayReader() : new SniffingReader(context, (sniffed) => openReader(sniffed, new GeminiAnswer(), errorBody));
   },
 } satisfies Partial<Codec>;
 
@@ -110,7 +111,9 @@ class ArrayReader implements AnswerReader {
   }
   tail(reason: TailReason): Uint8Array {
     const prefix = this.#splitter.prefix;
-    return prefix === undefined ? NO_BYTES : encoder.encode(`${prefix}${this.#answer.lastChunk(reason)}\n]`);
+    if (prefix === undefined) return NO_BYTES;
+    if (reason.kind === "length" && this.#answer.finished && prefix !== "") return encoder.encode("\n]");
+    return encoder.encode(`${prefix}${this.#answer.lastChunk(reason)}\n]`);
   }
 
   #frame({ kind, bytes, text }: ArrayPiece): Frame {

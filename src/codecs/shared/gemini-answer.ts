@@ -57,7 +57,7 @@ export class GeminiAnswer implements AnswerMapper {
       return NO_DELTAS;
     }
     const deltas = this.#chunks(json);
-    this.tally.complete = this.#isFinished();
+    this.tally.complete = this.finished;
     return deltas;
   }
 
@@ -71,7 +71,9 @@ export class GeminiAnswer implements AnswerMapper {
     return this.#usage;
   }
 
+  /** Nothing to add to a stream that has ended; but an error is always said, in case its last chunk was not let through. */
   tail(reason: TailReason): string {
+    if (reason.kind === "length" && this.finished) return "";
     return `data: ${this.lastChunk(reason)}\r\n\r\n`;
   }
 
@@ -122,7 +124,8 @@ export class GeminiAnswer implements AnswerMapper {
     this.#usageMetadata = isRewritable(metadata) ? metadata : undefined;
   }
 
-  #isFinished(): boolean {
+  /** Every candidate has a finish reason, or the prompt was blocked. */
+  get finished(): boolean {
     if (this.tally.blocked !== undefined) return true;
     const candidates = [...this.tally.candidates.values()];
     return candidates.length > 0 && candidates.every(({ finish }) => finish !== undefined);
