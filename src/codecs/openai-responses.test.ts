@@ -150,6 +150,8 @@ describe("openai.responses requests", () => {
     ['{"previous_response_id":{}}', "/previous_response_id"],
     ['{"conversation":7}', "/conversation"],
     ['{"store":"yes"}', "/store"],
+    ['{"models":["other"]}', "/models"],
+    ['{"plugins":[{}]}', "/plugins/0"],
   ] as const) {
     test(`refuses ${body}`, () => {
       const doc = parseJson(Buffer.from(body));

@@ -16,8 +16,7 @@ import { free, metadataTexts, placed, ruleTable, SKIP, type WalkRules, walkTexts
 export function readAnthropicRequest(root: JsonNode): Result<RequestView, ParseError> {
   if (root.kind !== "object") return err({ code: "invalid_request", where: "", message: "The body must be a JSON object." });
   const fields = new RequestFields(root);
-  // Each would be a model that no rule has seen.
-  if (fields.node("fallbacks") !== undefined) fields.refuse("/fallbacks", "fallbacks name further models; a request may name one.");
+  fields.refuseFurtherModels();
   const streaming = fields.boolean("stream") ?? false;
   const messages = fields.objects("messages");
   const view: RequestView = {

@@ -1,5 +1,5 @@
 import type { RequestChange } from "../../core/codec.ts";
-import { type JsonEdit, type JsonObject, type JsonString, member } from "../../core/json.ts";
+import { type JsonEdit, type JsonObject, member } from "../../core/json.ts";
 import { CONTRACT_MEMBER_PREFIX } from "./request-fields.ts";
 
 /** What the changes are called in the body of one dialect. */
@@ -40,9 +40,4 @@ function contractFieldEdits(root: JsonObject): JsonEdit[] {
   if (ours.length === 0) return [];
   if (ours.length === metadata.members.length) return [{ kind: "remove", object: root, key: "metadata" }];
   return ours.map(({ key }) => ({ kind: "remove", object: metadata, key }));
-}
-
-/** The edit that puts another text into a span. */
-export function replaceText(node: JsonString, text: string): JsonEdit {
-  return { kind: "replace", node, text: JSON.stringify(text) };
 }

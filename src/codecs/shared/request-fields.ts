@@ -49,6 +49,18 @@ export class RequestFields {
     return this.refuse(`/${key}`, `${key} must be a whole number.`);
   }
 
+  /**
+   * Lists of further models (OpenRouter's `models`, Anthropic's `fallbacks`) would let a request leave for a model that no
+   * policy saw.
+   */
+  refuseFurtherModels(): void {
+    for (const key of ["models", "fallbacks"]) {
+      const list = this.node(key);
+      if (list === undefined || (list.kind === "array" && list.items.length === 0)) continue;
+      this.refuse(`/${key}`, `${key} is not supported: name one model; the gateway's policy holds its fallbacks.`);
+    }
+  }
+
   /** Objects of a top-level array; none when absent. */
   objects(key: string): readonly JsonObject[] {
     const node = this.node(key);

@@ -12,6 +12,7 @@ import { free, metadataTexts, placed, ruleTable, SKIP, type WalkRules, walkTexts
 export function readResponsesRequest(root: JsonNode): Result<RequestView, ParseError> {
   if (root.kind !== "object") return err({ code: "invalid_request", where: "", message: "The body must be a JSON object." });
   const fields = new RequestFields(root);
+  fields.refuseFurtherModels();
   const streaming = fields.boolean("stream") ?? false;
   const input = fields.node("input");
   const items = input === undefined || input.kind === "string" ? [] : (fields.objectsOf(input, "/input") ?? []);
@@ -34,6 +35,12 @@ export function readResponsesRequest(root: JsonNode): Result<RequestView, ParseE
 function readTools(fields: RequestFields, items: readonly JsonObject[]): ToolRef[] {
   const tools: ToolRef[] = [];
   for (const [index, tool] of fields.objects("tools").entries()) addTool(fields, tool, `/tools/${index}`, tools);
+  // OpenRouter: `plugins: [{id: "web"}]`.
+  for (const [index, node] of fields.objects("plugins").entries()) {
+    const id = stringMember(node, "id");
+    if (id === undefined) fields.refuse(`/plugins/${index}`, "A plugin must have an id.");
+    else tools.push({ name: id.value, kind: "provider", use: "offered", node });
+  }
   // Tools that the caller brings into a running conversation: results of a client-side tool search, later additions.
   for (const [index, item] of items.entries()) {
     const type = stringMember(item, "type")?.value;
