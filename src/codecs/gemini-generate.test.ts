@@ -70,6 +70,7 @@ describe("gemini paths", () => {
       ["POST", "/v1beta/models/m:generateContent?alt=sse"],
       ["POST", "/v1beta/models/m:streamGenerateContent?alt=proto"],
       ["POST", "/v1beta/models/m:streamGenerateContent?$alt=proto"],
+      ["POST", "/v1beta/models/m:generateContent?$alt=json;other=1"],
     ] as const) {
       assert.deepEqual([match(geminiGenerate, method, url), match(geminiStream, method, url)], [undefined, undefined], url);
     }
@@ -89,6 +90,10 @@ describe("gemini paths", () => {
     assert.equal(
       path(geminiStream, "/v1beta/models/a:streamGenerateContent?alt=sse&key=k", "b"),
       "/v1beta/models/b:streamGenerateContent?alt=sse",
+    );
+    assert.equal(
+      path(geminiGenerate, "/v1/models/a:generateContent?%24alt=json%3Benum-encoding%3Dint&key=k", "b"),
+      "/v1/models/b:generateContent?$alt=json%3Benum-encoding=int",
     );
     assert.equal(path(geminiGenerate, "/v1beta/models/a:generateContent", "tunedModels/mine"), "/v1beta/tunedModels/mine:generateContent");
     assert.equal(path(geminiGenerate, "/v1beta/models/a:generateContent", "x/../y?z"), "/v1beta/models/x%2F..%2Fy%3Fz:generateContent");

@@ -28,11 +28,16 @@ function matchPath(target: RequestTarget, method: "generateContent" | "streamGen
   if (version === undefined || encoded === undefined || named !== method) return undefined;
   const model = decoded(encoded);
   // Other encodings (`alt=proto`) could not be read; a unary call has no event stream.
-  const alt = target.query.get("alt") ?? target.query.get("$alt") ?? "json";
+  const [alt, ...options] = (target.query.get("alt") ?? target.query.get("$alt") ?? "json").split(";");
   const framing = method === "generateContent" ? "json" : alt === "sse" ? "sse" : "json-array";
   if (model === undefined || (alt !== "json" && framing !== "sse")) return undefined;
-  return { model: collection === "models" ? model : `tunedModels/${model}`, framing, version };
+  const facts = { model: collection === "models" ? model : `tunedModels/${model}`, framing, version } as const;
+  if (options.length === 0) return facts;
+  // Google's generated REST clients ask for enumerations as numbers, always.
+  return options.length === 1 && options[0] === NUMBERED ? { ...facts, query: `$alt=${alt}%3B${NUMBERED}` } : undefined;
 }
+
+const NUMBERED = "enum-encoding=int";
 
 function decoded(segment: string): string | undefined {
   try {
@@ -46,7 +51,7 @@ function decoded(segment: string): string | undefined {
 function upstreamPath(facts: PathFacts, model: string): string {
   const [collection = "models", ...name] = modelPath(model).split("/");
   const method = facts.framing === undefined || facts.framing === "json" ? "generateContent" : "streamGenerateContent";
-  const query = facts.framing === "sse" ? "?alt=sse" : "";
+  const query = facts.query !== undefined ? `?${facts.query}` : facts.framing === "sse" ? "?alt=sse" : "";
   return `/${facts.version ?? "v1beta"}/${collection}/${encodeURIComponent(name.join("/"))}:${method}${query}`;
 }
 

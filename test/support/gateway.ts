@@ -1,5 +1,5 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createHash, randomBytes } from "node:crypto";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -7,8 +7,8 @@ import { openLog } from "../../src/adapters/log/pino.ts";
 import { type Sluice, startSluice } from "../../src/cli/compose.ts";
 import { envoyPlan } from "../../src/config/envoy-plan.ts";
 import type { ExchangeRecord } from "../../src/core/record.ts";
-import { STAGES } from "../../src/stages/index.ts";
 import { type Simulator, startSimulator } from "../../src/simulator/server.ts";
+import { STAGES } from "../../src/stages/index.ts";
 import { startEnvoy, type TestEnvoy } from "./envoy.ts";
 
 /** The whole path on loopback: simulator, Sluice with the real stores, a real Envoy; one policy. */
@@ -21,6 +21,8 @@ export interface Gateway {
   readonly key: (app?: string) => string;
   /** Records so far, after everything taken was written; waits until at least `count` are there. */
   records(count?: number): Promise<readonly ExchangeRecord[]>;
+  /** The record of the exchange with this id (`x-ai-request-id`); fails when it is not written within five seconds. */
+  record(id: string): Promise<ExchangeRecord>;
   /** Ends everything, checks Envoy's counters, removes the files. */
   stop(options?: { readonly clean?: boolean }): Promise<void>;
 }
@@ -70,7 +72,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   });
   const readRecords = async (): Promise<readonly ExchangeRecord[]> => {
     const lines = await readFile(join(data, "records-t.jsonl"), "utf8").catch(() => "");
-    return lines.split("\n").filter((line) => line !== "").map((line): ExchangeRecord => JSON.parse(line));
+    return lines
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line): ExchangeRecord => JSON.parse(line));
   };
   return {
     url: envoy.url,
@@ -85,6 +90,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         await sleep(20);
       }
       return readRecords();
+    },
+    record: async (id) => {
+      for (let waited = 0; waited < 5_000; waited += 10) {
+        const found = (await readRecords()).find((record) => record.id === id);
+        if (found !== undefined) return found;
+        await sleep(10);
+      }
+      throw new Error(`no record of exchange ${id}`);
     },
     stop: async ({ clean = true } = {}) => {
       try {
