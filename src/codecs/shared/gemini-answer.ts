@@ -110,7 +110,7 @@ export class GeminiAnswer implements AnswerMapper {
     this.#version = textField(json, "modelVersion").slice(0, 256) || this.#version;
     this.#id = textField(json, "responseId").slice(0, 256) || this.#id;
     this.tally.answeredBy(this.#version, this.#id);
-    this.tally.blocked = textField(field(json, "promptFeedback"), "blockReason").slice(0, 256) || this.tally.blocked;
+    this.tally.blocked = reasonOf(field(field(json, "promptFeedback"), "blockReason")) ?? this.tally.blocked;
     const out: Delta[] = [];
     for (const [position, candidate] of listField(json, "candidates").entries()) this.#candidate(candidate, position, out);
     return out;
@@ -145,9 +145,7 @@ export class GeminiAnswer implements AnswerMapper {
       }
     }
     for (const part of listField(field(json, "content"), "parts")) this.#part(part, candidate, choice, out);
-    const finish = field(json, "finishReason");
-    const reason = typeof finish === "number" ? String(finish) : textField(json, "finishReason").slice(0, 256);
-    if (reason !== "" && reason !== "0" && reason !== "FINISH_REASON_UNSPECIFIED") candidate.finish = reason;
+    candidate.finish = reasonOf(field(json, "finishReason")) ?? candidate.finish;
   }
 
   #part(part: Json, candidate: Candidate, choice: number, out: Delta[]): void {
@@ -193,6 +191,13 @@ export class GeminiAnswer implements AnswerMapper {
 }
 
 const newCandidate = (): Candidate => ({ block: -1, holds: "other", callOpen: false, finish: undefined });
+
+/** A reason by its name, or by its number where enumerations are asked for as such; 0 is UNSPECIFIED, which is none. */
+function reasonOf(value: Json | undefined): string | undefined {
+  if (typeof value === "number") return value === 0 ? undefined : String(value);
+  if (typeof value !== "string" || value === "" || value.endsWith("_UNSPECIFIED")) return undefined;
+  return value.slice(0, 256);
+}
 
 function openBlock(candidate: Candidate, holds: Candidate["holds"]): void {
   candidate.block += 1;
