@@ -14,6 +14,7 @@ import { writeDynamic } from "../../src/envoy/bootstrap/write.ts";
 /** A real Envoy on loopback with the configuration that Sluice renders. */
 export interface TestEnvoy {
   readonly plan: EnvoyPlan;
+  readonly pid: number;
   readonly port: number;
   readonly adminPort: number;
   /** `http://127.0.0.1:PORT`, where callers go. */
@@ -139,6 +140,8 @@ async function tryStart(options: TestEnvoyOptions): Promise<TestEnvoy | string> 
     plan,
     dir,
     adminUrl,
+    // setpriv replaces itself by Envoy, so this is Envoy's own.
+    pid: child.pid ?? 0,
     port: plan.listen.port,
     adminPort: plan.admin.port,
     url: `http://127.0.0.1:${plan.listen.port}`,
