@@ -320,6 +320,36 @@ test("a large body is parsed in slices: the loop turns meanwhile, and the result
   assert.deepStrictEqual(broken, parseJson(bytesOf(`${text.slice(0, -1)},]`)));
 });
 
+const piece = fc.constantFrom(
+  "plain text ",
+  "\\\\n",
+  '\\\\"',
+  "\\\\\\\\",
+  "\\\\u00e9",
+  "\\\\ud83d\\\\ude00",
+  "é😀",
+  "\\\\u12",
+  "\\\\x",
+  "\n",
+  "/",
+);
+property(
+  "long strings with escapes are read alike in slices",
+  fc.array(piece, { minLength: 1, maxLength: 12 }),
+  async (pieces) => {
+    const bytes = bytesOf(`{"a": "${pieces.join("").repeat(Math.ceil(140_000 / pieces.join("").length))}", "b":[1]}`);
+    assert.deepStrictEqual(await parseJsonSliced(bytes), parseJson(bytes));
+  },
+  60,
+);
+
+test("a large text is UTF-8 as a whole, wherever it is cut", async () => {
+  const bytes = bytesOf(`"${"é".repeat(1_500_000)}"`);
+  assert.equal((await parseJsonSliced(bytes)).ok, true);
+  bytes[bytes.length - 2] = 0xc3;
+  assert.deepStrictEqual(await parseJsonSliced(bytes), { ok: false, error: { code: "not_utf8", at: -1 } });
+});
+
 test("parseJsonValue reads answers and never sets a prototype", () => {
   assert.equal(parseJsonValue("{"), undefined);
   assert.equal(parseJsonValue("null"), null);

@@ -11,62 +11,25 @@
  */
 import assert from "node:assert/strict";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { JsonParser } from "./json-parser.ts";
+import type { Json, JsonArray, JsonDoc, JsonError, JsonLimits, JsonMember, JsonNode, JsonObject } from "./json-tree.ts";
 import { JSON_DEPTH_MAX, JSON_VALUES_MAX, SLICE_MS, YIELD_CHARS } from "./limits.ts";
 import { err, ok, type Result } from "./result.ts";
 
-/** Any JSON value as plain data. */
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+export type {
+  Json,
+  JsonArray,
+  JsonDoc,
+  JsonError,
+  JsonLimits,
+  JsonLiteral,
+  JsonMember,
+  JsonNode,
+  JsonNumber,
+  JsonObject,
+  JsonString,
+} from "./json-tree.ts";
 
-/** Offsets are UTF-16 units into `JsonDoc.text`, `end` exclusive. Strings include their quotes. */
-interface Placed {
-  readonly start: number;
-  readonly end: number;
-}
-export interface JsonString extends Placed {
-  readonly kind: "string";
-  /** Decoded value. */
-  readonly value: string;
-}
-export interface JsonNumber extends Placed {
-  readonly kind: "number";
-  readonly value: number;
-}
-export interface JsonLiteral extends Placed {
-  readonly kind: "literal";
-  readonly value: null | boolean;
-}
-export interface JsonArray extends Placed {
-  readonly kind: "array";
-  readonly items: readonly JsonNode[];
-}
-export interface JsonMember {
-  /** Where the key's opening quote stands. */
-  readonly start: number;
-  readonly key: string;
-  readonly value: JsonNode;
-}
-export interface JsonObject extends Placed {
-  readonly kind: "object";
-  readonly members: readonly JsonMember[];
-}
-export type JsonNode = JsonString | JsonNumber | JsonLiteral | JsonArray | JsonObject;
-
-/** A parsed body: its exact text and the tree of its values with their places. */
-export interface JsonDoc {
-  readonly text: string;
-  readonly root: JsonNode;
-}
-
-export interface JsonError {
-  readonly code: "not_utf8" | "not_json" | "duplicate_key" | "forbidden_key" | "too_deep" | "too_many_values";
-  /** UTF-16 offset, or byte offset for `not_utf8` when known; -1 when unknown. Never content. */
-  readonly at: number;
-}
-
-export interface JsonLimits {
-  readonly depthMax: number;
-  readonly valuesMax: number;
-}
 export const JSON_LIMITS: JsonLimits = { depthMax: JSON_DEPTH_MAX, valuesMax: JSON_VALUES_MAX };
 
 /**
@@ -78,247 +41,18 @@ export type JsonEdit =
   | { readonly kind: "insert"; readonly object: JsonObject; readonly key: string; readonly text: string }
   | { readonly kind: "remove"; readonly object: JsonObject; readonly key: string };
 
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const DECODING = { fatal: true, ignoreBOM: true } as const;
+const decoder = new TextDecoder("utf-8", DECODING);
 
 /** Characters that a string may hold only as an escape (RFC 8259 section 7). */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what the grammar forbids
 const CONTROL = /[\u0000-\u001f]/;
-const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
-/** Members of one object up to which a linear look for a duplicate beats a Set. */
-const LINEAR_KEYS_MAX = 16;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what the grammar forbids
+const OTHER_CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f]/;
 /** Characters between two looks at the clock: about 1 ms of the densest text (`0,0,0`). */
 const LOOK_CHARS = 32_768;
-
-interface OpenObject {
-  readonly kind: "object";
-  readonly start: number;
-  end: number;
-  readonly members: JsonMember[];
-}
-interface OpenArray {
-  readonly kind: "array";
-  readonly start: number;
-  end: number;
-  readonly items: JsonNode[];
-}
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-const PENDING: JsonLiteral = { kind: "literal", start: -1, end: -1, value: null };
-
-/** Parser of one text, which can stop between two values and go on later. */
-class Parser {
-  readonly #text: string;
-  readonly #limits: JsonLimits;
-  /** No control character anywhere in the text, so none in any string. */
-  readonly #clean: boolean;
-  readonly #stack: (OpenObject | OpenArray)[] = [];
-  /** Keys of an open object that grew past `LINEAR_KEYS_MAX`. */
-  readonly #keys = new Map<OpenObject, Set<string>>();
-  #pos = 0;
-  #values = 0;
-  /** The first backslash at or after the last string read; the text's length when there is none left. */
-  #backslash = -1;
-  #root: JsonNode | undefined;
-  #error: JsonError | undefined;
-  /** Where `#string` stopped: behind the closing quote. */
-  #stringEnd = 0;
-
-  constructor(text: string, limits: JsonLimits) {
-    this.#text = text;
-    this.#limits = limits;
-    this.#clean = !CONTROL.test(text);
-  }
-
-  get pos(): number {
-    return this.#pos;
-  }
-
-  /** Reads on until `until` is passed at a value's border. True: there is a result. */
-  run(until: number): boolean {
-    while (this.#error === undefined && this.#root === undefined) {
-      if (this.#pos > until) return false;
-      const value = this.#value();
-      if (value === undefined) continue;
-      this.#place(value);
-    }
-    return true;
-  }
-
-  result(): Result<JsonDoc, JsonError> {
-    if (this.#error !== undefined) return err(this.#error);
-    assert(this.#root !== undefined, "result of an unfinished parse");
-    return ok({ text: this.#text, root: this.#root });
-  }
-
-  #fail(code: JsonError["code"], at: number): undefined {
-    this.#error ??= { code, at };
-    return undefined;
-  }
-
-  /** Skips white space and returns the code unit that follows, NaN at the end. */
-  #next(): number {
-    const text = this.#text;
-    let pos = this.#pos;
-    let code = text.charCodeAt(pos);
-    while (code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09) code = text.charCodeAt(++pos);
-    this.#pos = pos;
-    return code;
-  }
-
-  /** Reads one value; undefined when it opened a container that is not empty, or failed. */
-  #value(): JsonNode | undefined {
-    const code = this.#next();
-    const start = this.#pos;
-    if (++this.#values > this.#limits.valuesMax) return this.#fail("too_many_values", start);
-    switch (code) {
-      case 0x22: {
-        const value = this.#string(start);
-        if (value === undefined) return undefined;
-        this.#pos = this.#stringEnd;
-        return { kind: "string", start, end: this.#stringEnd, value };
-      }
-      case 0x7b:
-        return this.#open({ kind: "object", start, end: -1, members: [] });
-      case 0x5b:
-        return this.#open({ kind: "array", start, end: -1, items: [] });
-      case 0x74:
-        return this.#literal("true", true);
-      case 0x66:
-        return this.#literal("false", false);
-      case 0x6e:
-        return this.#literal("null", null);
-      default:
-        return this.#number();
-    }
-  }
-
-  #open(container: OpenObject | OpenArray): JsonNode | undefined {
-    if (this.#stack.length >= this.#limits.depthMax) return this.#fail("too_deep", container.start);
-    this.#pos = container.start + 1;
-    const code = this.#next();
-    if (container.kind === "array" ? code === 0x5d : code === 0x7d) {
-      container.end = ++this.#pos;
-      return container;
-    }
-    this.#stack.push(container);
-    return container.kind === "object" ? this.#key(container) : undefined;
-  }
-
-  #literal(word: string, value: null | boolean): JsonNode | undefined {
-    const start = this.#pos;
-    if (!this.#text.startsWith(word, start)) return this.#fail("not_json", start);
-    this.#pos = start + word.length;
-    return { kind: "literal", start, end: this.#pos, value };
-  }
-
-  #number(): JsonNode | undefined {
-    const start = this.#pos;
-    NUMBER.lastIndex = start;
-    if (!NUMBER.test(this.#text)) return this.#fail("not_json", start);
-    const end = NUMBER.lastIndex;
-    this.#pos = end;
-    return { kind: "number", start, end, value: Number(this.#text.slice(start, end)) };
-  }
-
-  /** Decodes the string whose opening quote stands at `start`; its end goes to `#stringEnd`. */
-  #string(start: number): string | undefined {
-    const text = this.#text;
-    let close = text.indexOf('"', start + 1);
-    if (close === -1) return this.#fail("not_json", start);
-    let backslash = this.#backslash;
-    if (backslash < start) {
-      backslash = text.indexOf("\\", start);
-      if (backslash === -1) backslash = text.length;
-      this.#backslash = backslash;
-    }
-    if (backslash > close) {
-      const value = text.slice(start + 1, close);
-      if (!this.#clean && CONTROL.test(value)) return this.#fail("not_json", start);
-      this.#stringEnd = close + 1;
-      return value;
-    }
-    while (backslash < close) {
-      if (backslash + 1 === close) {
-        close = text.indexOf('"', close + 1);
-        if (close === -1) return this.#fail("not_json", start);
-      }
-      backslash = text.indexOf("\\", backslash + 2);
-      if (backslash === -1) backslash = text.length;
-    }
-    this.#backslash = backslash;
-    this.#stringEnd = close + 1;
-    try {
-      return JSON.parse(text.slice(start, close + 1)) as string;
-    } catch {
-      return this.#fail("not_json", start);
-    }
-  }
-
-  /** Reads a key and its colon into a member of `object` whose value is still to come. */
-  #key(object: OpenObject): undefined {
-    if (this.#next() !== 0x22) return this.#fail("not_json", this.#pos);
-    const start = this.#pos;
-    const key = this.#string(start);
-    if (key === undefined) return undefined;
-    if (key === "__proto__") return this.#fail("forbidden_key", start);
-    if (this.#isDuplicate(object, key)) return this.#fail("duplicate_key", start);
-    this.#pos = this.#stringEnd;
-    if (this.#next() !== 0x3a) return this.#fail("not_json", this.#pos);
-    this.#pos++;
-    object.members.push({ start, key, value: PENDING });
-    return undefined;
-  }
-
-  #isDuplicate(object: OpenObject, key: string): boolean {
-    const members = object.members;
-    if (members.length < LINEAR_KEYS_MAX) {
-      for (const { key: other } of members) if (other === key) return true;
-      return false;
-    }
-    let keys = this.#keys.get(object);
-    if (keys === undefined) {
-      keys = new Set(members.map((member) => member.key));
-      this.#keys.set(object, keys);
-    }
-    if (keys.has(key)) return true;
-    keys.add(key);
-    return false;
-  }
-
-  /** Puts a finished value into its container, and closes every container that ends behind it. */
-  #place(first: JsonNode): void {
-    let value = first;
-    for (;;) {
-      const container = this.#stack.at(-1);
-      if (container === undefined) {
-        if (!Number.isNaN(this.#next())) this.#fail("not_json", this.#pos);
-        this.#root = value;
-        return;
-      }
-      const code = this.#next();
-      if (container.kind === "array") {
-        container.items.push(value);
-      } else {
-        const last = container.members[container.members.length - 1] as Mutable<JsonMember>;
-        last.value = value;
-      }
-      const isObject = container.kind === "object";
-      if (code === 0x2c) {
-        this.#pos++;
-        if (isObject) this.#key(container);
-        return;
-      }
-      if (code !== (isObject ? 0x7d : 0x5d)) {
-        this.#fail("not_json", this.#pos);
-        return;
-      }
-      container.end = ++this.#pos;
-      if (isObject && container.members.length > LINEAR_KEYS_MAX) this.#keys.delete(container);
-      this.#stack.pop();
-      value = container;
-    }
-  }
-}
-
+/** Characters that one search for control characters looks at, about 1 ms. */
+const SCAN_CHARS = 1 << 20;
 function decode(bytes: Uint8Array): Result<string, JsonError> {
   try {
     return ok(decoder.decode(bytes));
@@ -327,36 +61,85 @@ function decode(bytes: Uint8Array): Result<string, JsonError> {
   }
 }
 
+/** clean: no control characters. blank: only those that are white space between values. other: cannot be JSON; `at` says where. */
+type Controls = { readonly kind: "clean" | "blank" } | { readonly kind: "other"; readonly at: number };
+
+/** Which control characters stand in a text from `from` on, as far as `SCAN_CHARS`. */
+function scanControls(text: string, from: number): Controls {
+  const piece = from === 0 && text.length <= SCAN_CHARS ? text : text.slice(from, from + SCAN_CHARS);
+  if (!CONTROL.test(piece)) return { kind: "clean" };
+  const at = piece.search(OTHER_CONTROL);
+  return at === -1 ? { kind: "blank" } : { kind: "other", at: from + at };
+}
+
 /** Parses a whole body at once. For bodies that may be large, see `parseJsonSliced`. */
 export function parseJson(bytes: Uint8Array, limits: JsonLimits = JSON_LIMITS): Result<JsonDoc, JsonError> {
   const text = decode(bytes);
-  if (!text.ok) return text;
-  const parser = new Parser(text.value, limits);
+  return text.ok ? parseWhole(text.value, limits) : text;
+}
+
+function parseWhole(text: string, limits: JsonLimits): Result<JsonDoc, JsonError> {
+  let clean = true;
+  for (let from = 0; from < text.length; from += SCAN_CHARS) {
+    const controls = scanControls(text, from);
+    if (controls.kind === "other") return err({ code: "not_json", at: controls.at });
+    if (controls.kind === "blank") clean = false;
+  }
+  const parser = new JsonParser(text, limits, clean);
   parser.run(Number.POSITIVE_INFINITY);
   return parser.result();
 }
 
 /**
  * The same result as `parseJson`; text past `YIELD_CHARS` is read in runs of at most about `SLICE_MS`, with a turn of the event loop between
- * two. Decoding and a single string remain one step each (native searches, some milliseconds at 32 MiB).
+ * two. Single steps that remain are native: joining the decoded text, and searches through it.
  */
 export async function parseJsonSliced(bytes: Uint8Array, limits: JsonLimits = JSON_LIMITS): Promise<Result<JsonDoc, JsonError>> {
-  const text = decode(bytes);
-  if (!text.ok) return text;
-  if (text.value.length <= YIELD_CHARS) {
-    const parser = new Parser(text.value, limits);
-    parser.run(Number.POSITIVE_INFINITY);
-    return parser.result();
+  // A text has at most one character for each byte.
+  if (bytes.length <= YIELD_CHARS) return parseJson(bytes, limits);
+  const slice = new Slice();
+  await slice.next();
+  const decoded = await decodeSliced(bytes, slice);
+  if (!decoded.ok) return decoded;
+  const text = decoded.value;
+  let clean = true;
+  for (let from = 0; from < text.length; from += SCAN_CHARS) {
+    const controls = scanControls(text, from);
+    if (controls.kind === "other") return err({ code: "not_json", at: controls.at });
+    if (controls.kind === "blank") clean = false;
+    if (slice.isOver()) await slice.next();
   }
-  await nextTurn();
-  let sliceStart = performance.now();
-  const parser = new Parser(text.value, limits);
-  while (!parser.run(parser.pos + LOOK_CHARS)) {
-    if (performance.now() - sliceStart < SLICE_MS - 1) continue;
-    await nextTurn();
-    sliceStart = performance.now();
-  }
+  const parser = new JsonParser(text, limits, clean);
+  while (!parser.run(parser.pos + LOOK_CHARS)) if (slice.isOver()) await slice.next();
   return parser.result();
+}
+
+async function decodeSliced(bytes: Uint8Array, slice: Slice): Promise<Result<string, JsonError>> {
+  const decoder = new TextDecoder("utf-8", DECODING);
+  const pieces: string[] = [];
+  try {
+    for (let from = 0; from < bytes.length; from += SCAN_CHARS) {
+      pieces.push(decoder.decode(bytes.subarray(from, from + SCAN_CHARS), { stream: true }));
+      if (slice.isOver()) await slice.next();
+    }
+    pieces.push(decoder.decode());
+  } catch {
+    return err({ code: "not_utf8", at: -1 });
+  }
+  return ok(pieces.join(""));
+}
+
+/** One run on the event loop. */
+class Slice {
+  #start = performance.now();
+  /** Is too little left for another step of about a millisecond? */
+  isOver(): boolean {
+    return performance.now() - this.#start >= SLICE_MS - 1;
+  }
+  async next(): Promise<void> {
+    await nextTurn();
+    this.#start = performance.now();
+  }
 }
 
 /**
