@@ -8,11 +8,11 @@ const [dir = "", run = ""] = process.argv.slice(2);
 const opened = await openJsonlAudit({ ...auditOptions(dir), rotateBytes: 60_000, journalBytesMax: 20_000 });
 if (!opened.ok) process.exit(3);
 const audit = opened.value;
-let next = 0;
+const count = { started: 0 };
 
 async function worker(): Promise<void> {
   for (;;) {
-    const id = `${run}-${next++}`;
+    const id = `${run}-${count.started++}`;
     const result = await audit.open(openEntry(id));
     if (result.ok) writeSync(1, `${id}\n`);
     await sleep(Math.random() * 3);

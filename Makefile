@@ -1,0 +1,62 @@
+# `make help` prints what stands after `##`.
+NODE := .tools/node/bin/node
+BIOME := $(NODE) node_modules/@biomejs/biome/bin/biome
+TSC := $(NODE) node_modules/typescript/bin/tsc
+# Two files at once: each test with Envoy keeps a core busy. A test that hangs fails after two minutes.
+TEST := $(NODE) --test --test-concurrency=2 --test-timeout=120000 --test-reporter=./test/support/reporter.ts
+UNIT := 'src/**/*.test.ts' 'test/rules/*.test.ts' 'test/support/*.test.ts'
+WITH_ENVOY := 'test/envoy/**/*.test.ts' 'test/cases/**/*.test.ts' 'test/sdk/**/*.test.ts' 'test/chaos/**/*.test.ts' 'test/cli/**/*.test.ts'
+SETUP ?= .ci/setup
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup run test test-unit test-envoy check check-only format bench fuzz clean
+
+help: ## this page
+	@echo 'Sluice: governance for LLM traffic on a stock Envoy.'
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@echo
+	@echo 'Variables'
+	@echo '  ARGS="--listen 127.0.0.1:9090"   options of `make run`; ARGS=--help lists them'
+	@echo '  OPENAI_API_KEY ANTHROPIC_API_KEY GEMINI_API_KEY   call the real providers; without any, a simulator'
+	@echo '  ENVOY_BIN=PATH       an Envoy of 1.40 or later, instead of the one that set-up fetches'
+	@echo '  FUZZ_RUNS=N          `make fuzz` does N times the usual runs (25); FUZZ_SEED=N repeats one'
+	@echo '  TEST_OUTPUT=1        show what tests print'
+	@echo
+	@echo 'The command line itself: $(NODE) src/main.ts help'
+
+setup: ## get Node, the npm packages, Envoy and the Python SDKs into this folder
+	@.ci/setup
+
+run: ## set up, start Sluice and Envoy on 127.0.0.1:8080, say what to paste; Ctrl-C stops it
+	@$(SETUP) run
+	@$(NODE) src/main.ts up $(ARGS)
+
+test: setup ## set up, check, then every test, real Envoy and real SDKs included
+	@status=0; $(MAKE) --no-print-directory check-only || status=1; $(TEST) $(UNIT) $(WITH_ENVOY) || status=1; exit $$status
+
+test-unit: setup ## the tests that need no Envoy
+	@$(TEST) $(UNIT)
+
+test-envoy: setup ## the tests through a real Envoy
+	@$(TEST) $(WITH_ENVOY)
+
+check: setup check-only ## format, lint, types and import rules
+
+check-only:
+	@$(BIOME) check --error-on-warnings --log-level=warn .
+	@$(TSC) -p .
+	@$(TEST) 'test/rules/*.test.ts'
+
+format: setup ## put the sources into the project's format
+	@$(BIOME) check --write .
+
+bench: setup ## CPU and latency against Envoy alone and a do-nothing sidecar (two minutes)
+	@$(NODE) test/bench/bench.ts $(ARGS)
+
+fuzz: setup ## the property tests, many more runs
+	@FUZZ_RUNS=$${FUZZ_RUNS:-25} $(NODE) --test --test-concurrency=2 --test-timeout=1800000 --test-reporter=./test/support/reporter.ts $$(grep -l 'support/property' -r src test --include='*.test.ts')
+
+clean: ## remove everything that set-up and runs made, records of `make run` included
+	rm -rf .tools node_modules .run coverage
