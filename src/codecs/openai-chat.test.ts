@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import OpenAI from "openai";
 import {
   answerContext,
   assertUsage,
   changed,
+  collect,
   dataOf,
   everyByte,
   fixture,
@@ -15,6 +17,7 @@ import {
   recordings,
 } from "../../test/support/answers.ts";
 import { property } from "../../test/support/property.ts";
+import type { TailReason } from "../core/codec.ts";
 import { field, type Json } from "../core/json.ts";
 import { openaiChat } from "./openai-chat.ts";
 
@@ -438,14 +441,37 @@ test("a stream cut at a cap ends as a provider ends it", () => {
   );
 });
 
-test("a stream ended by an error raises in the SDKs", () => {
-  const reader = openaiChat.openAnswer?.(answerContext(streamView));
-  reader?.push(Buffer.from('data: {"choices":[]}\n\ndata: {"cho'));
-  const tail = Buffer.from(reader?.tail({ kind: "error", denial: { code: "latency_cap" }, requestId: "r1" }) ?? []).toString();
-  const [error] = dataOf(tail);
-  assert.equal(field(field(error, "error"), "code"), "latency_cap");
-  assert.equal(field(field(error, "error"), "type"), "server_error");
-  assert(tail.endsWith("data: [DONE]\n\n"));
+/** What the official SDK makes of a stream: its text and finish reason, or the code that it raises. */
+async function throughSdk(sse: Uint8Array): Promise<string> {
+  const answer = () => Promise.resolve(new Response(Buffer.from(sse), { headers: { "content-type": "text/event-stream" } }));
+  const client = new OpenAI({ apiKey: "k", baseURL: "http://sluice.invalid/v1", maxRetries: 0, fetch: answer });
+  const stream = await client.chat.completions.create({ model: "m", messages: [{ role: "user", content: "Hi" }], stream: true });
+  let text = "";
+  try {
+    for await (const { choices } of stream)
+      for (const { delta, finish_reason } of choices) text += (delta.content ?? "") + (finish_reason ?? "");
+    return text;
+  } catch (error) {
+    if (error instanceof OpenAI.APIError) return `${text}!${error.code}`;
+    throw error;
+  }
+}
+
+test("the SDK reads a cut stream as one that reached its length, and raises on one that Sluice ends with an error", async () => {
+  const bytes = fixture("openai-chat.sse");
+  for (let upTo = 0; upTo < bytes.length; upTo += 41) {
+    const after = (reason: TailReason) => {
+      const reader = openaiChat.openAnswer?.(answerContext(streamView));
+      assert(reader !== undefined);
+      const released = reader.push(bytes.subarray(0, upTo)).map((frame) => frame.bytes);
+      return { text: collect(reader, []).summary.finishReasons, sse: Buffer.concat([...released, reader.tail(reason)]) };
+    };
+    const length = after({ kind: "length" });
+    assert.match(await throughSdk(length.sse), length.text.length === 0 ? /length$/ : /stop$/, `cut at ${upTo}`);
+    const error = after({ kind: "error", denial: { code: "latency_cap" }, requestId: "r1" });
+    assert.match(await throughSdk(error.sse), /!latency_cap$/, `cut at ${upTo}`);
+    assert(error.sse.toString().endsWith("data: [DONE]\n\n"));
+  }
 });
 
 property(
