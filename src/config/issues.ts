@@ -59,12 +59,11 @@ class Translator {
       case "invalid_value": {
         const words = issue.values.map(String);
         const shown = typeof input === "string" && input.length <= 24 ? `"${input}"` : "this";
-        return this.#add(
-          path,
-          "value",
-          `${shown} is not ${words.length === 1 ? `"${words[0]}"` : `one of ${words.join(", ")}`}`,
-          typeof input === "string" && words.length > 1 ? suggest(input, words, "use one of them") : `write ${words.join(" or ")}`,
-        );
+        const near = typeof input === "string" ? nearest(input, words) : undefined;
+        // A word that YAML would read as a number must keep its quotes.
+        const choices = words.map((word) => (/^[0-9.]+$/.test(word) ? `"${word}"` : word)).join(", ");
+        const remedy = near === undefined ? `write ${words.length === 1 ? "" : "one of "}${choices}` : `did you mean ${near}?`;
+        return this.#add(path, "value", `${shown} is not possible here`, remedy);
       }
       case "invalid_type":
         return this.#wrongType(path, issue.expected, input);

@@ -70,7 +70,11 @@ function splice(text: string, { path, name, value }: YamlSet): string | undefine
     const start = text === "" || text.endsWith("\n") ? text : `${text}\n`;
     return `${start}${path[0]}:\n${memberLines(name, value, step, step)}\n`;
   }
-  if (!isMap(map) || map.items.length === 0) return undefined;
+  if (!isMap(map)) return undefined;
+  if (map.items.length === 0) {
+    if (path.length !== 1 || !map.range) return undefined;
+    return `${text.slice(0, map.range[0]).trimEnd()}\n${memberLines(name, value, step, step)}${text.slice(map.range[1])}`;
+  }
   const there = map.items.find(({ key }) => isScalar(key) && String(key.value) === name)?.value;
   if (isScalar(there) && there.range && typeof value === "string") {
     return text.slice(0, there.range[0]) + JSON.stringify(value) + text.slice(there.range[1]);
