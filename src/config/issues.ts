@@ -129,7 +129,7 @@ class Translator {
     }
     if ((expected === "int" || expected === "number") && typeof input === "string") {
       const ms = durationMs(input);
-      if (name.endsWith("Ms") && ms !== undefined)
+      if (/Ms(?:Max)?$/.test(name) && ms !== undefined)
         return this.#add(path, "value", "must be whole milliseconds, without a unit", `write ${name}: ${ms}`);
       if (/^[0-9]+$/.test(input)) return this.#add(path, "value", "must be a number, not text", `remove the quotes: ${name}: ${input}`);
     }

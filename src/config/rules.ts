@@ -5,7 +5,7 @@ import type { PriceCatalog } from "./prices/catalog.ts";
 import { formatPath, type Path, type PolicyProblem } from "./problems.ts";
 import { bindSettings, layersOf, type Merged, mergeLayers, type Subject } from "./resolve.ts";
 import type { PolicyDocument } from "./schema.ts";
-import { at, type SourceTree } from "./tree.ts";
+import { at, isJsonMap, type SourceTree } from "./tree.ts";
 import { placeKey } from "./yaml-source.ts";
 
 /** Every (tenant, app, use case) of the policy, and each app without a use case. */
@@ -26,7 +26,7 @@ export function ruleProblems(
 ): readonly PolicyProblem[] {
   const problems = new Map<string, PolicyProblem>();
   const add = (path: Path, message: string, remedy: string, severity: "error" | "warning" = "error"): void => {
-    const place = tree.place(path);
+    const place = tree.place(path, isJsonMap(at(tree.root, path)) ? "key" : "value");
     problems.set(`${formatPath(path)} ${message}`, {
       severity,
       file: place.file,
