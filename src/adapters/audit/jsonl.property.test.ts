@@ -7,7 +7,9 @@ import { property } from "../../../test/support/property.ts";
 import type { AuditPort } from "../../ports/audit.ts";
 import { auditOptions, openEntry, readRecords, servedRecord } from "./fixtures.ts";
 import { openJsonlAudit } from "./jsonl.ts";
-import { type WriteBytes, writeBytes } from "./line-file.ts";
+import { makeWriteBytes, type WriteBytes } from "./line-file.ts";
+
+const writeBytes = makeWriteBytes();
 
 /** A disk that can die: the write under way keeps some of its bytes, later ones none. Until then it may write in pieces. */
 class MortalDisk {

@@ -8,7 +8,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { AuditPort } from "../../ports/audit.ts";
 import { auditOptions, openEntry, readRecords, servedRecord, temporaryFolder } from "./fixtures.ts";
 import { type AuditFault, type JsonlAuditOptions, openJsonlAudit } from "./jsonl.ts";
-import { type WriteBytes, writeBytes } from "./line-file.ts";
+import { makeWriteBytes, type WriteBytes } from "./line-file.ts";
+
+const writeBytes = makeWriteBytes();
 
 async function start(options: JsonlAuditOptions): Promise<AuditPort> {
   const opened = await openJsonlAudit(options);

@@ -21,7 +21,7 @@ import { err, ok, type Result } from "../../core/result.ts";
 import type { PortError } from "../../core/stage.ts";
 import type { AuditPort, AuditStats } from "../../ports/audit.ts";
 import type { Clock } from "../../ports/clock.ts";
-import { LineFile, type OpenedFile, type WriteBytes, writeBytes } from "./line-file.ts";
+import { LineFile, makeWriteBytes, type OpenedFile, type WriteBytes } from "./line-file.ts";
 import { type AcquireLock, acquireLock, type WriterLock } from "./lock.ts";
 import { isWriterId, journalName, journalWriters, lockName, recordsName, rotatedName, rotatedStamps, stampOf, wallMsOf } from "./names.ts";
 import { OpenBatch, type OpenResult } from "./open-batch.ts";
@@ -66,7 +66,7 @@ export interface JsonlAuditOptions {
 const OPEN_WAIT_MS_MAX = 1_000;
 const FLUSH_WAIT_MS_MAX = 10_000;
 const RECORD_SPACING_MS = 5;
-const OPEN_SPACING_MS = 2;
+const OPEN_SPACING_MS = 0;
 const JOURNAL_BYTES_MAX = 8 * MIB;
 /** A start waits this long for its name: a neighbour may just be recovering it, or the process before be closing. */
 const LOCK_WAIT_MS_MAX = 3_000;
@@ -187,7 +187,7 @@ class JsonlAudit implements AuditPort {
     this.#stampMs = files.stampMs;
     this.#rotateAtBytes = options.rotateBytes;
     this.#journalBytesMax = options.journalBytesMax ?? JOURNAL_BYTES_MAX;
-    const write = options.write ?? writeBytes;
+    const write = options.write ?? makeWriteBytes();
     this.#records = new LineFile<RecordLine>({
       start: files.records,
       write,

@@ -1,4 +1,4 @@
-import { write } from "node:fs";
+import { write, writeSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 
 /**
@@ -13,7 +13,32 @@ export type WriteBytes = (
   done: (error: NodeJS.ErrnoException | null, written: number) => void,
 ) => void;
 
-export const writeBytes: WriteBytes = (fd, bytes, offset, length, done) => write(fd, bytes, offset, length, null, done);
+/** A write that takes longer than this says that the disk, or the page cache above it, is slow. */
+const SLOW_WRITE_MS = 10;
+/** How long writes then stay off the event loop. */
+const SLOW_FOR_MS = 30_000;
+
+/**
+ * Writes on the spot, because a few hundred bytes into the page cache take some 5 us, and handing them to a thread and back
+ * 30 to 60 us of CPU. Once a write was slow, the following ones go to a thread, so that a bad disk costs the event loop one
+ * hiccup in `SLOW_FOR_MS`, not one a batch.
+ */
+export function makeWriteBytes(now: () => number = () => performance.now()): WriteBytes {
+  let slowUntilMs = Number.NEGATIVE_INFINITY;
+  return (fd, bytes, offset, length, done) => {
+    const began = now();
+    if (began < slowUntilMs) return write(fd, bytes, offset, length, null, done);
+    let written: number;
+    try {
+      written = writeSync(fd, bytes, offset, length);
+    } catch (cause) {
+      return done(cause instanceof Error ? cause : new Error("the write failed"), 0);
+    }
+    const ended = now();
+    if (ended - began > SLOW_WRITE_MS) slowUntilMs = ended + SLOW_FOR_MS;
+    done(null, written);
+  };
+}
 
 /** One write never carries more than this, so that a backlog is not copied in one piece. */
 const BATCH_BYTES_MAX = 1024 * 1024;
@@ -40,8 +65,8 @@ interface LineFileOptions<L extends Line> {
    */
   readonly onFailure: "keep" | "fail";
   /**
-   * A write begins at the end of the event loop's turn, but not sooner than this after the one before. An asynchronous
-   * write costs about 30 us of CPU however little it carries: at load, lines must share one.
+   * A write begins at the end of the event loop's turn, but not sooner than this after the one before: at load, lines must
+   * share one.
    */
   readonly spacingMs: number;
   /** A batch was taken: lines appended from now on go into the next one. */
