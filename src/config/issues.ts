@@ -48,7 +48,11 @@ class Translator {
     if (issue.code === "unrecognized_keys") {
       return issue.keys.flatMap((key) => this.#unknownKey(path, key));
     }
-    if (input === undefined) return this.#missing(path);
+    if (input === undefined) {
+      // A credential of a kind that this version has not is told so once, not also that it is no API key.
+      const siblings = entriesOf(at(this.#tree.root, path.slice(0, -1)));
+      return siblings.some(([key]) => NOT_YET.has(key)) ? [] : this.#missing(path);
+    }
     if (input === null) {
       const here = isJsonMap(at(this.#tree.root, path.slice(0, -1))) ? "key" : "value";
       return this.#add(path, here, "this is empty", "write a value after the colon, or remove the line");
