@@ -72,15 +72,6 @@ function routes(plan: EnvoyPlan): JsonRecord {
     name: "governed",
     match: { prefix: "/" },
     request_body_buffer_limit: plan.bodyBytesMax,
-    // What Envoy itself adds after the filters; the rest of a caller's headers is Sluice's allow-list to remove.
-    request_headers_to_remove: [
-      "x-envoy-external-address",
-      "x-envoy-internal",
-      "x-envoy-original-path",
-      "x-forwarded-for",
-      "x-forwarded-proto",
-      "x-request-id",
-    ],
     route: {
       inline_cluster_specifier_plugin: { extension: { name: "chain", typed_config: chain } },
       timeout: durationMs(plan.requestMsMax + ROUTE_SLACK_MS),

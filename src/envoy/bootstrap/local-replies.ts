@@ -61,6 +61,9 @@ const REQUEST_ID = `%COALESCE(${JSON.stringify({
   ],
 })})%`;
 
+/** Seconds: about what Envoy needs to see that a process of Sluice is back. */
+const OVERLOADED_RETRY_S = 1;
+
 /** `local_reply_config` of the connection manager. */
 export function localReplies(): JsonRecord {
   const own = extension("envoy.access_loggers.extension_filters.cel", "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter", {
@@ -81,7 +84,7 @@ function mapper(dialect: Dialect, row: Row): JsonRecord {
     "x-ai-error": row.code,
     "x-should-retry": String(denial.retryable),
   };
-  if (row.code === "overloaded") headers["retry-after"] = "1";
+  if (row.code === "overloaded") headers["retry-after"] = String(OVERLOADED_RETRY_S);
   return {
     filter: filters.length === 1 ? (filters[0] ?? {}) : { and_filter: { filters } },
     status_code: denial.status,
@@ -118,16 +121,26 @@ function dialectFilter(dialect: Exclude<Dialect, "openai">): JsonRecord {
   };
 }
 
-/** The dialect's error object: same shape as the codecs render, checked against them by test. */
+/**
+ * The dialect's error object, as the codecs render it, with Envoy's own words where the request id stands. Not the codecs'
+ * code, which this folder may not import; a test holds both against each other.
+ */
 function errorBody(dialect: Dialect, row: Row): Json {
-  const denial = DENIALS[row.code];
+  const { code } = row;
+  const denial = DENIALS[code];
   const message = literal(row.detail ?? denial.text);
   switch (dialect) {
     case "openai":
-      return { error: { message, type: denial.openai, param: null, code: row.code } };
+      return { error: { message, type: denial.openai, param: null, code }, request_id: REQUEST_ID };
     case "anthropic":
-      return { type: "error", error: { type: denial.anthropic, message }, request_id: REQUEST_ID };
+      return { type: "error", error: { type: denial.anthropic, message, code, details: { error_code: code } }, request_id: REQUEST_ID };
     case "gemini":
-      return { error: { code: denial.status, message, status: denial.gemini } };
+      return { error: { code: denial.status, message, status: denial.gemini, details: geminiDetails(code) } };
   }
+}
+
+function geminiDetails(code: DenialCode): Json {
+  const type = (name: string): string => `type.googleapis.com/google.rpc.${name}`;
+  const info = { "@type": type("ErrorInfo"), reason: code, domain: "sluice", metadata: { requestId: REQUEST_ID } };
+  return code === "overloaded" ? [info, { "@type": type("RetryInfo"), retryDelay: `${OVERLOADED_RETRY_S}s` }] : [info];
 }

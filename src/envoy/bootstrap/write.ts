@@ -32,6 +32,16 @@ export async function writeDynamic(rendered: RenderedEnvoy, dir: string): Promis
   }
 }
 
+/** Puts one JSON file in place whole; for the bootstrap. */
+export async function writeJsonFile(path: string, value: Json): Promise<Result<void, WriteError>> {
+  try {
+    await replaceFile(path, value);
+    return ok(undefined);
+  } catch (cause) {
+    return err({ code: "write", path, reason: cause instanceof Error ? cause.message : "unknown" });
+  }
+}
+
 /** Moves a JSON file into place whole. */
 async function replaceFile(path: string, value: Json): Promise<void> {
   const draft = `${path}.${randomBytes(6).toString("hex")}.tmp`;
