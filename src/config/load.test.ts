@@ -91,9 +91,9 @@ test("what cannot be read is one problem with a remedy", async (t) => {
 
 test("what looks wrong and is allowed comes as a warning", () => {
   const text = `${HEAD}
-providers: { far: { format: openai, baseUrl: "http://models.example/v1", credential: { env: KEY } } }
+providers: { far: { format: openai, baseUrl: "http://models.example/v1", credential: { env: KEY } }, unused: { format: openai, baseUrl: "https://eu.example/v1", residency: [eu] } }
 models: { m: { targets: [{ provider: far, model: x }] } }
-tenants: { a: { apps: { b: { useCases: [none, late] } } } }
+tenants: { a: { apps: { b: { useCases: [none, late] } } }, e: { residency: eu, apps: { b: { useCases: [late] } } } }
 useCases: { none: {}, late: { access: { models: [m] }, route: { retry: { on: [timeout] } } } }
 `;
   const loaded = checkPolicy([{ file: "p", bytes: new TextEncoder().encode(text) }], STAGES, { folder: "/" });
@@ -103,6 +103,7 @@ useCases: { none: {}, late: { access: { models: [m] }, route: { retry: { on: [ti
     [
       ["warning", "providers.far.baseUrl"],
       ["warning", "models.m.targets[0]"],
+      ["warning", "tenants.e.residency"],
       ["warning", "useCases.none"],
       ["warning", "useCases.late.route.retry.on"],
     ],

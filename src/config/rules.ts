@@ -1,4 +1,5 @@
 import type { Json } from "../core/json.ts";
+import { matchesAny } from "../core/patterns.ts";
 import type { StageDefinition } from "../core/stage.ts";
 import { targetPrice } from "./catalog.ts";
 import type { PriceCatalog } from "./prices/catalog.ts";
@@ -41,10 +42,17 @@ export function ruleProblems(
   for (const subject of subjectsOf(document)) {
     const layers = layersOf(tree, stages, subject);
     // Tenants that say nothing of their own share the rules of their use cases: check those once.
-    const same = JSON.stringify([subject.useCase, layers.map((layer) => layer.path)]);
+    const residency = document.tenants[subject.tenant]?.residency;
+    const same = JSON.stringify([subject.useCase, residency, layers.map((layer) => layer.path)]);
     if (seen.has(same)) continue;
     seen.add(same);
-    mergedProblems(mergeLayers(layers), subject, stages, add);
+    const merged = mergeLayers(layers);
+    mergedProblems(merged, subject, stages, add);
+    const callable = subject.useCase === undefined || residency === undefined ? [] : callableModels(merged, document);
+    if (residency !== undefined && callable.length > 0 && !callable.some((name) => hasTargetIn(document, name, residency))) {
+      const message = `no model that use case ${subject.useCase} may call has a target with residency ${residency}: all its calls will be refused`;
+      add(["tenants", subject.tenant, "residency"], message, "add such a target, or allow a model that has one", "warning");
+    }
   }
   for (const [name, model] of Object.entries(document.models)) {
     for (const [index, target] of model.targets.entries()) {
@@ -105,4 +113,25 @@ function mergedProblems(merged: Merged, subject: Subject, stages: readonly Stage
         "warning",
       );
   }
+}
+
+/** Names of the models that the merged access rules let through. */
+function callableModels(merged: Merged, document: PolicyDocument): readonly string[] {
+  const list = (key: string): readonly string[] => {
+    const value = at(merged.value, ["access", key]);
+    return Array.isArray(value) ? value.filter((item) => typeof item === "string") : [];
+  };
+  const [names, families, tiers] = [list("models"), list("families"), list("tiers")];
+  const inTiers = new Set(
+    (["high", "standard", "cheap"] as const)
+      .filter((tier) => tiers.includes(tier))
+      .flatMap((tier) => (document.tiers[tier] ?? []).map((entry) => (typeof entry === "string" ? entry : entry.model))),
+  );
+  return Object.entries(document.models)
+    .filter(([name, { family }]) => matchesAny(names, name) || inTiers.has(name) || (family !== undefined && matchesAny(families, family)))
+    .map(([name]) => name);
+}
+
+function hasTargetIn(document: PolicyDocument, model: string, residency: string): boolean {
+  return document.models[model]?.targets.some((target) => document.providers[target.provider]?.residency.includes(residency)) ?? false;
 }
