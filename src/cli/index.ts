@@ -1,5 +1,8 @@
+import { checkCommand } from "./check.ts";
 import type { Command } from "./command.ts";
+import { envoyCommand } from "./envoy.ts";
+import { keysCommand } from "./keys.ts";
 import { serveCommand } from "./serve.ts";
 
 /** Every command of `sluice`. A new one is one file and one line here. */
-export const COMMANDS: readonly Command[] = [serveCommand];
+export const COMMANDS: readonly Command[] = [serveCommand, checkCommand, envoyCommand, keysCommand];
