@@ -3,6 +3,7 @@ import type { Command } from "./command.ts";
 import { envoyCommand } from "./envoy.ts";
 import { keysCommand } from "./keys.ts";
 import { serveCommand } from "./serve.ts";
+import { upCommand } from "./up.ts";
 
 /** Every command of `sluice`. A new one is one file and one line here. */
-export const COMMANDS: readonly Command[] = [serveCommand, checkCommand, envoyCommand, keysCommand];
+export const COMMANDS: readonly Command[] = [upCommand, serveCommand, checkCommand, envoyCommand, keysCommand];
