@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { accessSync, constants } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { err, ok, type Result } from "../core/result.ts";
@@ -31,11 +31,11 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
     return 2;
   }
   const envoy = findEnvoy(io);
-  if (envoy === undefined) {
-    io.stderr.write("sluice up: no Envoy found: run .ci/setup to fetch one, or set ENVOY_BIN\n");
+  if (!envoy.ok) {
+    io.stderr.write(`sluice up: ${envoy.error}\n`);
     return 1;
   }
-  const stack = new Stack({ ...options.value, envoy, io });
+  const stack = new Stack({ ...options.value, envoy: envoy.value, io });
   const signals = watchSignals();
   try {
     const raised = stack.raise();
@@ -100,11 +100,23 @@ function readOptions(args: readonly string[], { cwd, env }: CommandIo): Result<O
   });
 }
 
-function findEnvoy({ env }: CommandIo): string | undefined {
-  if (env["ENVOY_BIN"] !== undefined && env["ENVOY_BIN"] !== "") return env["ENVOY_BIN"];
+function findEnvoy({ env }: CommandIo): Result<string, string> {
+  const named = env["ENVOY_BIN"] ?? "";
+  if (named !== "")
+    return isProgram(named) ? ok(named) : err(`ENVOY_BIN=${named} is no program: name an Envoy of 1.40 or later, or unset it`);
   const own = join(import.meta.dirname, "../../.tools/envoy/envoy");
   const path = (env["PATH"] ?? "").split(delimiter).map((folder) => join(folder, "envoy"));
-  return [own, ...path].find((file) => existsSync(file));
+  const found = [own, ...path].find(isProgram);
+  return found === undefined ? err("no Envoy found: run .ci/setup to fetch one, or set ENVOY_BIN") : ok(found);
+}
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
