@@ -181,7 +181,7 @@ test("up: a taken port, a missing Envoy and wrong words are one line with the re
   });
   await once(noEnvoy, "close");
   assert.equal(noEnvoy.exitCode, 1);
-  assert.match(said, /no-envoy.*ENVOY_BIN/s);
+  assert.match(said, /^sluice up: ENVOY_BIN=.*no-envoy is no program: [^\n]+\n$/);
   assert.deepEqual(leftovers(dir), []);
 });
 
