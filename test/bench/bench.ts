@@ -24,6 +24,7 @@ const { values: flags } = parseArgs({
 const rounds = Number(flags.rounds ?? 5);
 const seconds = Number(flags.seconds ?? 3);
 const profile = process.env["BENCH_PROFILE"];
+const nodeFlags = (process.env["BENCH_NODE_FLAGS"] ?? "").split(" ").filter((flag) => flag !== "");
 const KEY = "slk_bench_key";
 const here = import.meta.dirname;
 const CLUSTER = "p.openai";
@@ -48,7 +49,7 @@ const children: ChildProcess[] = [];
 
 /** A child that prints a line when it is ready. */
 async function start(args: readonly string[], env: Readonly<Record<string, string>> = {}, ready: "stdout" | "stderr" = "stdout"): Promise<{ readonly child: ChildProcess; readonly line: string }> {
-  const child = spawn(process.execPath, [...args], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
+  const child = spawn(process.execPath, [...nodeFlags, ...args], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
   children.push(child);
   const stream = ready === "stdout" ? child.stdout : child.stderr;
   child.stderr.on("data", (chunk: Buffer) => {
