@@ -130,6 +130,7 @@ describe("a running Envoy", () => {
         loopbackCluster("filed", upstream.port, { host: "localhost", credential: fromFile }),
         loopbackCluster("keyless", upstream.port, { credential: unset }),
         loopbackCluster("dead", 1),
+        loopbackCluster("narrow", upstream.port, { maxRequests: 1 }),
       ],
       plan: { bodyBytesMax: BODY_MAX, policyHash: "hash-1" },
       env: { PROVIDER_KEY: KEY },
@@ -269,6 +270,14 @@ describe("a running Envoy", () => {
       assert.equal(sidecar.requests.length, before, "the sidecar does not see an upgrade");
     });
   }
+
+  test("past the requests that a provider account may have at once, callers are told to try again", async () => {
+    const narrow = { "x-want-chain": "narrow", "x-want-status": "never", "x-steer-upstream-rq-timeout-ms": "400" };
+    const first = post(envoy, DIALECT_PATHS.openai, narrow);
+    await until(async () => (await envoy.stats()).get("cluster.narrow.upstream_rq_active") === 1);
+    assertLocalReply(await post(envoy, DIALECT_PATHS.openai, narrow), "openai", { status: 503, code: "overloaded", retry: true });
+    assert.equal((await first).status, 504);
+  });
 
   test("what Envoy cannot take as HTTP reaches neither sidecar nor provider", async () => {
     const before = [sidecar.requests.length, upstream.seen.length];
