@@ -44,10 +44,13 @@ test-envoy: setup ## the tests through a real Envoy
 
 check: setup check-only ## format, lint, types and import rules
 
+# All of it, also after a failure, so that one run shows everything.
 check-only:
-	@$(BIOME) check --error-on-warnings --log-level=warn .
-	@$(TSC) -p .
-	@$(TEST) 'test/rules/*.test.ts'
+	@status=0; \
+	$(BIOME) check --error-on-warnings --log-level=warn . || status=1; \
+	$(TSC) -p . || status=1; \
+	$(TEST) 'test/rules/*.test.ts' || status=1; \
+	exit $$status
 
 format: setup ## put the sources into the project's format
 	@$(BIOME) check --write .

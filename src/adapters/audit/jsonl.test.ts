@@ -280,3 +280,29 @@ test("a records file that vanished is made anew at the next rotation", async (t)
   await audit.close();
   assert.equal(readRecords(dir).records.length, 2);
 });
+
+test("a real file system that fills up: refusals while it is full, then every line whole and once", { timeout: 60_000 }, async (t) => {
+  const dir = temporaryFolder(t);
+  // A mount of our own, in a namespace of our own: needs no root where user namespaces are allowed.
+  const script = `mount -t tmpfs -o size=256k tmpfs "$1" && exec "$2" "$3" "$1"`;
+  const child = spawn(
+    "unshare",
+    ["-rm", "sh", "-c", script, "sh", dir, process.execPath, join(import.meta.dirname, "full-disk-child.ts")],
+    {
+      stdio: ["ignore", "pipe", "ignore"],
+    },
+  );
+  let out = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    out += chunk.toString();
+  });
+  const code = await once(child, "close").then(
+    () => child.exitCode,
+    () => -1,
+  );
+  if (code !== 0 && out === "") return t.skip("no small file system can be mounted here (unshare -rm)");
+  const seen = JSON.parse(out);
+  assert.deepEqual([seen.lost, seen.torn, seen.twice, seen.refusedAfter], [0, 0, 0, 0], out);
+  assert.ok(seen.failing && seen.refused > 0 && seen.dropped > 0 && seen.faults > 0, out);
+  return undefined;
+});
