@@ -1,34 +1,10 @@
 import type { Price } from "../core/money.ts";
 import type { Catalog, Model, ModelChoice, Provider, Target, TierName } from "../core/policy.ts";
+import { parseBaseUrl } from "./base-url.ts";
 import { catalogProviderOf, findPrice, type PriceCatalog } from "./prices/catalog.ts";
 import { inlinePrice } from "./prices/price.ts";
 import type { PolicyDocument, PriceSetting, ProviderSettings } from "./schema.ts";
-
-/** A base URL taken apart; `problem` says what is wrong with it, and what to write. */
-export type BaseUrl =
-  | { readonly ok: true; readonly scheme: "http" | "https"; readonly host: string; readonly port: number; readonly basePath: string }
-  | { readonly ok: false; readonly message: string; readonly remedy: string };
-
-/** Takes a provider's base URL apart. Messages never repeat it: it may hold a password. */
-export function parseBaseUrl(text: string): BaseUrl {
-  const bad = (message: string, remedy: string): BaseUrl => ({ ok: false, message, remedy });
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || url.hostname === "")
-    return bad("this is not a URL", "write scheme, host and version path: https://api.openai.com/v1");
-  if (url.protocol !== "http:" && url.protocol !== "https:") return bad("only http and https are possible", "begin it with https://");
-  if (url.username !== "" || url.password !== "")
-    return bad("a URL here must not hold a user or password", "move the secret to credential: { env: NAME }");
-  if (url.search !== "" || url.hash !== "") return bad("a base URL has no ? or # part", "cut it off after the path");
-  const scheme = url.protocol === "http:" ? "http" : "https";
-  const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
-  const port = url.port === "" ? (scheme === "http" ? 80 : 443) : Number(url.port);
-  return { ok: true, scheme, host, port, basePath: url.pathname.replace(/\/+$/, "") };
-}
-
-/** Envoy's name of an account's cluster; provider names have no dot, so no two pairs share a name. */
-export function clusterName(provider: string, tenant?: string): string {
-  return tenant === undefined ? `p.${provider}` : `p.${provider}.${tenant}`;
-}
+import { upstreamsOf } from "./upstreams.ts";
 
 /** The price of a target: its own, its model's, or the list's. undefined: nobody says. */
 export function targetPrice(
@@ -44,15 +20,16 @@ export function targetPrice(
 }
 
 /** Everything that can be routed to. The document has been checked: references hold, URLs parse. */
-export function compileCatalog(document: PolicyDocument, prices: PriceCatalog): Catalog {
+export function compileCatalog(document: PolicyDocument, prices: PriceCatalog, folder: string): Catalog {
+  const upstreams = upstreamsOf(document, folder);
   const providers = new Map<string, Provider>();
   for (const [name, settings] of Object.entries(document.providers)) {
     const url = parseBaseUrl(settings.baseUrl);
     if (!url.ok) throw new TypeError(`provider ${name} was not checked`);
     const { format, regions, residency } = settings;
     const { scheme, host, port, basePath } = url;
-    const own = Object.entries(document.tenants).filter(([, tenant]) => Object.hasOwn(tenant.providerCredentials, name));
-    const tenantClusters = new Map(own.map(([tenant]) => [tenant, clusterName(name, tenant)]));
+    const account = known(upstreams, name);
+    const tenantClusters = new Map([...account.tenants].map(([tenant, { name: cluster }]) => [tenant, cluster]));
     providers.set(name, {
       name,
       format,
@@ -63,7 +40,7 @@ export function compileCatalog(document: PolicyDocument, prices: PriceCatalog): 
       regions,
       residency,
       private: settings.private,
-      cluster: clusterName(name),
+      cluster: account.own.name,
       tenantClusters,
     });
   }

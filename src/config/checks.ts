@@ -1,6 +1,6 @@
 import type { Json } from "../core/json.ts";
 import { matchesPattern } from "../core/patterns.ts";
-import { parseBaseUrl } from "./catalog.ts";
+import { parseBaseUrl } from "./base-url.ts";
 import type { PriceCatalog } from "./prices/catalog.ts";
 import { formatPath, type Path, type PolicyProblem, suggest } from "./problems.ts";
 import { KEY_ID, MODEL_NAME, NAME, PROVIDER_NAME } from "./schema.ts";

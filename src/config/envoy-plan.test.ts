@@ -38,19 +38,21 @@ test("a cluster for each account and each tenant's own credential, dialled and c
   assert.equal(plan.concurrency, undefined);
   const limits = { connectTimeoutMs: 5000, maxRequests: 1024, maxConnections: 1024 };
   const openai = { provider: "openai", scheme: "https", host: "api.openai.com", port: 443, caFile: "/etc/sluice/ca.pem", ...limits };
-  assert.deepEqual(plan.clusters, [
+  for (const { name, label } of plan.clusters) assert.match(name, new RegExp(`^${label}-[0-9a-f]{8}$`));
+  const clusters = plan.clusters.map(({ name: _name, ...rest }) => rest);
+  assert.deepEqual(clusters, [
     {
-      name: "p.openai",
+      label: "p.openai",
       ...openai,
       credential: { header: "authorization", prefix: "Bearer ", secret: { kind: "env", name: "OPENAI_API_KEY" } },
     },
     {
-      name: "p.openai.acme",
+      label: "p.openai.acme",
       ...openai,
       credential: { header: "authorization", prefix: "Bearer ", secret: { kind: "file", path: "/run/secrets/acme" } },
     },
     {
-      name: "p.anthropic",
+      label: "p.anthropic",
       provider: "anthropic",
       scheme: "https",
       host: "api.anthropic.com",
@@ -59,7 +61,7 @@ test("a cluster for each account and each tenant's own credential, dialled and c
       credential: { header: "x-api-key", prefix: "", secret: { kind: "file", path: "/etc/sluice/secrets/anthropic" } },
     },
     {
-      name: "p.gemini",
+      label: "p.gemini",
       provider: "gemini",
       scheme: "https",
       host: "generativelanguage.googleapis.com",
@@ -68,7 +70,7 @@ test("a cluster for each account and each tenant's own credential, dialled and c
       maxRequests: 7,
       credential: { header: "x-goog-api-key", prefix: "", secret: { kind: "env", name: "GEMINI_API_KEY" } },
     },
-    { name: "p.local", provider: "local", scheme: "http", host: "::1", port: 8000, ...limits },
+    { label: "p.local", provider: "local", scheme: "http", host: "::1", port: 8000, ...limits },
   ]);
   assert.deepEqual(envoyPlan(loaded.value, STAGES, { ...placement, listen: { address: "0.0.0.0", port: 80 } }).listen, {
     address: "0.0.0.0",

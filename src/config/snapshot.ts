@@ -58,7 +58,7 @@ export function compileSnapshot(loaded: LoadedPolicy, stages: readonly StageDefi
   return {
     version: loaded.version,
     hash: loaded.hash,
-    catalog: compileCatalog(document, loaded.prices),
+    catalog: compileCatalog(document, loaded.prices, loaded.folder),
     limits: document.limits,
     authenticate(apiKey: string, nowMs: number): Principal | DenialCode {
       if (apiKey.length === 0 || apiKey.length > API_KEY_CHARS_MAX) return "unauthenticated";

@@ -26,6 +26,8 @@ export interface EnvoyPlan {
 /** One provider account (of one tenant, where it brings its own credential) as Envoy dials it. */
 export interface UpstreamCluster {
   readonly name: string;
+  /** Name of its statistics in Envoy, the same for all versions of an account. Absent: `name`. */
+  readonly label?: string;
   readonly provider: string;
   readonly scheme: "http" | "https";
   readonly host: string;

@@ -93,6 +93,7 @@ export const noneCluster = (): JsonRecord => ({
 export function providerCluster(plan: EnvoyPlan, upstream: UpstreamCluster): JsonRecord {
   return {
     name: upstream.name,
+    ...(upstream.label === undefined ? {} : { alt_stat_name: upstream.label }),
     ...discovery(upstream),
     lb_policy: "LEAST_REQUEST",
     connect_timeout: durationMs(upstream.connectTimeoutMs),

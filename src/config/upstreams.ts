@@ -1,0 +1,71 @@
+import { hash } from "node:crypto";
+import { resolve } from "node:path";
+import type { SecretSource, UpstreamCluster } from "../core/upstream.ts";
+import type { Dialect } from "../core/view.ts";
+import { parseBaseUrl } from "./base-url.ts";
+import type { PolicyDocument, ProviderSettings, SecretSetting } from "./schema.ts";
+
+/** The clusters of one provider account: with its own credential, and with those that tenants bring. */
+export interface AccountClusters {
+  readonly own: UpstreamCluster;
+  readonly tenants: ReadonlyMap<string, UpstreamCluster>;
+}
+
+/** Every account as Envoy dials it, by provider name. Provider names have no dot, so no two labels are the same. */
+export function upstreamsOf(document: PolicyDocument, folder: string): ReadonlyMap<string, AccountClusters> {
+  const accounts = new Map<string, AccountClusters>();
+  for (const [name, provider] of Object.entries(document.providers)) {
+    const tenants = new Map<string, UpstreamCluster>();
+    for (const [tenant, settings] of Object.entries(document.tenants)) {
+      const own = Object.hasOwn(settings.providerCredentials, name) ? settings.providerCredentials[name] : undefined;
+      if (own !== undefined) tenants.set(tenant, cluster(`p.${name}.${tenant}`, name, provider, own, folder));
+    }
+    accounts.set(name, { own: cluster(`p.${name}`, name, provider, provider.credential, folder), tenants });
+  }
+  return accounts;
+}
+
+/**
+ * Where each format expects its credential. Sources: OpenAI API reference "Authentication", Anthropic API "Authentication",
+ * Gemini API "API keys" (2026).
+ */
+const CREDENTIAL_HEADER: Readonly<Record<Dialect, { readonly header: string; readonly prefix: string }>> = {
+  openai: { header: "authorization", prefix: "Bearer " },
+  anthropic: { header: "x-api-key", prefix: "" },
+  gemini: { header: "x-goog-api-key", prefix: "" },
+};
+
+/**
+ * The name holds a digest of what is dialled and with which credential: an account that is changed by an edit of the policy is
+ * another cluster, so that exchanges decided under the old policy still reach the old one.
+ */
+function cluster(
+  label: string,
+  providerName: string,
+  provider: ProviderSettings,
+  secret: SecretSetting | undefined,
+  folder: string,
+): UpstreamCluster {
+  const url = parseBaseUrl(provider.baseUrl);
+  if (!url.ok) throw new TypeError(`provider ${providerName} was not checked`);
+  const { scheme, host, port } = url;
+  const { connectTimeoutMs, maxRequests, maxConnections, caFile } = provider;
+  const source = secret === undefined ? undefined : secretSource(secret, folder);
+  const dialled = {
+    provider: providerName,
+    scheme,
+    host,
+    port,
+    ...(source === undefined ? {} : { credential: { ...CREDENTIAL_HEADER[provider.format], secret: source } }),
+    ...(caFile === undefined ? {} : { caFile: resolve(folder, caFile) }),
+    connectTimeoutMs,
+    maxRequests,
+    maxConnections,
+  };
+  return { name: `${label}-${hash("sha256", JSON.stringify(dialled), "hex").slice(0, 8)}`, label, ...dialled };
+}
+
+function secretSource(secret: SecretSetting, folder: string): SecretSource {
+  if (secret.env !== undefined) return { kind: "env", name: secret.env };
+  return { kind: "file", path: resolve(folder, secret.file ?? "") };
+}
