@@ -2,7 +2,7 @@ import type { Denial } from "./denials.ts";
 import type { Json, JsonDoc, JsonEdit } from "./json.ts";
 import type { Result } from "./result.ts";
 import type { Usage } from "./usage.ts";
-import type { AnswerSummary, Delta, Dialect, Operation, RequestView } from "./view.ts";
+import type { AnswerSummary, Delta, Dialect, Framing, Operation, RequestView } from "./view.ts";
 
 /** Method and path of a request, taken apart once. */
 export interface RequestTarget {
@@ -16,8 +16,12 @@ export interface RequestTarget {
 export interface PathFacts {
   /** Model named by the path (Gemini), percent-decoded. */
   readonly model?: string;
-  /** Streaming asked for by the path (Gemini), and its framing. */
-  readonly framing?: "json" | "sse" | "json-array";
+  /** Streaming asked for by the path (Gemini, Bedrock), and its framing. */
+  readonly framing?: Framing;
+  /** The operation that the path names behind the model, where one codec serves several (`rawPredict`). */
+  readonly method?: string;
+  /** Whose model the path names (Vertex AI: `google`, `anthropic`), percent-decoded. */
+  readonly publisher?: string;
   /** The id of a single thing asked for (`/v1/models/{id}`), percent-decoded. */
   readonly id?: string;
   /** Version of the API that the path names (Gemini: `v1`, `v1beta`), so that the provider's path keeps it. */
@@ -26,9 +30,24 @@ export interface PathFacts {
   readonly query?: string;
 }
 
+/**
+ * A multipart body taken apart. Its text fields stand in `doc` as members of one object, every value a string (or an array of
+ * strings where a name comes several times), and the file names under the empty key; so stages read and edit a form as they do JSON.
+ */
+export interface FormBody {
+  readonly doc: JsonDoc;
+  /** Bytes of each file, by field name. */
+  readonly files: ReadonlyMap<string, readonly number[]>;
+  /** The body after edits of `doc`; bytes outside the edited fields stay. undefined: nothing changed. */
+  apply(edits: readonly JsonEdit[]): Buffer | undefined;
+}
+
 /** A request as its codec read it: the document it came from and the view for policies. */
 export interface ParsedRequest {
+  /** `{}` where the request has no body. */
   readonly doc: JsonDoc;
+  /** Set where the body is a form. */
+  readonly form?: FormBody;
   readonly facts: PathFacts;
   readonly view: RequestView;
 }
@@ -60,6 +79,14 @@ export interface AnswerContext {
   /** HTTP status of the answer. */
   readonly status: number;
   readonly contentType: string;
+  /** Other headers of the answer, where the surface has usage in them (Bedrock). Absent: none are known. */
+  readonly headers?: HeaderView;
+}
+
+/** What of a provider account stands in paths. */
+export interface AccountPlace {
+  /** Google Cloud project and location, of format vertex alone. */
+  readonly google?: { readonly project: string; readonly location: string };
 }
 
 /**
@@ -110,11 +137,19 @@ export interface Codec {
   /** What the record calls a look inside: inspected (texts and usage read) or metered (usage only). */
   readonly treatment: "inspected" | "metered";
   match(target: RequestTarget, headers: HeaderView): PathFacts | undefined;
-  /** Absent on surfaces without a request body. */
-  readRequest?(doc: JsonDoc, facts: PathFacts): Result<RequestView, ParseError>;
+  /** What the body of a request is: JSON where absent. `none`: there must be none, and `readPath` gives the view. */
+  readonly body?: "json" | "multipart" | "none";
+  /** false: the provider bills nothing for this call by itself; usage is what it says, never estimated, and costs nothing. */
+  readonly billed?: false;
+  /** Absent on surfaces without a request body. `form` is there where the body is one. */
+  readRequest?(doc: JsonDoc, facts: PathFacts, form?: FormBody): Result<RequestView, ParseError>;
+  /** Takes a body of kind `multipart` apart. */
+  readForm?(body: Buffer, contentType: string): Result<FormBody, ParseError>;
+  /** The view of a request without a body that goes to a provider. */
+  readPath?(facts: PathFacts): RequestView;
   editRequest?(request: ParsedRequest, change: RequestChange): readonly JsonEdit[];
   /** Path and query at the provider, below its base path: `/chat/completions`, `/v1beta/models/m:generateContent?alt=sse`. */
-  upstreamPath?(facts: PathFacts, model: string): string;
+  upstreamPath?(facts: PathFacts, model: string, account?: AccountPlace): string;
   openAnswer?(context: AnswerContext): AnswerReader;
   /** Surfaces that Sluice answers itself: the models that this caller may use. undefined: no such model. */
   answerList?(models: readonly ListedModel[], facts: PathFacts): Json | undefined;
@@ -133,5 +168,7 @@ export interface DialectSpec {
   /** The body of a refusal, as JSON. */
   renderError(denial: Denial, requestId: string): Json;
   /** A refusal as the whole body of a stream (SSE or JSON array), for callers that asked for one and can take no other. */
-  renderErrorStream(denial: Denial, requestId: string, framing: "sse" | "json-array"): Uint8Array;
+  renderErrorStream(denial: Denial, requestId: string, framing: Exclude<Framing, "json">): Uint8Array;
+  /** Headers that this dialect's SDKs read a refusal from, beside its body. Absent: none. */
+  errorHeaders?(denial: Denial, requestId: string): readonly (readonly [string, string])[];
 }

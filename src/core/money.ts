@@ -15,6 +15,11 @@ export interface Price {
   readonly audioOutput?: NanoUsdPerMillion;
   readonly imageInput?: NanoUsdPerMillion;
   readonly imageOutput?: NanoUsdPerMillion;
+  /** Million images, seconds of audio, characters spoken, answered calls: charged beside tokens, nothing where absent. */
+  readonly image?: NanoUsdPerMillion;
+  readonly second?: NanoUsdPerMillion;
+  readonly character?: NanoUsdPerMillion;
+  readonly call?: NanoUsdPerMillion;
   /** Prices once the prompt is longer than `tokens`; they replace the ones above for the whole exchange. */
   readonly above?: readonly { readonly tokens: number; readonly price: Omit<Price, "above" | "source"> }[];
   /** Where the price is from, for the record: `catalog:openai/gpt-4o-mini@2026-08-06` or `policy`. */
@@ -59,8 +64,25 @@ export function costNanoUsd(usage: Usage, price: Price): number {
   if (rates.audioOutput !== undefined) add(takeOutput(usage.audioOutputTokens), rates.audioOutput);
   if (rates.imageOutput !== undefined) add(takeOutput(usage.imageOutputTokens), rates.imageOutput);
   add(outputLeft, rates.output);
+  add(count(usage.images), rates.image ?? 0);
+  add(count(usage.seconds), rates.second ?? 0);
+  add(count(usage.characters), rates.character ?? 0);
+  add(1, rates.call ?? 0);
   const nano = (total + MILLION - 1n) / MILLION;
   return nano > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(nano);
+}
+
+/**
+ * Does the usage hold what the price charges for? Tokens where tokens have a price; else images, seconds or characters. A usage
+ * that does not must be estimated. Without a price anything measured will do.
+ */
+export function isMeasured(usage: Usage, price: Price | undefined): boolean {
+  if (usage.inputTokens !== undefined) return true;
+  const counted = { image: usage.images, second: usage.seconds, character: usage.characters };
+  if (price === undefined) return Object.values(counted).some((figure) => figure !== undefined);
+  const priced = (["image", "second", "character"] as const).filter((kind) => price[kind] !== undefined);
+  if (priced.length === 0) return price.call !== undefined && price.input === 0 && price.output === 0;
+  return priced.every((kind) => counted[kind] !== undefined);
 }
 
 /** A reported figure as a count of whole units. */

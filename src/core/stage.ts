@@ -4,6 +4,7 @@ import type { Denial } from "./denials.ts";
 import type { Json } from "./json.ts";
 import type { Catalog, FaultMode, ModelChoice, Plan, Principal, RolloutMode } from "./policy.ts";
 import type { Result } from "./result.ts";
+import type { StateLookup } from "./state.ts";
 import type { Dialect, Operation } from "./view.ts";
 
 /** What a stage may add to an exchange. In shadow and warn the pipeline drops it, so a stage never asks for the mode. */
@@ -38,6 +39,11 @@ export interface StageContext {
   readonly candidates: readonly ModelChoice[] | undefined;
   readonly plan: Plan | undefined;
   readonly change: RequestChange;
+  /** Stores that a `gather` may ask; absent members are not there in this process. */
+  readonly stores?: StageStores;
+}
+export interface StageStores {
+  readonly state?: StateLookup;
 }
 
 export interface PortError {
@@ -53,7 +59,8 @@ export interface Stage<Section, Facts> {
   /** Config key, metric label, span name and record key. */
   readonly name: string;
   readonly section: SectionSchema<Section>;
-  gather?(context: StageContext, section: Section, signal: AbortSignal): Promise<Result<Facts, PortError>>;
+  /** All I/O of the stage; undefined where this request needs none, so that it stays on the synchronous path. */
+  gather?(context: StageContext, section: Section, signal: AbortSignal): Promise<Result<Facts, PortError>> | undefined;
   decide(context: StageContext, section: Section, facts: Facts | undefined): Verdict;
 }
 
@@ -93,9 +100,10 @@ export function defineStage<Section, Facts = undefined>(stage: Stage<Section, Fa
     const evaluate =
       gather === undefined
         ? (context: StageContext): Verdict => stage.decide(context, section, undefined)
-        : async (context: StageContext, signal: AbortSignal): Promise<Result<Verdict, PortError>> => {
-            const facts = await gather(context, section, signal);
-            return facts.ok ? { ok: true, value: stage.decide(context, section, facts.value) } : facts;
+        : (context: StageContext, signal: AbortSignal): Verdict | Promise<Result<Verdict, PortError>> => {
+            const gathering = gather(context, section, signal);
+            if (gathering === undefined) return stage.decide(context, section, undefined);
+            return gathering.then((facts) => (facts.ok ? { ok: true, value: stage.decide(context, section, facts.value) } : facts));
           };
     return { name: stage.name, mode: rollout.mode, onFault: rollout.onFault, settings, evaluate };
   };

@@ -22,6 +22,12 @@ export interface Usage {
   readonly reasoningTokens?: number;
   readonly audioOutputTokens?: number;
   readonly imageOutputTokens?: number;
+  /** Images made, for models that are priced by the image. */
+  readonly images?: number;
+  /** Seconds of audio heard or made, with the provider's own fraction; for models that are priced by time. */
+  readonly seconds?: number;
+  /** Characters of text spoken, for models that are priced by the character. */
+  readonly characters?: number;
   /** Billed calls of the provider's own tools (web searches and the like). */
   readonly toolCalls?: number;
   /**

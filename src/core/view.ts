@@ -1,7 +1,11 @@
 import type { JsonObject, JsonString } from "./json.ts";
+import type { CreatedState } from "./state.ts";
+import type { Usage } from "./usage.ts";
 
 /** Whose error objects, event streams and field names an exchange uses. */
-export type Dialect = "openai" | "anthropic" | "gemini";
+export type Dialect = "openai" | "anthropic" | "gemini" | "cohere" | "bedrock" | "vertex";
+/** How an answer comes: one JSON body, server-sent events, a JSON array over time, or AWS's binary frames (`application/vnd.amazon.eventstream`). */
+export type Framing = "json" | "sse" | "json-array" | "eventstream";
 /** What kind of work a surface does; the unit of operation allow-lists and limits. */
 export type Operation = "chat" | "embed" | "image" | "audio" | "list" | "other";
 
@@ -31,6 +35,10 @@ export interface ToolRef {
 export interface ProviderStateRef {
   readonly kind: "previous_response" | "conversation" | "prompt" | "file" | "vector_store" | "container" | "cached_content" | "store" | "background" | "item" | "other";
   readonly node: JsonString | undefined;
+  /** The id, where it stands in the path instead of the body. */
+  readonly id?: string;
+  /** The request is about this very thing (`GET /v1/responses/{id}`) and names no model: it goes where the thing is kept. */
+  readonly subject?: true;
 }
 
 /** What policies see of a request: no provider field names, no wire types. */
@@ -39,7 +47,7 @@ export interface RequestView {
   readonly model: string | undefined;
   readonly streaming: boolean;
   /** How a streamed answer is framed. */
-  readonly framing: "json" | "sse" | "json-array";
+  readonly framing: Framing;
   /** The caller's output cap in tokens, in whichever spelling; undefined when none. */
   readonly outputTokensMax: number | undefined;
   /** How many answers are asked for (`n`, `candidateCount`); 1 unless said. */
@@ -48,6 +56,11 @@ export interface RequestView {
   readonly providerState: readonly ProviderStateRef[];
   /** `ai_<field>` members of the body's `metadata` object: contract fields for SDKs that cannot set headers. */
   readonly contractFields: ReadonlyMap<string, string>;
+  /**
+   * What the call will use, as far as the request tells and tokens of its text do not: images asked for, seconds of audio sent
+   * (from its bytes), characters to speak. For holds before the call, and for answers without usage; never too low by much.
+   */
+  readonly expected?: Omit<Usage, "reported">;
   /** Every text, in document order. Walks the tree anew at each call: take it once. */
   texts(): Iterable<TextSpan>;
 }
@@ -74,6 +87,8 @@ export interface AnswerSummary {
   readonly model: string | undefined;
   /** The provider's id of the answer. */
   readonly responseId: string | undefined;
+  /** What the answer says it made at the provider besides itself (output items, containers); absent: nothing. */
+  readonly created?: readonly CreatedState[];
   /** Names of tools the model called. */
   readonly toolCalls: readonly string[];
   /** Events of a kind that the codec does not know; passed on untouched. */
