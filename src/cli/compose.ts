@@ -2,19 +2,20 @@ import { randomUUID } from "node:crypto";
 import { openJsonlAudit } from "../adapters/audit/jsonl.ts";
 import { DIALECTS } from "../codecs/dialects.ts";
 import { findCodec } from "../codecs/index.ts";
+import { type LoadedPolicy, loadPolicy } from "../config/load.ts";
 import { formatProblem, type PolicyProblem } from "../config/problems.ts";
-import { loadPolicy, type LoadedPolicy } from "../config/load.ts";
 import { compileSnapshot } from "../config/snapshot.ts";
 import { AUDIT_PENDING_BYTES_MAX, MIB } from "../core/limits.ts";
 import { err, ok, type Result } from "../core/result.ts";
-import type { PolicySnapshot } from "../core/snapshot.ts";
 import { systemClock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import { serveAdmin } from "../server/admin.ts";
 import { Capacity } from "../server/capacity.ts";
+import { Generations } from "../server/generations.ts";
 import { serveGrpc } from "../server/grpc.ts";
 import { Metrics } from "../server/metrics.ts";
 import { STAGES } from "../stages/index.ts";
+import { type EnvoyAttachment, Keeper, type PolicyState } from "./keeper.ts";
 
 export interface SluiceOptions {
   /** Policy file or folder. */
@@ -28,27 +29,30 @@ export interface SluiceOptions {
   readonly admin: { readonly host: string; readonly port: number };
   /** A records file is rotated at this size. */
   readonly rotateBytes?: number;
+  /** Envoy's watched files, which then follow the policy's providers. Absent: someone else renders them. */
+  readonly envoy?: EnvoyAttachment;
   readonly log: Log;
 }
 
 export interface Sluice {
   readonly adminPort: number;
-  readonly policy: LoadedPolicy;
+  /** The policy in force now. */
+  readonly policy: () => PolicyState;
   /** Records that end `crashed`, made from what a previous process left open. */
   readonly recovered: number;
   /** No new exchange; running ones go on; then everything is written. `deadlineMs` bounds the wait for running ones. */
   stop(deadlineMs: number): Promise<void>;
 }
 
-/** Envoy's health check asks every two seconds, twice: after this it sends no new exchange to a drained process. */
-const DRAIN_NOTICE_MS = 300;
+/** Envoy's health check asks every second: after this it sends no new exchange to a drained process. */
+const DRAIN_NOTICE_MS = 1_200;
 
 /** Puts one process together: policy, evidence, gRPC, admin. An error is one clear line, or the problems of the policy. */
 export async function startSluice(options: SluiceOptions): Promise<Result<Sluice, string>> {
   const loaded = await loadPolicy(options.policy, STAGES);
   if (!loaded.ok) return err(describe(loaded.error));
   for (const warning of loaded.value.warnings) options.log.warn("policy_warning", { problem: formatProblem(warning) });
-  const snapshot: PolicySnapshot = compileSnapshot(loaded.value, STAGES);
+  const generations = new Generations(compileSnapshot(loaded.value, STAGES));
   const audit = await openJsonlAudit({
     dir: options.data,
     writerId: options.writerId,
@@ -65,7 +69,7 @@ export async function startSluice(options: SluiceOptions): Promise<Result<Sluice
     {
       clock: systemClock,
       audit: audit.value,
-      snapshot: () => snapshot,
+      snapshots: generations,
       findCodec,
       dialects: DIALECTS,
       newId: randomUUID,
@@ -74,27 +78,37 @@ export async function startSluice(options: SluiceOptions): Promise<Result<Sluice
       metrics,
       log: options.log,
     },
-    snapshot.limits.bodyBytesMax,
+    generations.current.limits.bodyBytesMax,
   );
   if (!grpc.ok) {
     await audit.value.close();
     return grpc;
   }
+  const keeper = new Keeper({
+    path: options.policy,
+    first: loaded.value,
+    envoy: options.envoy,
+    log: options.log,
+    swap: (next) => generations.swap(next),
+  });
   const admin = await serveAdmin(options.admin, {
     ready: () => !capacity.draining,
-    policy: () => effectivePolicy(loaded.value),
+    policy: () => effectivePolicy(keeper.state.loaded),
     metrics: () => metrics.text(capacity, audit.value.stats),
   });
-  if (!admin.ok) {
+  const watching = admin.ok ? await keeper.start() : admin;
+  if (!admin.ok || !watching.ok) {
+    if (admin.ok) await admin.value.close();
     await grpc.value.close(0);
     await audit.value.close();
-    return admin;
+    return err(watching.ok ? "not started" : watching.error);
   }
   return ok({
     adminPort: admin.value.port,
-    policy: loaded.value,
+    policy: () => keeper.state,
     recovered: audit.value.stats.recovered,
     stop: async (deadlineMs) => {
+      await keeper.stop();
       grpc.value.drain();
       await new Promise((resolve) => setTimeout(resolve, Math.min(DRAIN_NOTICE_MS, deadlineMs)));
       await grpc.value.close(deadlineMs);
@@ -112,4 +126,3 @@ function effectivePolicy(loaded: LoadedPolicy): unknown {
 
 const describe = (problems: readonly PolicyProblem[]): string => problems.map(formatProblem).join("\n");
 const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
-

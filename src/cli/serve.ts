@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
+import { openLog } from "../adapters/log/pino.ts";
 import type { Command, CommandIo } from "./command.ts";
 import { startSluice } from "./compose.ts";
-import { openLog } from "../adapters/log/pino.ts";
 
 const HELP = `sluice serve: the ext_proc server that Envoy calls
 
@@ -11,6 +11,9 @@ const HELP = `sluice serve: the ext_proc server that Envoy calls
   --data DIR         folder for records and journals             (SLUICE_DATA)
   --socket PATH      unix socket for Envoy, at most 107 bytes    (SLUICE_SOCKET)
   --admin HOST:PORT  health, readiness, metrics, policy          (SLUICE_ADMIN; 127.0.0.1:9901)
+  --envoy-dir DIR    folder of CDS and SDS files that Envoy watches: providers then
+                     follow the policy without a restart         (SLUICE_ENVOY_DIR)
+  --envoy-admin H:P  Envoy's admin address, needed with it       (SLUICE_ENVOY_ADMIN)
   --name NAME        names this process's record files           (SLUICE_NAME; 0)
   --rotate-mib N     size at which a record file is rotated      (256)
   --drain-seconds N  longest wait for running exchanges at stop  (25)
@@ -49,13 +52,23 @@ async function serve(args: readonly string[], io: CommandIo): Promise<number> {
   if (!(rotateMib > 0) || !(drainSeconds >= 0)) return usage("--rotate-mib and --drain-seconds are numbers");
   const log = openLog({ level: env["SLUICE_LOG_LEVEL"] ?? "info", stream: io.stderr, color: env["NO_COLOR"] === undefined });
   const writerId = values["name"] ?? env["SLUICE_NAME"] ?? "0";
-  const started = await startSluice({ policy, data, socket, admin, writerId, rotateBytes: rotateMib * 1024 * 1024, log });
+  const dynamicDir = values["envoy-dir"] ?? env["SLUICE_ENVOY_DIR"];
+  const envoyAdmin = values["envoy-admin"] ?? env["SLUICE_ENVOY_ADMIN"];
+  if ((dynamicDir === undefined) !== (envoyAdmin === undefined)) return usage("--envoy-dir and --envoy-admin go together");
+  const envoy = dynamicDir === undefined || envoyAdmin === undefined ? {} : { envoy: { dynamicDir, admin: envoyAdmin } };
+  const started = await startSluice({ policy, data, socket, admin, writerId, rotateBytes: rotateMib * 1024 * 1024, log, ...envoy });
   if (!started.ok) {
     io.stderr.write(`sluice serve: ${started.error}\n`);
     return 1;
   }
   const { value: sluice } = started;
-  log.info("serving", { socket, admin: `${admin.host}:${sluice.adminPort}`, policy: `${sluice.policy.name}@${sluice.policy.version}`, recovered: sluice.recovered });
+  const inForce = sluice.policy().loaded;
+  log.info("serving", {
+    socket,
+    admin: `${admin.host}:${sluice.adminPort}`,
+    policy: `${inForce.name}@${inForce.version}`,
+    recovered: sluice.recovered,
+  });
   const signal = await nextSignal();
   log.info("stopping", { signal, drainSeconds });
   const forced = nextSignal().then((): "forced" => "forced");
@@ -70,6 +83,8 @@ const OPTIONS = {
   socket: { type: "string" },
   admin: { type: "string" },
   name: { type: "string" },
+  "envoy-dir": { type: "string" },
+  "envoy-admin": { type: "string" },
   "rotate-mib": { type: "string" },
   "drain-seconds": { type: "string" },
 } as const;

@@ -7,7 +7,7 @@ import type { LocalReply, PipelineDeps, RequestHead, Work } from "./work.ts";
 /** Takes method, path and query apart, finds the surface, starts the evidence. Never fails: what is wrong is `admit`'s to say. */
 export function begin(head: RequestHead, deps: PipelineDeps): Work {
   const target = readTarget(head);
-  const snapshot = deps.snapshot();
+  const snapshot = deps.snapshots.take();
   const found = deps.findCodec(target, head);
   return {
     id: deps.newId(),

@@ -18,8 +18,8 @@ export interface RequestHead extends HeaderView {
 export interface PipelineDeps {
   readonly clock: Clock;
   readonly audit: AuditPort;
-  /** The policy in force now; an exchange takes it once. */
-  readonly snapshot: () => PolicySnapshot;
+  /** The policy in force: an exchange takes it once, at its beginning, and gives it back at its end. */
+  readonly snapshots: { take(): PolicySnapshot; release(snapshot: PolicySnapshot): void };
   readonly findCodec: (target: RequestTarget, head: HeaderView) => { readonly codec: Codec; readonly facts: PathFacts } | undefined;
   readonly dialects: Readonly<Record<Codec["dialect"], DialectSpec>>;
   readonly newId: () => string;

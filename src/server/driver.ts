@@ -52,7 +52,9 @@ export class Driver {
   #heldBytes = 0;
   #answerHash: Hash | undefined;
   #answerDigest: string | undefined;
+  /** Envoy sends a body after the headers; and it has begun to. */
   #hasBody = true;
+  #bodyBegun = false;
   #totalTimer: NodeJS.Timeout | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
   #expiry: Denial | undefined;
@@ -99,6 +101,7 @@ export class Driver {
         return { on: message.phase, end: message.end };
       case "request_body":
       case "response_body":
+        this.#bodyBegun = message.phase === "response_body";
         this.#bytes = message.bytes;
         return { on: message.phase, end: message.end };
       default:
@@ -295,8 +298,8 @@ export class Driver {
     const { reply } = judgement;
     work.answerSentBytes = reply.body.length;
     work.status = reply.status;
-    if (!this.#hasBody) {
-      // Headers that ended the stream leave no body phase to fill; an immediate response brings its own.
+    if (!this.#bodyBegun) {
+      // Envoy takes a body of ours only in a body phase of its own; an immediate response brings one.
       this.#wire.send(encodeReply({ status: reply.status, headers: { set: reply.headers, remove: [] }, body: reply.body, details: reply.details }));
       return;
     }
@@ -367,6 +370,7 @@ export class Driver {
     const work = this.#work;
     // Envoy can open a stream and close it before it says anything: no exchange, no record.
     if (work === undefined) return;
+    this.#deps.snapshots.release(work.snapshot);
     const ended = ending === "aborted" && capacity.draining ? "shutdown" : ending;
     const digest = this.#answerDigest ?? this.#answerHash?.digest("hex");
     const record = makeRecord(work, ended, digest, this.#deps);

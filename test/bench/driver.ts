@@ -32,7 +32,7 @@ const audit = await openJsonlAudit({ dir: join(dir, "data"), writerId: "b", rota
 if (!audit.ok) throw new Error("no audit");
 const capacity = new Capacity();
 const log = { debug: () => {}, info: () => {}, warn: console.warn, error: console.error };
-const deps = { clock: systemClock, audit: audit.value, snapshot: () => snapshot, findCodec, dialects: DIALECTS, newId: randomUUID, overloaded: () => false, capacity, metrics: new Metrics(), log };
+const deps = { clock: systemClock, audit: audit.value, snapshots: { take: () => snapshot, release: () => {} }, findCodec, dialects: DIALECTS, newId: randomUUID, overloaded: () => false, capacity, metrics: new Metrics(), log };
 
 const headers = (pairs: Readonly<Record<string, string>>) => ({ headers: Object.entries(pairs).map(([key, value]) => ({ key, raw_value: Buffer.from(value) })) });
 const body = Buffer.from(

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,7 +9,7 @@ import { envoyPlan } from "../../src/config/envoy-plan.ts";
 import type { ExchangeRecord } from "../../src/core/record.ts";
 import { type Simulator, startSimulator } from "../../src/simulator/server.ts";
 import { STAGES } from "../../src/stages/index.ts";
-import { startEnvoy, type TestEnvoy } from "./envoy.ts";
+import { freePort, startEnvoy, type TestEnvoy } from "./envoy.ts";
 
 /** The whole path on loopback: simulator, Sluice with the real stores, a real Envoy; one policy. */
 export interface Gateway {
@@ -17,6 +17,8 @@ export interface Gateway {
   readonly envoy: TestEnvoy;
   readonly sluice: Sluice;
   readonly simulator: Simulator;
+  /** Writes another policy (same placeholders) in place of the one on disk. */
+  rewrite(policy: string): Promise<void>;
   /** API keys by app name, as `tenant/app`. */
   readonly key: (app?: string) => string;
   /** Records so far, after everything taken was written; waits until at least `count` are there. */
@@ -31,35 +33,71 @@ export interface GatewayOptions {
   /** YAML of tenants' apps and use cases and whatever else; `${SIM}` and `${KEY:app}` (SHA-256 of the app's key) are filled in. */
   readonly policy: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Envoy's clusters follow the policy file: `rewrite` edits it. */
+  readonly live?: boolean;
+}
+
+/** Keys of a test's apps, made up as they are asked for, and policies with the places for them filled in. */
+export class KeyRing {
+  readonly #keys = new Map<string, string>();
+
+  key(app = "acme/bot"): string {
+    const known = this.#keys.get(app);
+    if (known !== undefined) return known;
+    const made = `slk_${app.replaceAll(/[^a-z0-9]/g, "")}_${randomBytes(32).toString("base64url")}`;
+    this.#keys.set(app, made);
+    return made;
+  }
+
+  fill(policy: string, simulatorUrl: string): string {
+    return policy
+      .replaceAll(/\$\{SIM\}/g, simulatorUrl)
+      .replaceAll(/\$\{KEY:([\w./-]+)\}/g, (_all, app: string) => createHash("sha256").update(this.key(app)).digest("hex"));
+  }
 }
 
 /** Starts the gateway with a policy. Provider keys of the simulator come from the environment of Envoy. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const undo: (() => Promise<unknown>)[] = [];
+  try {
+    return await start(options, undo);
+  } catch (cause) {
+    // A simulator left behind would keep the test's process from ending.
+    for (const step of undo.reverse()) await step();
+    throw cause;
+  }
+}
+
+async function start(options: GatewayOptions, undo: (() => Promise<unknown>)[]): Promise<Gateway> {
   const dir = await mkdtemp(join(tmpdir(), "sluice-gw-"));
+  undo.push(() => rm(dir, { recursive: true, force: true }));
   const simulator = await startSimulator({ port: 0 });
-  const keys = new Map<string, string>();
-  const keyOf = (app: string): string => {
-    const known = keys.get(app);
-    if (known !== undefined) return known;
-    const made = `slk_${app.replaceAll(/[^a-z0-9]/g, "")}_${randomBytes(32).toString("base64url")}`;
-    keys.set(app, made);
-    return made;
-  };
-  const text = options.policy
-    .replaceAll("${SIM}", simulator.url)
-    .replaceAll(/\$\{KEY:([\w./-]+)\}/g, (_all, app: string) => createHash("sha256").update(keyOf(app)).digest("hex"));
+  undo.push(() => simulator.close());
+  const keys = new KeyRing();
   const policyPath = join(dir, "policy.yaml");
-  await writeFile(policyPath, text);
+  await writeFile(policyPath, keys.fill(options.policy, simulator.url));
   const socket = join(dir, "s.sock");
   const data = join(dir, "data");
   const log = openLog({ level: process.env["SLUICE_LOG_LEVEL"] ?? "warn", stream: process.stderr, color: false });
-  const started = await startSluice({ policy: policyPath, data, socket, admin: { host: "127.0.0.1", port: 0 }, writerId: "t", log });
+  const dynamicDir = join(dir, "dynamic");
+  const adminPort = await freePort();
+  const live = options.live === true ? { envoy: { dynamicDir, admin: `127.0.0.1:${adminPort}` } } : {};
+  const started = await startSluice({
+    policy: policyPath,
+    data,
+    socket,
+    admin: { host: "127.0.0.1", port: 0 },
+    writerId: "t",
+    log,
+    ...live,
+  });
   if (!started.ok) throw new Error(started.error);
   const sluice = started.value;
-  const plan = envoyPlan(sluice.policy, STAGES, {
+  undo.push(() => sluice.stop(0));
+  const plan = envoyPlan(sluice.policy().loaded, STAGES, {
     nodeId: "test",
     sockets: [socket],
-    dynamicDir: join(dir, "dynamic"),
+    dynamicDir,
     accessLog: join(dir, "access.log"),
     listen: { address: "127.0.0.1", port: 0 },
     admin: { address: "127.0.0.1", port: 0 },
@@ -68,13 +106,21 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const envoy = await startEnvoy({
     clusters: plan.clusters,
     env: { SIM_KEY: "sk-sim-provider-key", ...options.env },
-    plan: { sockets: [socket], policyHash: plan.policyHash, bodyBytesMax: plan.bodyBytesMax, requestMsMax: plan.requestMsMax },
+    plan: {
+      sockets: [socket],
+      dynamicDir,
+      admin: { address: "127.0.0.1", port: adminPort },
+      policyHash: plan.policyHash,
+      bodyBytesMax: plan.bodyBytesMax,
+      requestMsMax: plan.requestMsMax,
+    },
   });
   const readRecords = async (): Promise<readonly ExchangeRecord[]> => {
     const lines = await readFile(join(data, "records-t.jsonl"), "utf8").catch(() => "");
+    // What follows the last line's end is a line that is just being written.
     return lines
       .split("\n")
-      .filter((line) => line !== "")
+      .slice(0, -1)
       .map((line): ExchangeRecord => JSON.parse(line));
   };
   return {
@@ -82,7 +128,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     envoy,
     sluice,
     simulator,
-    key: (app = "acme/bot") => keyOf(app),
+    rewrite: async (policy) => {
+      await writeFile(`${policyPath}.new`, keys.fill(policy, simulator.url));
+      await rename(`${policyPath}.new`, policyPath);
+    },
+    key: (app) => keys.key(app),
     records: async (count = 0) => {
       for (let waited = 0; waited < 5_000; waited += 20) {
         const records = await readRecords();
