@@ -1,7 +1,7 @@
 #!/usr/bin/env node
+import type { CommandIo } from "./cli/command.ts";
 /** Entry of the `sluice` command: finds the command, runs it, exits with its code. */
 import { COMMANDS } from "./cli/index.ts";
-import type { CommandIo } from "./cli/command.ts";
 
 const HELP = `sluice: governance for LLM traffic on Envoy
 
@@ -28,4 +28,9 @@ async function main(args: readonly string[], io: CommandIo): Promise<number> {
   return command.run(rest, io);
 }
 
-process.exitCode = await main(process.argv.slice(2), { stdout: process.stdout, stderr: process.stderr, env: process.env, cwd: process.cwd() });
+process.exitCode = await main(process.argv.slice(2), {
+  stdout: process.stdout,
+  stderr: process.stderr,
+  env: process.env,
+  cwd: process.cwd(),
+});

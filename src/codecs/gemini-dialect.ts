@@ -1,7 +1,5 @@
 import type { DialectSpec } from "../core/codec.ts";
-import { geminiError } from "./shared/gemini-error.ts";
-
-const encoder = new TextEncoder();
+import { geminiError, geminiErrorStream } from "./shared/gemini-error.ts";
 
 /**
  * Gemini's callers (Google AI's `generativelanguage` API).
@@ -13,8 +11,5 @@ export const geminiDialect: DialectSpec = {
   dialect: "gemini",
   forwardedHeaders: ["x-goog-api-client", "x-server-timeout", "accept-language"],
   renderError: geminiError,
-  renderErrorStream(denial, requestId, framing) {
-    const json = JSON.stringify(geminiError(denial, requestId));
-    return encoder.encode(framing === "sse" ? `data: ${json}\r\n\r\n` : `[${json}]`);
-  },
+  renderErrorStream: geminiErrorStream,
 };

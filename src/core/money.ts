@@ -38,13 +38,15 @@ export function costNanoUsd(usage: Usage, price: Price): number {
   const input = count(usage.inputTokens);
   let rates: Omit<Price, "above" | "source"> = price;
   for (const step of price.above ?? []) if (input > step.tokens) rates = step.price;
-  let inputLeft = input;
+  // What is billed apart from the totals has no parts: kinds are of the totals.
+  const parts: Partial<Usage> = usage.billedInputTokens === undefined && usage.billedOutputTokens === undefined ? usage : {};
+  let inputLeft = usage.billedInputTokens === undefined ? input : count(usage.billedInputTokens);
   const takeInput = (tokens: number | undefined): number => {
     const taken = Math.min(inputLeft, count(tokens));
     inputLeft -= taken;
     return taken;
   };
-  let outputLeft = count(usage.outputTokens);
+  let outputLeft = count(usage.billedOutputTokens ?? usage.outputTokens);
   const takeOutput = (tokens: number | undefined): number => {
     const taken = Math.min(outputLeft, count(tokens));
     outputLeft -= taken;
@@ -54,15 +56,15 @@ export function costNanoUsd(usage: Usage, price: Price): number {
   const add = (tokens: number, rate: number): void => {
     if (tokens > 0) total += BigInt(tokens) * BigInt(rate);
   };
-  add(takeInput(usage.cachedInputTokens), rates.cachedInput ?? rates.input);
-  add(takeInput(usage.cacheWrite1hTokens), rates.cacheWrite1h ?? rates.cacheWrite ?? rates.input);
-  add(takeInput(usage.cacheWriteTokens), rates.cacheWrite ?? rates.input);
-  if (rates.audioInput !== undefined) add(takeInput(usage.audioInputTokens), rates.audioInput);
-  if (rates.imageInput !== undefined) add(takeInput(usage.imageInputTokens), rates.imageInput);
+  add(takeInput(parts.cachedInputTokens), rates.cachedInput ?? rates.input);
+  add(takeInput(parts.cacheWrite1hTokens), rates.cacheWrite1h ?? rates.cacheWrite ?? rates.input);
+  add(takeInput(parts.cacheWriteTokens), rates.cacheWrite ?? rates.input);
+  if (rates.audioInput !== undefined) add(takeInput(parts.audioInputTokens), rates.audioInput);
+  if (rates.imageInput !== undefined) add(takeInput(parts.imageInputTokens), rates.imageInput);
   add(inputLeft, rates.input);
-  if (rates.reasoning !== undefined) add(takeOutput(usage.reasoningTokens), rates.reasoning);
-  if (rates.audioOutput !== undefined) add(takeOutput(usage.audioOutputTokens), rates.audioOutput);
-  if (rates.imageOutput !== undefined) add(takeOutput(usage.imageOutputTokens), rates.imageOutput);
+  if (rates.reasoning !== undefined) add(takeOutput(parts.reasoningTokens), rates.reasoning);
+  if (rates.audioOutput !== undefined) add(takeOutput(parts.audioOutputTokens), rates.audioOutput);
+  if (rates.imageOutput !== undefined) add(takeOutput(parts.imageOutputTokens), rates.imageOutput);
   add(outputLeft, rates.output);
   add(count(usage.images), rates.image ?? 0);
   add(count(usage.seconds), rates.second ?? 0);

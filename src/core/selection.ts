@@ -32,7 +32,9 @@ export function candidatesFor(what: Asked, catalog: Catalog): readonly ModelChoi
     case "tier":
       return catalog.tiers.get(what.tier) ?? [];
     case "family":
-      return [...catalog.models.values()].filter((model) => model.family === what.family).map((model) => ({ model, parameters: {}, tier: undefined }));
+      return [...catalog.models.values()]
+        .filter((model) => model.family === what.family)
+        .map((model) => ({ model, parameters: {}, tier: undefined }));
     case "model": {
       const model = catalog.models.get(what.name);
       return model === undefined ? [] : [{ model, parameters: {}, tier: undefined }];

@@ -5,7 +5,17 @@ import type { PortError } from "./stage.ts";
  * State that a provider keeps for a caller (invariant I6): ids that one tenant and app may refer to, and nobody else.
  * `response` covers previous responses too, `completion` stored chat completions.
  */
-export type StateKind = "response" | "completion" | "conversation" | "item" | "file" | "vector_store" | "container" | "cached_content" | "prompt" | "other";
+export type StateKind =
+  | "response"
+  | "completion"
+  | "conversation"
+  | "item"
+  | "file"
+  | "vector_store"
+  | "container"
+  | "cached_content"
+  | "prompt"
+  | "other";
 
 /** A thing that an answer says exists now. */
 export interface CreatedState {

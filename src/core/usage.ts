@@ -28,6 +28,9 @@ export interface Usage {
   readonly seconds?: number;
   /** Characters of text spoken, for models that are priced by the character. */
   readonly characters?: number;
+  /** Tokens that are paid for, where the provider says that they are others than those of the totals (Cohere's `billed_units`); prices apply to them. */
+  readonly billedInputTokens?: number;
+  readonly billedOutputTokens?: number;
   /** Billed calls of the provider's own tools (web searches and the like). */
   readonly toolCalls?: number;
   /**

@@ -10,7 +10,17 @@ export type Framing = "json" | "sse" | "json-array" | "eventstream";
 export type Operation = "chat" | "embed" | "image" | "audio" | "list" | "other";
 
 /** Where a text of the request stands, in words that policies use. */
-export type TextPlace = "system" | "user" | "assistant" | "tool_result" | "tool_definition" | "tool_arguments" | "file_name" | "url" | "schema" | "other";
+export type TextPlace =
+  | "system"
+  | "user"
+  | "assistant"
+  | "tool_result"
+  | "tool_definition"
+  | "tool_arguments"
+  | "file_name"
+  | "url"
+  | "schema"
+  | "other";
 
 /** One text of a request. `node` is its place in the body, so that a stage can have it replaced. */
 export interface TextSpan {
@@ -33,7 +43,18 @@ export interface ToolRef {
 
 /** One place where the request points at state kept at the provider (previous response, file, cached content ...). */
 export interface ProviderStateRef {
-  readonly kind: "previous_response" | "conversation" | "prompt" | "file" | "vector_store" | "container" | "cached_content" | "store" | "background" | "item" | "other";
+  readonly kind:
+    | "previous_response"
+    | "conversation"
+    | "prompt"
+    | "file"
+    | "vector_store"
+    | "container"
+    | "cached_content"
+    | "store"
+    | "background"
+    | "item"
+    | "other";
   readonly node: JsonString | undefined;
   /** The id, where it stands in the path instead of the body. */
   readonly id?: string;

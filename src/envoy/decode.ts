@@ -26,7 +26,12 @@ export interface ServedBy {
 }
 
 export type EnvoyMessage =
-  | { readonly phase: "request_headers" | "response_headers"; readonly head: Head; readonly end: boolean; readonly servedBy: ServedBy | undefined }
+  | {
+      readonly phase: "request_headers" | "response_headers";
+      readonly head: Head;
+      readonly end: boolean;
+      readonly servedBy: ServedBy | undefined;
+    }
   | { readonly phase: "request_body" | "response_body"; readonly bytes: Buffer; readonly end: boolean }
   | { readonly phase: Extract<Phase, "request_trailers" | "response_trailers"> };
 
@@ -38,7 +43,12 @@ export function decode(wire: WireRequest): EnvoyMessage | { readonly phase: "inv
     case "request_headers":
     case "response_headers": {
       const headers = wire.request === "request_headers" ? wire.request_headers : wire.response_headers;
-      return { phase: wire.request, head: readHead(headers), end: headers?.end_of_stream === true, servedBy: readServedBy(wire.attributes) };
+      return {
+        phase: wire.request,
+        head: readHead(headers),
+        end: headers?.end_of_stream === true,
+        servedBy: readServedBy(wire.attributes),
+      };
     }
     case "request_body":
     case "response_body": {

@@ -66,7 +66,12 @@ export function encodeChain(clusters: readonly string[]): { readonly type_url: s
 /** The forwarded request: header edits, the new body if any rule changed it, the chain, and a fresh look at the route. */
 export function encodeForward(
   at: "request_headers" | "request_body",
-  forward: { readonly headers: HeaderEdits; readonly body: Uint8Array | undefined; readonly chain: readonly string[]; readonly log: Readonly<Record<string, string>> },
+  forward: {
+    readonly headers: HeaderEdits;
+    readonly body: Uint8Array | undefined;
+    readonly chain: readonly string[];
+    readonly log: Readonly<Record<string, string>>;
+  },
 ): WireResponse {
   const response = {
     header_mutation: mutation(forward.headers),
@@ -88,11 +93,20 @@ function encodeLog(log: Readonly<Record<string, string>>): NonNullable<WireRespo
 }
 
 /** A whole answer of Sluice's own. `details` goes to Envoy's logs: our code, never content. */
-export function encodeReply(reply: { readonly status: number; readonly headers: HeaderEdits; readonly body: Uint8Array; readonly details: string }): WireResponse {
-  return { immediate_response: { status: { code: reply.status }, headers: mutation(reply.headers), body: reply.body, details: reply.details } };
+export function encodeReply(reply: {
+  readonly status: number;
+  readonly headers: HeaderEdits;
+  readonly body: Uint8Array;
+  readonly details: string;
+}): WireResponse {
+  return {
+    immediate_response: { status: { code: reply.status }, headers: mutation(reply.headers), body: reply.body, details: reply.details },
+  };
 }
 
-export const encodeAnswerHeaders = (headers: HeaderEdits): WireResponse => ({ response_headers: { response: { header_mutation: mutation(headers) } } });
+export const encodeAnswerHeaders = (headers: HeaderEdits): WireResponse => ({
+  response_headers: { response: { header_mutation: mutation(headers) } },
+});
 
 export const encodeAnswerBody = (body: Uint8Array, end: boolean): WireResponse => ({
   response_body: { response: { body_mutation: { streamed_response: { body, end_of_stream: end } } } },

@@ -43,7 +43,9 @@ export interface WireHeaderMutation {
 }
 export interface WireCommon {
   readonly header_mutation?: WireHeaderMutation;
-  readonly body_mutation?: { readonly body: Uint8Array } | { readonly streamed_response: { readonly body: Uint8Array; readonly end_of_stream: boolean } };
+  readonly body_mutation?:
+    | { readonly body: Uint8Array }
+    | { readonly streamed_response: { readonly body: Uint8Array; readonly end_of_stream: boolean } };
   readonly clear_route_cache?: boolean;
 }
 export interface WireResponse {

@@ -46,9 +46,15 @@ export function readContract(head: RequestHead, members: ReadonlyMap<string, str
 }
 
 /** A claim may repeat what the credential proves, never change it. */
-function narrow(field: ContractField, proven: string | undefined, values: Partial<Record<ContractField, string>>, problems: string[]): void {
+function narrow(
+  field: ContractField,
+  proven: string | undefined,
+  values: Partial<Record<ContractField, string>>,
+  problems: string[],
+): void {
   if (proven === undefined) return;
-  if (values[field] !== undefined && values[field] !== proven) problems.push(`${CONTRACT_FIELDS[field].header} is not the credential's own`);
+  if (values[field] !== undefined && values[field] !== proven)
+    problems.push(`${CONTRACT_FIELDS[field].header} is not the credential's own`);
   values[field] = proven;
 }
 

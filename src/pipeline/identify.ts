@@ -1,6 +1,6 @@
 import type { RequestTarget } from "../core/codec.ts";
-import type { Dialect } from "../core/view.ts";
 import type { Principal } from "../core/policy.ts";
+import type { Dialect } from "../core/view.ts";
 import { refuse } from "./reply.ts";
 import type { LocalReply, PipelineDeps, RequestHead, Work } from "./work.ts";
 
@@ -83,7 +83,10 @@ export function admit(work: Work, deps: PipelineDeps): LocalReply | undefined {
   work.principal = principal;
   const encoding = work.head.get("content-encoding");
   if (encoding !== undefined && encoding.toLowerCase() !== "identity")
-    return refuse(work, { code: "invalid_request", detail: "Compressed request bodies are not accepted. Send the body without content-encoding." });
+    return refuse(work, {
+      code: "invalid_request",
+      detail: "Compressed request bodies are not accepted. Send the body without content-encoding.",
+    });
   const max = work.snapshot.limits.bodyBytesMax;
   if (Number(work.head.get("content-length") ?? 0) > max)
     return refuse(work, { code: "input_too_large", detail: `The request body is larger than ${max} bytes.` });
@@ -100,7 +103,13 @@ const unsupported = (work: Work): { readonly code: "unsupported_surface"; readon
 function credentialsOf(work: Work): readonly string[] {
   const found: string[] = [];
   const bearer = /^bearer +(\S+)$/i.exec(work.head.get("authorization") ?? "")?.[1];
-  for (const candidate of [bearer, work.head.get("x-api-key"), work.head.get("api-key"), work.head.get("x-goog-api-key"), work.target.query.get("key")]) {
+  for (const candidate of [
+    bearer,
+    work.head.get("x-api-key"),
+    work.head.get("api-key"),
+    work.head.get("x-goog-api-key"),
+    work.target.query.get("key"),
+  ]) {
     if (candidate !== undefined && candidate !== null && candidate !== "" && !found.includes(candidate)) found.push(candidate);
   }
   return found;
@@ -118,4 +127,3 @@ function authenticate(work: Work, deps: PipelineDeps): Principal | undefined {
   }
   return proven;
 }
-

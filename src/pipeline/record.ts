@@ -48,7 +48,10 @@ export function makeRecord(work: Work, ending: Ending, answerDigest: string | un
       code: work.denial?.code,
       reason: work.denial?.detail,
       model: target === undefined ? undefined : plan?.choice.model.name,
-      target: target === undefined ? undefined : { provider: target.provider.name, model: target.model, ...defined({ region: target.region }), cluster: clusterName(work) },
+      target:
+        target === undefined
+          ? undefined
+          : { provider: target.provider.name, model: target.model, ...defined({ region: target.region }), cluster: clusterName(work) },
       servedBy: work.servedBy,
       attempts: work.attempts,
       status: work.status,
@@ -67,7 +70,10 @@ export function makeRecord(work: Work, ending: Ending, answerDigest: string | un
     bytes: {
       request: work.requestBytes,
       answer: work.answerBytes,
-      ...defined({ requestSent: work.sentBody?.length, answerSent: work.answerSentBytes === work.answerBytes ? undefined : work.answerSentBytes }),
+      ...defined({
+        requestSent: work.sentBody?.length,
+        answerSent: work.answerSentBytes === work.answerBytes ? undefined : work.answerSentBytes,
+      }),
     },
     digests: defined({ request: work.requestDigest, requestSent: work.sentDigest, answer: answerDigest }),
   };
@@ -110,7 +116,9 @@ function costOf(work: Work): ExchangeRecord["cost"] {
 }
 
 /** Leaves out what is undefined, so that a record holds only what is known. */
-type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & { [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined> };
+type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
+  [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;
+};
 function defined<T extends object>(members: T): Defined<T>;
 function defined(members: Record<string, unknown>): Record<string, unknown> {
   const kept: Record<string, unknown> = {};

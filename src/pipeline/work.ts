@@ -1,10 +1,18 @@
-import type { AnswerReader, Codec, DialectSpec, HeaderView, ParsedRequest, PathFacts, RequestChange, RequestTarget } from "../core/codec.ts";
+import type {
+  AnswerReader,
+  Codec,
+  DialectSpec,
+  HeaderView,
+  ParsedRequest,
+  PathFacts,
+  RequestChange,
+  RequestTarget,
+} from "../core/codec.ts";
 import type { Contract } from "../core/contract.ts";
 import type { Denial, DenialCode } from "../core/denials.ts";
-import type { Plan, Principal } from "../core/policy.ts";
+import type { ModelChoice, Plan, Principal } from "../core/policy.ts";
 import type { Decision, StageEntry } from "../core/record.ts";
 import type { PolicySnapshot, ResolvedPolicy } from "../core/snapshot.ts";
-import type { ModelChoice } from "../core/policy.ts";
 import type { Usage } from "../core/usage.ts";
 import type { AuditPort } from "../ports/audit.ts";
 import type { Clock } from "../ports/clock.ts";

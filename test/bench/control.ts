@@ -12,7 +12,11 @@ import type { WireRequest, WireResponse } from "../../src/envoy/wire.ts";
 
 const SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor";
 const [, , socket = "", cluster = ""] = process.argv;
-const service = loadSync(fileURLToPath(new URL("../../proto/ext_proc.proto", import.meta.url)), { keepCase: true, longs: Number, oneofs: true })[SERVICE];
+const service = loadSync(fileURLToPath(new URL("../../proto/ext_proc.proto", import.meta.url)), {
+  keepCase: true,
+  longs: Number,
+  oneofs: true,
+})[SERVICE];
 if (service === undefined || "format" in service) throw new Error(`no ${SERVICE}`);
 
 const set = (pairs: Readonly<Record<string, string>>) => ({
@@ -22,7 +26,13 @@ const set = (pairs: Readonly<Record<string, string>>) => ({
 const FORWARD: WireResponse = {
   request_body: {
     response: {
-      header_mutation: set({ ":path": "/v1/chat/completions", "x-envoy-upstream-rq-timeout-ms": "60000", "x-envoy-upstream-rq-per-try-timeout-ms": "60000", "x-envoy-max-retries": "1", "x-envoy-retry-on": "connect-failure" }),
+      header_mutation: set({
+        ":path": "/v1/chat/completions",
+        "x-envoy-upstream-rq-timeout-ms": "60000",
+        "x-envoy-upstream-rq-per-try-timeout-ms": "60000",
+        "x-envoy-max-retries": "1",
+        "x-envoy-retry-on": "connect-failure",
+      }),
       clear_route_cache: true,
     },
   },
@@ -31,7 +41,16 @@ const FORWARD: WireResponse = {
 const HEADERS: WireResponse = {
   response_headers: {
     response: {
-      header_mutation: set({ "x-ai-request-id": "00000000-0000-4000-8000-000000000000", "x-ai-decision": "allowed", "x-ai-policy": "acme/bot/chat@bench.1", "x-ai-model": "gpt-4o-mini", "x-ai-provider": "openai", "x-ai-attempts": "1", "x-ai-usage": "input=500, output=20", "x-ai-cost-usd": "0.0001" }),
+      header_mutation: set({
+        "x-ai-request-id": "00000000-0000-4000-8000-000000000000",
+        "x-ai-decision": "allowed",
+        "x-ai-policy": "acme/bot/chat@bench.1",
+        "x-ai-model": "gpt-4o-mini",
+        "x-ai-provider": "openai",
+        "x-ai-attempts": "1",
+        "x-ai-usage": "input=500, output=20",
+        "x-ai-cost-usd": "0.0001",
+      }),
     },
   },
 };
@@ -49,7 +68,8 @@ server.addService(service, {
           call.write(FORWARD);
           break;
         case "response_headers": {
-          const type = message.response_headers?.headers?.headers?.find((header) => header.key === "content-type")?.raw_value?.toString() ?? "";
+          const type =
+            message.response_headers?.headers?.headers?.find((header) => header.key === "content-type")?.raw_value?.toString() ?? "";
           if (type.startsWith("text/event-stream")) call.write(HEADERS);
           else held = [];
           break;
@@ -57,13 +77,16 @@ server.addService(service, {
         case "response_body": {
           const { body = Buffer.alloc(0), end_of_stream: end = false } = message.response_body ?? {};
           if (held === undefined) {
-            if (body.length > 0 || end) call.write({ response_body: { response: { body_mutation: { streamed_response: { body, end_of_stream: end } } } } });
+            if (body.length > 0 || end)
+              call.write({ response_body: { response: { body_mutation: { streamed_response: { body, end_of_stream: end } } } } });
             break;
           }
           held.push(body);
           if (!end) break;
           call.write(HEADERS);
-          call.write({ response_body: { response: { body_mutation: { streamed_response: { body: Buffer.concat(held), end_of_stream: true } } } } });
+          call.write({
+            response_body: { response: { body_mutation: { streamed_response: { body: Buffer.concat(held), end_of_stream: true } } } },
+          });
           break;
         }
         default:

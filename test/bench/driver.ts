@@ -3,7 +3,7 @@
  * For profiling: node --cpu-prof test/bench/driver.ts [CALLS]. Prints microseconds a call.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync, readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openJsonlAudit } from "../../src/adapters/audit/jsonl.ts";
@@ -23,33 +23,101 @@ const dir = mkdtempSync(join(tmpdir(), "sluice-d-"));
 const KEY = "slk_bench_key";
 writeFileSync(
   join(dir, "policy.yaml"),
-  readFileSync(join(import.meta.dirname, "policy.yaml"), "utf8").replaceAll("${SIM}", "http://127.0.0.1:1").replaceAll("${KEY}", createHash("sha256").update(KEY).digest("hex")),
+  readFileSync(join(import.meta.dirname, "policy.yaml"), "utf8")
+    .replaceAll("${SIM}", "http://127.0.0.1:1")
+    .replaceAll("${KEY}", createHash("sha256").update(KEY).digest("hex")),
 );
 const loaded = await loadPolicy(join(dir, "policy.yaml"), STAGES);
 if (!loaded.ok) throw new Error(JSON.stringify(loaded.error));
 const snapshot = compileSnapshot(loaded.value, STAGES);
-const audit = await openJsonlAudit({ dir: join(dir, "data"), writerId: "b", rotateBytes: 2 ** 30, pendingBytesMax: 2 ** 26, clock: systemClock, onError: () => {} });
+const audit = await openJsonlAudit({
+  dir: join(dir, "data"),
+  writerId: "b",
+  rotateBytes: 2 ** 30,
+  pendingBytesMax: 2 ** 26,
+  clock: systemClock,
+  onError: () => {},
+});
 if (!audit.ok) throw new Error("no audit");
 const capacity = new Capacity();
 const log = { debug: () => {}, info: () => {}, warn: console.warn, error: console.error };
-const deps = { clock: systemClock, audit: audit.value, snapshots: { take: () => snapshot, release: () => {} }, findCodec, dialects: DIALECTS, newId: randomUUID, overloaded: () => false, capacity, metrics: new Metrics(), log };
+const deps = {
+  clock: systemClock,
+  audit: audit.value,
+  snapshots: { take: () => snapshot, release: () => {} },
+  findCodec,
+  dialects: DIALECTS,
+  newId: randomUUID,
+  overloaded: () => false,
+  capacity,
+  metrics: new Metrics(),
+  log,
+};
 
-const headers = (pairs: Readonly<Record<string, string>>) => ({ headers: Object.entries(pairs).map(([key, value]) => ({ key, raw_value: Buffer.from(value) })) });
+const headers = (pairs: Readonly<Record<string, string>>) => ({
+  headers: Object.entries(pairs).map(([key, value]) => ({ key, raw_value: Buffer.from(value) })),
+});
 const body = Buffer.from(
-  JSON.stringify({ model: "gpt-4o-mini", max_tokens: 20, messages: [{ role: "system", content: "You are a helpful assistant." }, { role: "user", content: "The quick brown fox jumps over the lazy dog. ".repeat(42) }] }),
+  JSON.stringify({
+    model: "gpt-4o-mini",
+    max_tokens: 20,
+    messages: [
+      { role: "system", content: "You are a helpful assistant." },
+      { role: "user", content: "The quick brown fox jumps over the lazy dog. ".repeat(42) },
+    ],
+  }),
 );
 const answer = Buffer.from(
-  JSON.stringify({ id: "chatcmpl-1", object: "chat.completion", created: 1, model: "gpt-4o-mini", choices: [{ index: 0, message: { role: "assistant", content: "An answer of some words. ".repeat(8) }, finish_reason: "stop" }], usage: { prompt_tokens: 500, completion_tokens: 20, total_tokens: 520, prompt_tokens_details: { cached_tokens: 0 }, completion_tokens_details: { reasoning_tokens: 0 } } }),
+  JSON.stringify({
+    id: "chatcmpl-1",
+    object: "chat.completion",
+    created: 1,
+    model: "gpt-4o-mini",
+    choices: [{ index: 0, message: { role: "assistant", content: "An answer of some words. ".repeat(8) }, finish_reason: "stop" }],
+    usage: {
+      prompt_tokens: 500,
+      completion_tokens: 20,
+      total_tokens: 520,
+      prompt_tokens_details: { cached_tokens: 0 },
+      completion_tokens_details: { reasoning_tokens: 0 },
+    },
+  }),
 );
 const requestHeaders: WireRequest = {
   request: "request_headers",
-  request_headers: { headers: headers({ ":method": "POST", ":path": "/v1/chat/completions", ":authority": "127.0.0.1", ":scheme": "http", "content-type": "application/json", "content-length": String(body.length), authorization: `Bearer ${KEY}`, "x-ai-user": "u-1", "x-forwarded-for": "127.0.0.1", "x-forwarded-proto": "http", "x-request-id": randomUUID() }), end_of_stream: false },
+  request_headers: {
+    headers: headers({
+      ":method": "POST",
+      ":path": "/v1/chat/completions",
+      ":authority": "127.0.0.1",
+      ":scheme": "http",
+      "content-type": "application/json",
+      "content-length": String(body.length),
+      authorization: `Bearer ${KEY}`,
+      "x-ai-user": "u-1",
+      "x-forwarded-for": "127.0.0.1",
+      "x-forwarded-proto": "http",
+      "x-request-id": randomUUID(),
+    }),
+    end_of_stream: false,
+  },
 };
 const requestBody: WireRequest = { request: "request_body", request_body: { body, end_of_stream: true } };
 const responseHeaders: WireRequest = {
   request: "response_headers",
-  response_headers: { headers: headers({ ":status": "200", "content-type": "application/json", "content-length": String(answer.length), date: "now" }), end_of_stream: false },
-  attributes: { "envoy.filters.http.ext_proc": { fields: { "xds.cluster_name": { stringValue: "p.openai" }, "upstream.request_attempt_count": { numberValue: 1 }, "response.code_details": { stringValue: "via_upstream" } } } },
+  response_headers: {
+    headers: headers({ ":status": "200", "content-type": "application/json", "content-length": String(answer.length), date: "now" }),
+    end_of_stream: false,
+  },
+  attributes: {
+    "envoy.filters.http.ext_proc": {
+      fields: {
+        "xds.cluster_name": { stringValue: "p.openai" },
+        "upstream.request_attempt_count": { numberValue: 1 },
+        "response.code_details": { stringValue: "via_upstream" },
+      },
+    },
+  },
 };
 const responseBody: WireRequest = { request: "response_body", response_body: { body: answer, end_of_stream: true } };
 
@@ -65,10 +133,11 @@ function call(): Promise<void> {
             driver.receive(responseHeaders);
             driver.receive(responseBody);
           }
-          if (sent === 4) setImmediate(() => {
-            driver.closed();
-            resolve();
-          });
+          if (sent === 4)
+            setImmediate(() => {
+              driver.closed();
+              resolve();
+            });
         },
         fail: (why) => {
           throw new Error(why);

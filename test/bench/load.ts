@@ -28,22 +28,30 @@ let events = 0;
 const call = (): Promise<void> =>
   new Promise((resolve) => {
     const started = performance.now();
-    const sent = request(target, { method: "POST", agent, headers: { "content-type": "application/json", "content-length": body.length, authorization: `Bearer ${key}`, "x-ai-user": "u-1" } }, (response) => {
-      let last: Buffer = Buffer.alloc(0);
-      response.on("data", (chunk: Buffer) => {
-        if (kind === "stream") for (let at = chunk.indexOf("\n\n"); at >= 0; at = chunk.indexOf("\n\n", at + 2)) events += 1;
-        last = chunk;
-      });
-      response.on("end", () => {
-        if (response.statusCode !== 200 || (kind === "stream" && !last.includes("[DONE]"))) failed += 1;
-        latenciesMs.push(performance.now() - started);
-        resolve();
-      });
-      response.on("error", () => {
-        failed += 1;
-        resolve();
-      });
-    });
+    const sent = request(
+      target,
+      {
+        method: "POST",
+        agent,
+        headers: { "content-type": "application/json", "content-length": body.length, authorization: `Bearer ${key}`, "x-ai-user": "u-1" },
+      },
+      (response) => {
+        let last: Buffer = Buffer.alloc(0);
+        response.on("data", (chunk: Buffer) => {
+          if (kind === "stream") for (let at = chunk.indexOf("\n\n"); at >= 0; at = chunk.indexOf("\n\n", at + 2)) events += 1;
+          last = chunk;
+        });
+        response.on("end", () => {
+          if (response.statusCode !== 200 || (kind === "stream" && !last.includes("[DONE]"))) failed += 1;
+          latenciesMs.push(performance.now() - started);
+          resolve();
+        });
+        response.on("error", () => {
+          failed += 1;
+          resolve();
+        });
+      },
+    );
     sent.on("error", () => {
       failed += 1;
       resolve();

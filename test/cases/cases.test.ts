@@ -31,7 +31,15 @@ const file = z.strictObject({
       answerHeaders: anything.default({}),
       answer: z.union([z.string(), anything]).optional(),
       /** What the provider got; `none`: nothing may have reached it. */
-      provider: z.union([z.literal("none"), z.strictObject({ path: z.string().optional(), headers: anything.optional(), body: anything.optional(), sameBody: z.boolean().optional() })]),
+      provider: z.union([
+        z.literal("none"),
+        z.strictObject({
+          path: z.string().optional(),
+          headers: anything.optional(),
+          body: anything.optional(),
+          sameBody: z.boolean().optional(),
+        }),
+      ]),
       record: anything,
     }),
   ),
@@ -57,7 +65,11 @@ for (const name of readdirSync(folder).filter((entry) => entry.endsWith(".yaml")
         const body = item.body === undefined || typeof item.body === "string" ? item.body : JSON.stringify(item.body);
         const response = await fetch(gateway.url + withKey(item.path, item.key, gateway.key(item.app)), {
           method: item.method,
-          headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...keyHeader(item.key, gateway.key(item.app)), ...item.headers },
+          headers: {
+            ...(body === undefined ? {} : { "content-type": "application/json" }),
+            ...keyHeader(item.key, gateway.key(item.app)),
+            ...item.headers,
+          },
           ...(body === undefined ? {} : { body }),
         });
         const text = await response.text();
@@ -73,7 +85,8 @@ for (const name of readdirSync(folder).filter((entry) => entry.endsWith(".yaml")
           assert.ok(request !== undefined, "the provider was not called");
           if (item.provider.path !== undefined) assertSubset(request.path, item.provider.path, "provider path");
           if (item.provider.headers !== undefined) assertSubset(request.headers, item.provider.headers, "provider headers");
-          if (item.provider.body !== undefined) assertSubset(JSON.parse(Buffer.from(request.body).toString()), item.provider.body, "provider body");
+          if (item.provider.body !== undefined)
+            assertSubset(JSON.parse(Buffer.from(request.body).toString()), item.provider.body, "provider body");
           if (item.provider.sameBody === true) assert.equal(Buffer.from(request.body).toString(), body);
         }
 

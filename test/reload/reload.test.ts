@@ -27,7 +27,11 @@ async function until(what: string, condition: () => Promise<boolean> | boolean, 
 }
 
 /** Calls without pause until told to stop; counts every answer that is not 200. */
-function load(gateway: Gateway, model: string, connections = 4): { stop(): Promise<{ readonly calls: number; readonly failed: readonly string[] }> } {
+function load(
+  gateway: Gateway,
+  model: string,
+  connections = 4,
+): { stop(): Promise<{ readonly calls: number; readonly failed: readonly string[] }> } {
   let running = true;
   let calls = 0;
   const failed: string[] = [];
@@ -90,7 +94,10 @@ test("a provider is added, moved and removed under load, and running exchanges e
   try {
     // Added.
     const added = version(BASIC_POLICY, "added")
-      .replace("models:\n", `  other: { format: openai, baseUrl: "${second.url}/v1", credential: { env: SIM_KEY }, regions: [us] }\nmodels:\n  elsewhere: { targets: [{ provider: other, model: gpt-4o }] }\n`)
+      .replace(
+        "models:\n",
+        `  other: { format: openai, baseUrl: "${second.url}/v1", credential: { env: SIM_KEY }, regions: [us] }\nmodels:\n  elsewhere: { targets: [{ provider: other, model: gpt-4o }] }\n`,
+      )
       .replace("access: { models: [gpt-4o-mini,", "access: { models: [elsewhere, gpt-4o-mini,");
     assert.notEqual(added, version(BASIC_POLICY, "added"));
     await gateway.rewrite(added);

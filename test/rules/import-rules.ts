@@ -61,8 +61,10 @@ function wrongPackage(file: string, name: string): string | undefined {
   if (ONLY_NODE.includes(layer) && !name.startsWith("node:")) return `${layer} uses Node's own modules only`;
   return undefined;
 }
-/** Computation, and giving way to the event loop: these do no I/O. */
-const PURE_NODE: readonly string[] = ["node:assert/strict", "node:crypto", "node:buffer", "node:string_decoder", "node:timers/promises"];
+/** Computation (of zlib: checksums), and giving way to the event loop: these do no I/O. */
+const PURE_NODE: readonly string[] = [
+  ...["node:assert/strict", "node:crypto", "node:buffer", "node:string_decoder", "node:timers/promises", "node:zlib"],
+];
 
 function wrongFile(file: string, target: string): string | undefined {
   const from = top(file);

@@ -40,7 +40,11 @@ export function view(more: Partial<RequestView> = {}): RequestView {
 }
 
 export function context(
-  more: Omit<Partial<StageContext>, "catalog" | "request"> & { readonly models?: readonly Model[]; readonly tiers?: Partial<Record<TierName, readonly string[]>>; readonly view?: RequestView | undefined } = {},
+  more: Omit<Partial<StageContext>, "catalog" | "request"> & {
+    readonly models?: readonly Model[];
+    readonly tiers?: Partial<Record<TierName, readonly string[]>>;
+    readonly view?: RequestView | undefined;
+  } = {},
 ): StageContext {
   const doc = parseJson(Buffer.from("{}"));
   if (!doc.ok) throw new Error("{} is JSON");
@@ -48,7 +52,11 @@ export function context(
   const tiers = new Map<TierName, StageContext["catalog"]["tiers"] extends ReadonlyMap<TierName, infer C> ? C : never>();
   for (const tier of ["high", "standard", "cheap"] as const) {
     const names = more.tiers?.[tier];
-    if (names !== undefined) tiers.set(tier, names.flatMap((name) => (models.has(name) ? [{ model: models.get(name) ?? model(name, []), parameters: {}, tier }] : [])));
+    if (names !== undefined)
+      tiers.set(
+        tier,
+        names.flatMap((name) => (models.has(name) ? [{ model: models.get(name) ?? model(name, []), parameters: {}, tier }] : [])),
+      );
   }
   const { models: _models, tiers: _tiers, view: given, ...rest } = more;
   const shown = "view" in more ? given : view();
@@ -70,7 +78,9 @@ export function context(
 
 /** Runs a stage of the list with a section as the policy would hold it. */
 export function decideWith(
-  stage: { bind(raw: unknown, rollout: { mode: "enforce"; onFault: "closed" }): { evaluate(context: StageContext, signal: AbortSignal): unknown } },
+  stage: {
+    bind(raw: unknown, rollout: { mode: "enforce"; onFault: "closed" }): { evaluate(context: StageContext, signal: AbortSignal): unknown };
+  },
   section: unknown,
   of: StageContext,
 ): unknown {

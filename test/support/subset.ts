@@ -12,14 +12,15 @@ export function assertSubset(actual: unknown, expected: unknown, path = "$"): vo
   if (Array.isArray(expected)) {
     assert.ok(Array.isArray(actual), `${path} is no array: ${JSON.stringify(actual)}`);
     assert.equal(actual.length, expected.length, `${path} has ${actual.length} items: ${JSON.stringify(actual)}`);
-    expected.forEach((item, index) => assertSubset(actual[index], item, `${path}[${index}]`));
+    for (const [index, item] of expected.entries()) assertSubset(actual[index], item, `${path}[${index}]`);
     return;
   }
   if (typeof expected === "object" && expected !== null) {
     assert.ok(typeof actual === "object" && actual !== null, `${path} is ${JSON.stringify(actual)}`);
     const members = new Map(Object.entries(actual));
     for (const [name, value] of Object.entries(expected)) {
-      if (value === null) assert.ok(!members.has(name) || members.get(name) === null, `${path}.${name} is there: ${JSON.stringify(members.get(name))}`);
+      if (value === null)
+        assert.ok(!members.has(name) || members.get(name) === null, `${path}.${name} is there: ${JSON.stringify(members.get(name))}`);
       else assertSubset(members.get(name), value, `${path}.${name}`);
     }
     return;

@@ -10,6 +10,7 @@ const EDGE_BYTES = 4096;
 /** `"model": "…"` and `"usage": {…}` without nested objects past one level. */
 const MODEL = /"model"\s*:\s*"[^"\\]{0,256}"/;
 const USAGE = /"usage"\s*:\s*\{(?:[^{}]|\{[^{}]*\})*\}/;
+const OPENAI_MEMBERS = [MODEL, USAGE];
 
 /**
  * Reads a JSON body that holds no text, only vectors: passes every chunk on at once and reads model and usage out of its first and
@@ -19,12 +20,20 @@ export class EdgeReader implements AnswerReader {
   readonly #mapper: AnswerMapper;
   readonly #errorBody: (reason: TailReason) => string;
   readonly #failed: boolean;
+  readonly #members: readonly RegExp[];
   #small: Uint8Array[] | undefined = [];
   #bytes = 0;
   #head: Uint8Array = new Uint8Array(0);
   #tail: Uint8Array = new Uint8Array(0);
 
-  constructor(context: AnswerContext, mapper: AnswerMapper, errorBody: (reason: TailReason) => string) {
+  /** `members`: those of a large body that count, each with its name; the last bytes are searched before the first. */
+  constructor(
+    context: AnswerContext,
+    mapper: AnswerMapper,
+    errorBody: (reason: TailReason) => string,
+    members: readonly RegExp[] = OPENAI_MEMBERS,
+  ) {
+    this.#members = members;
     this.#mapper = mapper;
     this.#errorBody = errorBody;
     this.#failed = context.status >= 400;
@@ -64,7 +73,7 @@ export class EdgeReader implements AnswerReader {
     const head = Buffer.from(this.#head).toString("latin1");
     const tail = Buffer.from(this.#tail).toString("latin1");
     if (this.#failed || !head.trimStart().startsWith("{") || !tail.trimEnd().endsWith("}")) return "";
-    const members = [MODEL, USAGE].map((member) => member.exec(tail)?.[0] ?? member.exec(head)?.[0]);
+    const members = this.#members.map((member) => member.exec(tail)?.[0] ?? member.exec(head)?.[0]);
     return `{${members.filter((member) => member !== undefined).join(",")}}`;
   }
 }

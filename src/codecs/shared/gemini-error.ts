@@ -20,3 +20,11 @@ export function geminiError(denial: Denial, requestId: string): Json {
   }
   return { error: { code: row.status, message: denial.detail ?? row.text, status: row.gemini, details } };
 }
+
+const encoder = new TextEncoder();
+
+/** A refusal as a whole stream: one event, or an array of one. */
+export function geminiErrorStream(denial: Denial, requestId: string, framing: string): Uint8Array {
+  const json = JSON.stringify(geminiError(denial, requestId));
+  return encoder.encode(framing === "sse" ? `data: ${json}\r\n\r\n` : `[${json}]`);
+}

@@ -15,7 +15,9 @@ function decide(context: StageContext, section: AccessSection): Verdict {
     return { kind: "allow", effects: [{ kind: "candidates", candidates: listed.filter((choice) => mayUse(choice, section)) }] };
   }
   const { view } = context.request;
-  return sizeProblem(context, section, view) ?? toolProblem(section, view) ?? stateProblem(section, view) ?? modelVerdict(context, section, view);
+  return (
+    sizeProblem(context, section, view) ?? toolProblem(section, view) ?? stateProblem(section, view) ?? modelVerdict(context, section, view)
+  );
 }
 
 function mayUse({ model }: ModelChoice, section: AccessSection): boolean {
@@ -46,7 +48,11 @@ function modelVerdict(context: StageContext, section: AccessSection, view: Reque
 
 function sizeProblem(context: StageContext, section: AccessSection, view: RequestView): Verdict | undefined {
   if (section.inputBytesMax !== undefined && context.bodyBytes > section.inputBytesMax)
-    return { kind: "deny", code: "input_too_large", detail: `The request has ${context.bodyBytes} bytes; ${section.inputBytesMax} are allowed.` };
+    return {
+      kind: "deny",
+      code: "input_too_large",
+      detail: `The request has ${context.bodyBytes} bytes; ${section.inputBytesMax} are allowed.`,
+    };
   // A token is at least one byte, and the texts are part of the body: most requests need no walk.
   if (section.inputTokensMax === undefined || context.bodyBytes <= section.inputTokensMax) return undefined;
   let bytes = 0;

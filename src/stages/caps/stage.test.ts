@@ -3,7 +3,8 @@ import { context, decideWith, view } from "../../../test/support/context.ts";
 import { assertSubset } from "../../../test/support/subset.ts";
 import { capsStage } from "./stage.ts";
 
-const asks = (outputTokensMax: number | undefined, values: Record<string, string> = {}) => context({ view: view({ outputTokensMax }), contract: { values, unknown: [], problems: [] } });
+const asks = (outputTokensMax: number | undefined, values: Record<string, string> = {}) =>
+  context({ view: view({ outputTokensMax }), contract: { values, unknown: [], problems: [] } });
 const cap = (tokens: number) => ({ kind: "change", change: { outputTokensMax: tokens } });
 
 const table = [
@@ -17,10 +18,15 @@ const table = [
   ["the caller's header is looser", { outputTokensMax: 100 }, asks(400, { maxTokens: "300" }), [cap(100)]],
   ["latency, the tighter of both", { latencyMsMax: 900 }, asks(1, { maxLatencyMs: "400" }), [{ kind: "latency_cap", ms: 400 }]],
 ] as const;
-for (const [name, section, of, effects] of table) test(name, () => assertSubset(decideWith(capsStage, section, of), { kind: "allow", effects }));
+for (const [name, section, of, effects] of table)
+  test(name, () => assertSubset(decideWith(capsStage, section, of), { kind: "allow", effects }));
 
 test("refused where the policy says so", () => {
-  assertSubset(decideWith(capsStage, { outputTokensMax: 100, onExceeded: "refuse" }, asks(101)), { kind: "deny", code: "invalid_request", detail: "~101.*100" });
+  assertSubset(decideWith(capsStage, { outputTokensMax: 100, onExceeded: "refuse" }, asks(101)), {
+    kind: "deny",
+    code: "invalid_request",
+    detail: "~101.*100",
+  });
 });
 test("an embedding has no output to cap", () => {
   const of = context({ surface: { name: "openai.embeddings", dialect: "openai", operation: "embed" } });

@@ -19,7 +19,8 @@ function decide(context: StageContext, section: CapsSection): Verdict {
   const cap = tighter(section.outputTokensMax, values.maxTokens);
   const wanted = view.outputTokensMax;
   if (wanted === undefined) {
-    const given = section.outputTokensDefault === undefined ? cap : Math.min(section.outputTokensDefault, cap ?? section.outputTokensDefault);
+    const given =
+      section.outputTokensDefault === undefined ? cap : Math.min(section.outputTokensDefault, cap ?? section.outputTokensDefault);
     if (given === undefined) return { kind: "allow", effects };
     effects.push({ kind: "change", change: { outputTokensMax: given } });
     return { kind: "allow", effects, reason: `output set to ${given} tokens` };

@@ -4,7 +4,10 @@ import { assertSubset } from "../../../test/support/subset.ts";
 import { contractStage } from "./stage.ts";
 
 const says = (values: Record<string, string>, more: { unknown?: string[]; problems?: string[]; useCase?: string | undefined } = {}) =>
-  context({ contract: { values, unknown: more.unknown ?? [], problems: more.problems ?? [] }, ...("useCase" in more ? { useCase: more.useCase } : {}) });
+  context({
+    contract: { values, unknown: more.unknown ?? [], problems: more.problems ?? [] },
+    ...("useCase" in more ? { useCase: more.useCase } : {}),
+  });
 const refused = (about: string) => ({ kind: "deny", code: "contract_violation", detail: `~${about}` });
 
 const table = [
@@ -15,7 +18,12 @@ const table = [
   ["a forbidden field", { channel: "forbidden" }, says({ channel: "web" }), refused("x-ai-channel must not")],
   ["the credential's own tenant is no claim", { tenant: "forbidden" }, says({ tenant: "acme" }), { kind: "allow" }],
   ["unknown fields are ignored", {}, says({}, { unknown: ["x-ai-colour"] }), { kind: "allow" }],
-  ["unknown fields where the policy is strict", { strict: true }, says({}, { unknown: ["x-ai-colour"] }), refused("x-ai-colour.*x-ai-use-case")],
+  [
+    "unknown fields where the policy is strict",
+    { strict: true },
+    says({}, { unknown: ["x-ai-colour"] }),
+    refused("x-ai-colour.*x-ai-use-case"),
+  ],
   ["a limit that nothing keeps", {}, says({ maxCostUsd: "0.1" }), refused("x-ai-max-cost-usd is not supported")],
   ["no use case at all", {}, says({}, { useCase: undefined }), refused("x-ai-use-case")],
 ] as const;

@@ -19,7 +19,9 @@ function decide(context: StageContext, section: ContractSection): Verdict {
   if (!section.versions.some((allowed) => allowed === version))
     return deny(`Contract: version ${version} is not accepted here; accepted are ${section.versions.join(", ")}.`);
   if (section.strict && unknown.length > 0)
-    return deny(`Contract: ${unknown.join(", ")} is not known. Known are ${CONTRACT_FIELD_NAMES.map((name) => CONTRACT_FIELDS[name].header).join(", ")}.`);
+    return deny(
+      `Contract: ${unknown.join(", ")} is not known. Known are ${CONTRACT_FIELD_NAMES.map((name) => CONTRACT_FIELDS[name].header).join(", ")}.`,
+    );
   for (const field of CONTRACT_FIELD_NAMES) {
     if (field === "contract") continue;
     const { header } = CONTRACT_FIELDS[field];
@@ -30,7 +32,8 @@ function decide(context: StageContext, section: ContractSection): Verdict {
     if (section[field] === "forbidden" && claimed) return deny(`Contract: ${header} must not be sent.`);
   }
   for (const field of NOT_KEPT)
-    if (values[field] !== undefined) return deny(`Contract: ${CONTRACT_FIELDS[field].header} is not supported by this version of the gateway.`);
+    if (values[field] !== undefined)
+      return deny(`Contract: ${CONTRACT_FIELDS[field].header} is not supported by this version of the gateway.`);
   if (context.useCase === undefined) return deny("Contract: name a use case of your app in x-ai-use-case or metadata.ai_use_case.");
   return ALLOW;
 }

@@ -18,10 +18,15 @@ function decide(context: StageContext, section: RouteSection): Verdict {
     resident ||= lawful.length > 0;
     const placed = lawful.filter((target) => values.region === undefined || target.region === values.region);
     const [target] = inOrder(placed, section.preferRegions);
-    if (target !== undefined) return { kind: "allow", effects: planEffects(choice, target), reason: `${target.provider.name}/${target.model}` };
+    if (target !== undefined)
+      return { kind: "allow", effects: planEffects(choice, target), reason: `${target.provider.name}/${target.model}` };
   }
   if (!spoken)
-    return { kind: "deny", code: "no_target", detail: `No provider that speaks this API (${context.surface.dialect}) serves what was asked for.` };
+    return {
+      kind: "deny",
+      code: "no_target",
+      detail: `No provider that speaks this API (${context.surface.dialect}) serves what was asked for.`,
+    };
   if (!resident) return { kind: "deny", code: "residency_violation" };
   return { kind: "deny", code: "no_target", detail: "No target in the region asked for by x-ai-region serves this model." };
 }
@@ -31,7 +36,8 @@ function chosenBy(context: StageContext): readonly ModelChoice[] {
   return what === undefined ? [] : candidatesFor(what, context.catalog);
 }
 
-const mayHold = (target: Target, residency: string | undefined): boolean => residency === undefined || target.provider.residency.includes(residency);
+const mayHold = (target: Target, residency: string | undefined): boolean =>
+  residency === undefined || target.provider.residency.includes(residency);
 
 function inOrder(targets: readonly Target[], preferred: readonly string[]): readonly Target[] {
   if (preferred.length === 0) return targets;
@@ -43,7 +49,8 @@ function inOrder(targets: readonly Target[], preferred: readonly string[]): read
 }
 
 function planEffects(choice: ModelChoice, target: Target): readonly Effect[] {
-  const change = Object.keys(choice.parameters).length === 0 ? { model: target.model } : { model: target.model, parameters: choice.parameters };
+  const change =
+    Object.keys(choice.parameters).length === 0 ? { model: target.model } : { model: target.model, parameters: choice.parameters };
   return [
     { kind: "plan", plan: { choice, chain: [target] } },
     { kind: "change", change },
