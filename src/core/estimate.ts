@@ -6,16 +6,24 @@ import type { Usage } from "./usage.ts";
  */
 const CHARS_PER_TOKEN = 3;
 
-/**
- * A usage for an answer that ended without one: what was reported so far, the rest counted from sizes.
- * `inputBytes` is the request body, `outputChars` what the caller got of all channels.
- */
-export function estimateUsage(reported: Usage | undefined, inputBytes: number, outputChars: number): Usage {
+/** What is known of a call whose answer reported no usage. */
+export interface CallSizes {
+  /** The request body. */
+  readonly inputBytes: number;
+  /** What the caller got of all channels. */
+  readonly outputChars: number;
+  /** What the request told of itself (`RequestView.expected`); it wins over sizes. */
+  readonly expected?: Omit<Usage, "reported"> | undefined;
+}
+
+/** A usage for an answer that ended without one: what was reported so far, then what the request told, the rest from sizes. */
+export function estimateUsage(reported: Usage | undefined, { inputBytes, outputChars, expected }: CallSizes): Usage {
   const counted = Math.ceil(outputChars / CHARS_PER_TOKEN);
   return {
+    ...expected,
     ...reported,
-    inputTokens: reported?.inputTokens ?? Math.ceil(inputBytes / CHARS_PER_TOKEN),
-    outputTokens: Math.max(reported?.outputTokens ?? 0, counted),
+    inputTokens: reported?.inputTokens ?? expected?.inputTokens ?? Math.ceil(inputBytes / CHARS_PER_TOKEN),
+    outputTokens: Math.max(reported?.outputTokens ?? expected?.outputTokens ?? 0, counted),
     reported: reported?.reported ?? {},
   };
 }

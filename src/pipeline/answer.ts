@@ -1,7 +1,7 @@
 import type { Frame, HeaderView } from "../core/codec.ts";
 import type { Denial, DenialCode } from "../core/denials.ts";
 import { estimateUsage } from "../core/estimate.ts";
-import { costNanoUsd, formatUsd } from "../core/money.ts";
+import { costNanoUsd, formatUsd, isMeasured } from "../core/money.ts";
 import type { Ending } from "../core/record.ts";
 import type { Usage } from "../core/usage.ts";
 import { evidenceHeaders, renderDenial } from "./reply.ts";
@@ -125,15 +125,22 @@ export function settleUsage(work: Work): void {
   const reported = work.reader?.usage();
   const summary = work.reader?.summary();
   const failed = work.status === undefined || work.status >= 400 || work.localReply;
-  const whole = reported !== undefined && (summary?.complete === true || reported.outputTokens !== undefined) && reported.inputTokens !== undefined;
-  if (whole && summary?.complete === true) work.usage = reported;
+  const price = work.plan?.chain[0]?.price;
+  if (work.codec.billed === false) {
+    work.usage = reported;
+    return;
+  }
+  if (reported !== undefined && summary?.complete === true && isMeasured(reported, price)) work.usage = reported;
   else if (failed && reported === undefined) return;
   else if (work.codec.operation === "embed" && reported !== undefined) work.usage = reported;
   else {
-    work.usage = estimateUsage(reported, work.sentBody?.length ?? work.requestBytes, summary?.outputChars ?? 0);
+    work.usage = estimateUsage(reported, {
+      inputBytes: work.sentBody?.length ?? work.requestBytes,
+      outputChars: summary?.outputChars ?? 0,
+      expected: work.request?.view.expected,
+    });
     work.estimated = true;
   }
-  const price = work.plan?.chain[0]?.price;
   if (price !== undefined && work.codec.operation !== "other") work.costNanoUsd = costNanoUsd(work.usage, price);
 }
 
@@ -156,6 +163,9 @@ function usageHeader(usage: Usage, estimated: boolean): string {
   add("cache_write_1h", usage.cacheWrite1hTokens);
   add("output", usage.outputTokens);
   add("reasoning", usage.reasoningTokens);
+  add("images", usage.images);
+  add("seconds", usage.seconds);
+  add("characters", usage.characters);
   if (estimated) parts.push("estimated");
   return parts.join(", ");
 }

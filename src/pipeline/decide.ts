@@ -53,18 +53,39 @@ export async function decide(
   return { forward };
 }
 
+/** What stands for the body of a request that has none. */
+const NO_BODY: JsonDoc = { text: "{}", root: { kind: "object", start: 0, end: 2, members: [] } };
+
 /** Parses the body once and has the codec read it. */
 async function read(work: Work, codec: Codec, body: Buffer | undefined): Promise<Denial | undefined> {
+  if (codec.readPath !== undefined) {
+    // What no codec reads must not reach a provider.
+    if (body !== undefined && body.length > 0) return { code: "invalid_request", detail: "This call takes no body." };
+    work.request = { doc: NO_BODY, facts: work.facts, view: codec.readPath(work.facts) };
+    return undefined;
+  }
   if (codec.readRequest === undefined) return undefined;
   if (body === undefined || body.length === 0) return { code: "invalid_request", detail: "The request has no body." };
   const max = work.snapshot.limits.bodyBytesMax;
   if (body.length > max) return { code: "input_too_large", detail: `The request body is larger than ${max} bytes.` };
   work.requestDigest = hash("sha256", body, "hex");
+  if (codec.readForm !== undefined) return readForm(work, codec, body);
   const parsed: Result<JsonDoc, JsonError> = body.length > YIELD_CHARS ? await parseJsonSliced(body) : parseJson(body);
   if (!parsed.ok) return { code: "invalid_request", detail: `The body is not acceptable JSON: ${parsed.error.code.replaceAll("_", " ")} at ${parsed.error.at}.` };
   const view = codec.readRequest(parsed.value, work.facts);
   if (!view.ok) return { code: view.error.code, detail: view.error.message };
   work.request = { doc: parsed.value, facts: work.facts, view: view.value };
+  return undefined;
+}
+
+function readForm(work: Work, codec: Codec, body: Buffer): Denial | undefined {
+  const form = codec.readForm?.(body, work.head.get("content-type") ?? "");
+  if (form === undefined) return { code: "internal" };
+  if (!form.ok) return { code: form.error.code, detail: form.error.message };
+  const view = codec.readRequest?.(form.value.doc, work.facts, form.value);
+  if (view === undefined) return { code: "internal" };
+  if (!view.ok) return { code: view.error.code, detail: view.error.message };
+  work.request = { doc: form.value.doc, form: form.value, facts: work.facts, view: view.value };
   return undefined;
 }
 
@@ -123,7 +144,8 @@ function edited(work: Work, codec: Codec, change: RequestChange): Buffer | undef
   const edits = codec.editRequest(request, change);
   if (edits.length === 0) return undefined;
   if (change.reportUsage === true) work.usageForced = codec.editRequest(request, { reportUsage: true }).length > 0;
-  const body = Buffer.from(applyEdits(request.doc, edits));
+  const body = request.form === undefined ? Buffer.from(applyEdits(request.doc, edits)) : request.form.apply(edits);
+  if (body === undefined) return undefined;
   work.sentDigest = hash("sha256", body, "hex");
   return body;
 }
