@@ -14,8 +14,10 @@ import { Capacity } from "../server/capacity.ts";
 import { Generations } from "../server/generations.ts";
 import { serveGrpc } from "../server/grpc.ts";
 import { Metrics } from "../server/metrics.ts";
+import { statusOf } from "../server/status.ts";
 import { STAGES } from "../stages/index.ts";
 import { type EnvoyAttachment, Keeper, type PolicyState } from "./keeper.ts";
+import { observe } from "./observe.ts";
 
 export interface SluiceOptions {
   /** Policy file or folder. */
@@ -91,14 +93,24 @@ export async function startSluice(options: SluiceOptions): Promise<Result<Sluice
     log: options.log,
     swap: (next) => generations.swap(next),
   });
+  const observation = observe({
+    name: options.writerId,
+    metrics,
+    capacity,
+    state: () => keeper.state,
+    audit: () => audit.value.stats,
+    telemetry: undefined,
+  });
   const admin = await serveAdmin(options.admin, {
     ready: () => !capacity.draining,
     policy: () => effectivePolicy(keeper.state.loaded),
-    metrics: () => metrics.text(capacity, audit.value.stats),
+    metrics: (format) => metrics.text(format),
+    status: () => statusOf(observation.sources),
   });
   const watching = admin.ok ? await keeper.start() : admin;
   if (!admin.ok || !watching.ok) {
     if (admin.ok) await admin.value.close();
+    await observation.close();
     await grpc.value.close(0);
     await audit.value.close();
     return err(watching.ok ? "not started" : watching.error);
@@ -114,6 +126,7 @@ export async function startSluice(options: SluiceOptions): Promise<Result<Sluice
       await grpc.value.close(deadlineMs);
       await admin.value.close();
       await audit.value.close();
+      await observation.close();
     },
   });
 }

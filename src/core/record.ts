@@ -20,6 +20,8 @@ export interface StageEntry {
   readonly code?: DenialCode;
   /** Written by us: names and numbers of the policy, never content. */
   readonly reason?: string;
+  /** How long it took, waits included; whole microseconds. */
+  readonly us?: number;
 }
 
 /** Written before a request leaves; an open entry without a record becomes one that ends `crashed`. */
@@ -57,6 +59,8 @@ export interface ExchangeRecord {
   readonly time: string;
   readonly requestId?: string;
   readonly traceparent?: string;
+  /** The span of this exchange, where spans are made; `id` is the trace's. */
+  readonly trace?: { readonly id: string; readonly span: string; readonly sampled: boolean };
   readonly tenant?: string;
   readonly app?: string;
   readonly user?: string;

@@ -17,6 +17,7 @@ export async function runStages(work: Work, now: () => number): Promise<Denial |
   if (policy === undefined) return { code: "internal" };
   const deadline = new AbortController();
   let timer: NodeJS.Timeout | undefined;
+  let begun = now();
   try {
     for (const stage of policy.stages) {
       if (stage.mode === "off") continue;
@@ -32,7 +33,9 @@ export async function runStages(work: Work, now: () => number): Promise<Denial |
         // A bug in a stage is that stage's fault, judged by its fault mode; the cause may hold content and stays out of the record.
         outcome = { kind: "fault", why: "exception" };
       }
-      const denial = judge(work, stage, outcome);
+      const done = now();
+      const denial = judge(work, stage, outcome, Math.round((done - begun) * 1000));
+      begun = done;
       if (denial !== undefined) return denial;
     }
   } finally {
@@ -71,21 +74,21 @@ function contextOf(work: Work): StageContext {
 }
 
 /** Notes what the stage said and lets it act as far as its mode goes. */
-function judge(work: Work, stage: BoundStage, outcome: Verdict | Fault): Denial | undefined {
+function judge(work: Work, stage: BoundStage, outcome: Verdict | Fault, us: number): Denial | undefined {
   const enforced = stage.mode === "enforce";
   if (outcome.kind === "fault") {
     const denial: Denial = { code: outcome.why === "exception" ? "internal" : "store_unavailable" };
-    work.entries.push({ stage: stage.name, mode: stage.mode, verdict: "fault", code: denial.code, reason: `${outcome.why}; ${stage.onFault}` });
+    work.entries.push({ stage: stage.name, mode: stage.mode, verdict: "fault", code: denial.code, reason: `${outcome.why}; ${stage.onFault}`, us });
     return enforced && stage.onFault === "closed" ? denial : undefined;
   }
   if (outcome.kind === "allow") {
     const reason = outcome.reason === undefined ? {} : { reason: outcome.reason };
-    work.entries.push({ stage: stage.name, mode: stage.mode, verdict: "allow", ...reason });
+    work.entries.push({ stage: stage.name, mode: stage.mode, verdict: "allow", ...reason, us });
     if (enforced) for (const effect of outcome.effects) apply(work, effect);
     return undefined;
   }
   const reason = outcome.detail === undefined ? {} : { reason: outcome.detail };
-  work.entries.push({ stage: stage.name, mode: stage.mode, verdict: "deny", code: outcome.code, ...reason });
+  work.entries.push({ stage: stage.name, mode: stage.mode, verdict: "deny", code: outcome.code, ...reason, us });
   if (enforced) return outcome;
   if (stage.mode === "warn") {
     work.warnings.push(outcome.code);

@@ -1,5 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { setImmediate as giveWay } from "node:timers/promises";
+import { SLICE_MS } from "../core/limits.ts";
 import { err, ok, type Result } from "../core/result.ts";
+import { CONTENT_TYPES, formatFor, type TextFormat } from "./metrics/prometheus.ts";
+import type { StatusView } from "./status.ts";
 
 /** What the admin port shows; all of it safe to show: no secret, no content. */
 export interface AdminView {
@@ -7,8 +11,9 @@ export interface AdminView {
   ready(): boolean;
   /** The policy in force, without secrets, as JSON. */
   policy(): unknown;
-  /** Counters, Prometheus text format. */
-  metrics(): string;
+  /** Metrics as text, in pieces. */
+  metrics(format: TextFormat): Iterable<string>;
+  status(): StatusView;
 }
 export interface AdminServer {
   readonly port: number;
@@ -16,19 +21,31 @@ export interface AdminServer {
 }
 
 const PLAIN = "text/plain; charset=utf-8";
+const JSON_TYPE = "application/json";
 
-/** Health, readiness, metrics and the effective policy over plain HTTP; meant for loopback. */
-export async function serveAdmin(address: { readonly host: string; readonly port: number }, view: AdminView): Promise<Result<AdminServer, string>> {
-  const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) => answer(request, response, view));
+/** Health, readiness, metrics, status and the effective policy over plain HTTP; meant for loopback. */
+export async function serveAdmin(
+  address: { readonly host: string; readonly port: number },
+  view: AdminView,
+): Promise<Result<AdminServer, string>> {
+  const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) => {
+    answer(request, response, view).catch(() => response.destroy());
+  });
   return new Promise((resolve) => {
     server.once("error", (cause: NodeJS.ErrnoException) =>
-      resolve(err(cause.code === "EADDRINUSE" ? `the admin port ${address.host}:${address.port} is taken; choose another with --admin` : cause.message)),
+      resolve(
+        err(
+          cause.code === "EADDRINUSE"
+            ? `the admin port ${address.host}:${address.port} is taken; choose another with --admin`
+            : cause.message,
+        ),
+      ),
     );
     server.listen(address.port, address.host, () => resolve(ok({ port: portOf(server), close: () => close(server) })));
   });
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, view: AdminView): void {
+async function answer(request: IncomingMessage, response: ServerResponse, view: AdminView): Promise<void> {
   const send = (status: number, type: string, body: string): void => {
     response.writeHead(status, { "content-type": type, "cache-control": "no-store" }).end(body);
   };
@@ -38,13 +55,30 @@ function answer(request: IncomingMessage, response: ServerResponse, view: AdminV
       return send(200, PLAIN, "ok\n");
     case "/readyz":
       return view.ready() ? send(200, PLAIN, "ready\n") : send(503, PLAIN, "not ready\n");
-    case "/metrics":
-      return send(200, "text/plain; version=0.0.4; charset=utf-8", view.metrics());
+    case "/metrics": {
+      const format = formatFor(request.headers.accept);
+      return send(200, CONTENT_TYPES[format], await collect(view.metrics(format)));
+    }
+    case "/status":
+      return send(200, JSON_TYPE, `${JSON.stringify(view.status(), null, 2)}\n`);
     case "/policy":
-      return send(200, "application/json", `${JSON.stringify(view.policy(), null, 2)}\n`);
+      return send(200, JSON_TYPE, `${JSON.stringify(view.policy(), null, 2)}\n`);
     default:
-      return send(404, PLAIN, "GET /healthz, /readyz, /metrics or /policy\n");
+      return send(404, PLAIN, "GET /healthz, /readyz, /metrics, /status or /policy\n");
   }
+}
+
+/** Joins the pieces, giving way to exchanges every few milliseconds: thousands of series make megabytes of text. */
+async function collect(pieces: Iterable<string>): Promise<string> {
+  let text = "";
+  let begun = performance.now();
+  for (const piece of pieces) {
+    text += piece;
+    if (performance.now() - begun < SLICE_MS) continue;
+    await giveWay();
+    begun = performance.now();
+  }
+  return text;
 }
 
 const portOf = (server: Server): number => {

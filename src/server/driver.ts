@@ -374,7 +374,7 @@ export class Driver {
     const ended = ending === "aborted" && capacity.draining ? "shutdown" : ending;
     const digest = this.#answerDigest ?? this.#answerHash?.digest("hex");
     const record = makeRecord(work, ended, digest, this.#deps);
-    metrics.observe(record);
+    metrics.observe(record, work.snapshot.catalog);
     if (!audit.record(record)) log.warn("record_dropped", { id: work.id });
   }
 }

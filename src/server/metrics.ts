@@ -1,117 +1,205 @@
+import { genAiOperation, genAiProvider } from "../core/gen-ai.ts";
+import type { Catalog } from "../core/policy.ts";
 import type { ExchangeRecord } from "../core/record.ts";
-import type { AuditStats } from "../ports/audit.ts";
-import type { Capacity } from "./capacity.ts";
+import type { MetricFamily, MetricSource, NumberPoint } from "../ports/telemetry.ts";
+import { METRICS, type MetricDefinition } from "./metrics/definitions.ts";
+import { metricsText, type TextFormat } from "./metrics/prometheus.ts";
+import { Counter, type CounterCell, Histogram, type HistogramCell, type TraceRef } from "./metrics/series.ts";
 
-/** Series a counter may have; further label sets are counted under `other`, so that no caller can grow memory. */
-const SERIES_MAX = 2_000;
-/** Upper bounds of the duration histograms, seconds (OpenTelemetry GenAI client duration buckets, shortened). */
-const SECONDS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] as const;
-const SIDECAR_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5] as const;
-
-type Labels = Readonly<Record<string, string>>;
-
-class Counter {
-  readonly #name: string;
-  readonly #help: string;
-  readonly #series = new Map<string, number>();
-  constructor(name: string, help: string) {
-    this.#name = name;
-    this.#help = help;
-  }
-  add(labels: Labels, by = 1): void {
-    const key = render(labels);
-    const known = this.#series.has(key) || this.#series.size < SERIES_MAX ? key : '{other="true"}';
-    this.#series.set(known, (this.#series.get(known) ?? 0) + by);
-  }
-  *lines(): Iterable<string> {
-    yield `# HELP ${this.#name} ${this.#help}`;
-    yield `# TYPE ${this.#name} counter`;
-    for (const [labels, value] of this.#series) yield `${this.#name}${labels} ${value}`;
-  }
+/** A number that somebody else keeps, read when the metrics are. */
+export interface Watched {
+  readonly metric: MetricDefinition;
+  read(): number | readonly NumberPoint[];
 }
 
-class Histogram {
-  readonly #name: string;
-  readonly #help: string;
-  readonly #bounds: readonly number[];
-  readonly #counts: number[];
-  #sum = 0;
-  #count = 0;
-  constructor(name: string, help: string, bounds: readonly number[]) {
-    this.#name = name;
-    this.#help = help;
-    this.#bounds = bounds;
-    this.#counts = bounds.map(() => 0);
-  }
-  observe(seconds: number): void {
-    this.#sum += seconds;
-    this.#count += 1;
-    this.#bounds.forEach((bound, index) => {
-      if (seconds <= bound) this.#counts[index] = (this.#counts[index] ?? 0) + 1;
-    });
-  }
-  *lines(): Iterable<string> {
-    yield `# HELP ${this.#name} ${this.#help}`;
-    yield `# TYPE ${this.#name} histogram`;
-    for (const [index, bound] of this.#bounds.entries()) yield `${this.#name}_bucket{le="${bound}"} ${this.#counts[index] ?? 0}`;
-    yield `${this.#name}_bucket{le="+Inf"} ${this.#count}`;
-    yield `${this.#name}_sum ${this.#sum}`;
-    yield `${this.#name}_count ${this.#count}`;
-  }
+/** The series of one (tenant, app, use case, surface, model, provider), found once and kept together. */
+interface Row {
+  readonly ended: Map<string, Map<string, CounterCell>>;
+  readonly duration: HistogramCell;
+  /** By `error.type`; "" for none. */
+  readonly operation: Map<string, HistogramCell>;
+  tokens: Tokens | undefined;
 }
-
-/** Label values as Prometheus text wants them: backslash, quote and newline escaped. */
-function render(labels: Labels): string {
-  const parts = Object.entries(labels).map(([name, value]) => `${name}="${value.replace(/[\\"\n]/g, (mark) => (mark === "\n" ? "\\n" : `\\${mark}`))}"`);
-  return parts.length === 0 ? "" : `{${parts.join(",")}}`;
+interface Tokens {
+  readonly input: CounterCell;
+  readonly output: CounterCell;
+  readonly usageInput: HistogramCell;
+  readonly usageOutput: HistogramCell;
+  readonly cost: CounterCell;
 }
+type Rows = Map<string, Map<string, Map<string, Map<string, Map<string, Map<string, Row>>>>>>;
 
-/** Counts what the records say; text for Prometheus. Labels are names of the policy and of closed tables only. */
-export class Metrics {
-  readonly #exchanges = new Counter("sluice_exchanges_total", "Exchanges by how they were decided and how they ended.");
-  readonly #refusals = new Counter("sluice_refusals_total", "Refusals and upstream errors by code.");
-  readonly #shadow = new Counter("sluice_would_deny_total", "Denials by rules in shadow or warn, which took no effect.");
-  readonly #tokens = new Counter("sluice_tokens_total", "Tokens by kind, as the provider reported them or as estimated.");
-  readonly #cost = new Counter("sluice_cost_nano_usd_total", "Cost in nano-dollars.");
-  readonly #attempts = new Counter("sluice_upstream_attempts_total", "Attempts at providers, retries included.");
-  readonly #total = new Histogram("sluice_exchange_duration_seconds", "Arrival to end.", SECONDS);
-  readonly #first = new Histogram("sluice_time_to_first_token_seconds", "Arrival to the first token of an answer.", SECONDS);
-  readonly #sidecar = new Histogram("sluice_sidecar_seconds", "Time an exchange spent in this process.", SIDECAR_SECONDS);
+const OTHER = "other";
+/** Rows kept; the policy's names bound them, but many edits of it could add up. */
+const ROWS_MAX = 20_000;
 
-  observe(record: ExchangeRecord): void {
-    const who = { tenant: record.tenant ?? "", app: record.app ?? "", use_case: record.useCase ?? "" };
-    const where = { model: record.model ?? "", provider: record.target?.provider ?? "" };
-    this.#exchanges.add({ ...who, ...where, surface: record.surface ?? "", decision: record.decision, ending: record.ending });
-    if (record.code !== undefined) this.#refusals.add({ ...who, code: record.code });
+/**
+ * Counts what the records say. One model, pre-aggregated, which Prometheus' text and OTLP both read. Label values are names of
+ * the policy and of closed tables only: a model that no policy names counts as `other`.
+ */
+export class Metrics implements MetricSource {
+  readonly startedWallMs = Date.now();
+  readonly #exchanges = new Counter(METRICS.exchanges);
+  readonly #refusals = new Counter(METRICS.refusals);
+  readonly #wouldDeny = new Counter(METRICS.wouldDeny);
+  readonly #stageFaults = new Counter(METRICS.stageFaults);
+  readonly #tokens = new Counter(METRICS.tokens);
+  readonly #cost = new Counter(METRICS.cost);
+  readonly #estimated = new Counter(METRICS.estimated);
+  readonly #attempts = new Counter(METRICS.attempts);
+  readonly #retries = new Counter(METRICS.retries);
+  readonly #exchangeDuration = new Histogram(METRICS.exchangeDuration);
+  readonly #sidecarDuration = new Histogram(METRICS.sidecarDuration);
+  readonly #stageDuration = new Histogram(METRICS.stageDuration);
+  readonly #tokenUsage = new Histogram(METRICS.tokenUsage);
+  readonly #operationDuration = new Histogram(METRICS.operationDuration);
+  readonly #timeToFirstToken = new Histogram(METRICS.timeToFirstToken);
+  readonly #timePerOutputToken = new Histogram(METRICS.timePerOutputToken);
+  readonly #rows: Rows = new Map();
+  readonly #watched: Watched[] = [];
+  #rowCount = 0;
+
+  /** Adds numbers that somebody else keeps. */
+  watch(...watched: readonly Watched[]): void {
+    this.#watched.push(...watched);
+  }
+
+  /** `catalog` is the one the exchange was decided by. */
+  observe(record: ExchangeRecord, catalog: Catalog | undefined): void {
+    const model = record.model === undefined ? "" : catalog?.models.has(record.model) === true ? record.model : OTHER;
+    const { tenant = "", app = "", useCase = "", surface = "" } = record;
+    const provider = record.target?.provider ?? "";
+    const row = this.#row(tenant, app, useCase, surface, model, provider);
+    const { decision, ending } = record;
+    const count = (): CounterCell => this.#exchanges.at(tenant, app, useCase, surface, model, provider, decision, ending);
+    const byEnding = nested(row.ended, decision);
+    child(byEnding, ending, count).value += 1;
+
+    const { trace } = record;
+    const ref: TraceRef | undefined = trace?.sampled === true ? { traceId: trace.id, spanId: trace.span, wallMs: Date.now() } : undefined;
+    const { ms } = record;
+    row.duration.observe(ms.total / 1000, ref);
+    this.#sidecarDuration.at("").observe(ms.sidecar / 1000, ref);
+    if (record.code !== undefined) this.#refusals.at(tenant, app, useCase, record.code).value += 1;
     for (const entry of record.stages) {
-      if (entry.verdict === "deny" && entry.mode !== "enforce") this.#shadow.add({ ...who, stage: entry.stage, mode: entry.mode, code: entry.code ?? "" });
+      if (entry.us !== undefined) this.#stageDuration.at(entry.stage).observe(entry.us / 1e6, ref);
+      if (entry.verdict === "allow") continue;
+      if (entry.verdict === "fault") this.#stageFaults.at(entry.stage, entry.code ?? "").value += 1;
+      else if (entry.mode !== "enforce") this.#wouldDeny.at(tenant, app, useCase, entry.stage, entry.mode, entry.code ?? "").value += 1;
     }
-    const { usage } = record;
-    if (usage !== undefined) {
-      this.#tokens.add({ ...who, ...where, kind: "input" }, usage.inputTokens ?? 0);
-      this.#tokens.add({ ...who, ...where, kind: "output" }, usage.outputTokens ?? 0);
-      if (usage.cachedInputTokens !== undefined) this.#tokens.add({ ...who, ...where, kind: "cached_input" }, usage.cachedInputTokens);
-    }
-    if (record.cost !== undefined) this.#cost.add({ ...who, ...where }, record.cost.nanoUsd);
-    if (record.attempts !== undefined) this.#attempts.add(where, record.attempts);
-    this.#total.observe(record.ms.total / 1000);
-    this.#sidecar.observe(record.ms.sidecar / 1000);
-    if (record.ms.firstToken !== undefined) this.#first.observe(record.ms.firstToken / 1000);
+    if (record.target !== undefined) this.#called(record, row, model, ref);
   }
 
-  text(capacity: Capacity, audit: AuditStats): string {
-    const lines: string[] = [];
-    for (const metric of [this.#exchanges, this.#refusals, this.#shadow, this.#tokens, this.#cost, this.#attempts, this.#total, this.#first, this.#sidecar])
-      lines.push(...metric.lines());
-    const gauge = (name: string, help: string, value: number, type = "gauge"): void => {
-      lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, `${name} ${value}`);
+  /** What a call to a provider took and cost. */
+  #called(record: ExchangeRecord, row: Row, model: string, ref: TraceRef | undefined): void {
+    const { tenant = "", app = "", useCase = "", usage, cost, ms } = record;
+    const provider = record.target?.provider ?? "";
+    const operation = genAiOperation(record.surface, record.operation);
+    const system = genAiProvider(record.surface) ?? "";
+    if (record.attempts !== undefined) {
+      this.#attempts.at(model, provider).value += record.attempts;
+      if (record.attempts > 1) this.#retries.at(model, provider).value += record.attempts - 1;
+    }
+    if (operation !== undefined) {
+      const error = record.code ?? (record.ending === "served" ? "" : record.ending);
+      child(row.operation, error, () => this.#operationDuration.at(operation, system, model, provider, error)).observe(
+        ms.total / 1000,
+        ref,
+      );
+    }
+    if (usage === undefined) return;
+    row.tokens ??= {
+      input: this.#tokens.at(tenant, app, useCase, model, provider, "input"),
+      output: this.#tokens.at(tenant, app, useCase, model, provider, "output"),
+      usageInput: this.#tokenUsage.at(operation ?? "", system, model, provider, "input"),
+      usageOutput: this.#tokenUsage.at(operation ?? "", system, model, provider, "output"),
+      cost: this.#cost.at(tenant, app, useCase, model, provider),
     };
-    gauge("sluice_exchanges_in_flight", "Exchanges under way.", capacity.exchanges);
-    gauge("sluice_held_bytes", "Bytes of bodies held.", capacity.bytes);
-    gauge("sluice_records_written_total", "Records written.", audit.written, "counter");
-    gauge("sluice_records_dropped_total", "Records dropped because the disk was full or too slow.", audit.dropped, "counter");
-    gauge("sluice_records_pending_bytes", "Bytes of records that wait for the disk.", audit.pendingBytes);
-    gauge("sluice_records_failing", "1 while records cannot be written.", audit.failing ? 1 : 0);
-    return `${lines.join("\n")}\n`;
+    const { tokens } = row;
+    if (usage.inputTokens !== undefined) {
+      tokens.input.value += usage.inputTokens;
+      tokens.usageInput.observe(usage.inputTokens, ref);
+    }
+    if (usage.outputTokens !== undefined) {
+      tokens.output.value += usage.outputTokens;
+      tokens.usageOutput.observe(usage.outputTokens, ref);
+    }
+    const part = (kind: string, count: number | undefined): void => {
+      if (count !== undefined && count > 0) this.#tokens.at(tenant, app, useCase, model, provider, kind).value += count;
+    };
+    part("cached_input", usage.cachedInputTokens);
+    part("cache_write", (usage.cacheWriteTokens ?? 0) + (usage.cacheWrite1hTokens ?? 0));
+    part("reasoning", usage.reasoningTokens);
+    if (cost !== undefined) tokens.cost.value += cost.nanoUsd;
+    if (cost?.estimated === true) this.#estimated.at(model, provider).value += 1;
+    if (record.streaming !== true || ms.firstToken === undefined || operation === undefined) return;
+    this.#timeToFirstToken.at(operation, system, model, provider).observe(Math.max(0, ms.firstToken - (ms.decided ?? 0)) / 1000, ref);
+    const output = usage.outputTokens ?? 0;
+    if (output < 2 || record.ending !== "served" || cost?.estimated === true) return;
+    this.#timePerOutputToken
+      .at(operation, system, model, provider)
+      .observe(Math.max(0, ms.total - ms.firstToken) / 1000 / (output - 1), ref);
   }
+
+  #row(tenant: string, app: string, useCase: string, surface: string, model: string, provider: string): Row {
+    const byApp = nested(this.#rows, tenant);
+    const byUseCase = nested(byApp, app);
+    const bySurface = nested(byUseCase, useCase);
+    const byModel = nested(bySurface, surface);
+    const byProvider = nested(byModel, model);
+    const known = byProvider.get(provider);
+    if (known !== undefined) return known;
+    const row: Row = {
+      ended: new Map(),
+      duration: this.#exchangeDuration.at(tenant, app, useCase),
+      operation: new Map(),
+      tokens: undefined,
+    };
+    // Past the cap a row is made for each exchange and forgotten; its series are the shared ones by then.
+    if (this.#rowCount < ROWS_MAX) byProvider.set(provider, row);
+    this.#rowCount += 1;
+    return row;
+  }
+
+  families(): readonly MetricFamily[] {
+    const counted = [
+      ...[
+        this.#exchanges,
+        this.#refusals,
+        this.#wouldDeny,
+        this.#stageFaults,
+        this.#tokens,
+        this.#cost,
+        this.#estimated,
+        this.#attempts,
+        this.#retries,
+      ],
+      ...[this.#exchangeDuration, this.#sidecarDuration, this.#stageDuration],
+      ...[this.#tokenUsage, this.#operationDuration, this.#timeToFirstToken, this.#timePerOutputToken],
+    ];
+    return [...counted.map((metric) => metric.family()), ...this.#watched.map(watchedFamily)];
+  }
+
+  /** In pieces, so that whoever sends it can give way in between. */
+  text(format: TextFormat): Iterable<string> {
+    return metricsText(this.families(), format);
+  }
+}
+
+function watchedFamily({ metric, read }: Watched): MetricFamily {
+  const value = read();
+  const points = typeof value === "number" ? [{ labels: {}, value }] : value;
+  return { name: metric.name, unit: metric.unit, help: metric.help, kind: metric.kind === "counter" ? "counter" : "gauge", points };
+}
+
+function nested<V>(map: Map<string, Map<string, V>>, key: string): Map<string, V> {
+  return child(map, key, () => new Map<string, V>());
+}
+
+function child<V>(map: Map<string, V>, key: string, make: () => V): V {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
 }
