@@ -7,20 +7,23 @@ import type { Codec, HeaderView, ListedModel, PathFacts, RequestTarget } from ".
 import type { Json } from "../core/json.ts";
 import type { Dialect } from "../core/view.ts";
 
-/** Anthropic's SDKs always send this header; no other does. The two dialects share their paths. */
+/** Anthropic's SDKs always send this header; no other does. The dialects share their paths. */
 const isAnthropic = (headers: HeaderView): boolean => headers.get("anthropic-version") !== undefined;
+/** Google's SDKs put their key here, and ask for `/v1` as often as for `/v1beta`. */
+const isGoogle = (headers: HeaderView, target: RequestTarget): boolean =>
+  headers.get("x-goog-api-key") !== undefined || target.query.has("key");
 
 export const openaiModels = listCodec({
   dialect: "openai",
-  path: "/v1/models",
-  applies: (headers) => !isAnthropic(headers),
+  paths: ["/v1/models"],
+  applies: (headers, target) => !isAnthropic(headers) && !isGoogle(headers, target),
   one: (model) => ({ id: model.id, object: "model", created: model.createdUnixS, owned_by: model.ownedBy }),
   all: (data) => ({ object: "list", data }),
 });
 
 export const anthropicModels = listCodec({
   dialect: "anthropic",
-  path: "/v1/models",
+  paths: ["/v1/models"],
   applies: isAnthropic,
   one: (model) => ({
     type: "model",
@@ -33,8 +36,8 @@ export const anthropicModels = listCodec({
 
 export const geminiModels = listCodec({
   dialect: "gemini",
-  path: "/v1beta/models",
-  applies: () => true,
+  paths: ["/v1beta/models", "/v1/models"],
+  applies: (headers, target) => target.path.startsWith("/v1beta/") || (!isAnthropic(headers) && isGoogle(headers, target)),
   one: (model) => ({
     name: `models/${model.id}`,
     displayName: model.id,
@@ -45,8 +48,9 @@ export const geminiModels = listCodec({
 
 interface ListShape {
   readonly dialect: Dialect;
-  readonly path: string;
-  applies(headers: HeaderView): boolean;
+  /** The usual one first. */
+  readonly paths: readonly [string, ...string[]];
+  applies(headers: HeaderView, target: RequestTarget): boolean;
   one(model: ListedModel): Json;
   all(shown: readonly Json[], models: readonly ListedModel[]): Json;
 }
@@ -56,13 +60,15 @@ function listCodec(shape: ListShape): Codec {
     surface: `${shape.dialect}.models`,
     dialect: shape.dialect,
     operation: "list",
-    title: `GET ${shape.path}[/{id}]`,
+    title: `GET ${shape.paths[0]}[/{id}]`,
     treatment: "inspected",
-    match({ method, path }: RequestTarget, headers: HeaderView): PathFacts | undefined {
-      if (method !== "GET" || !shape.applies(headers)) return undefined;
-      if (path === shape.path) return {};
-      if (!path.startsWith(`${shape.path}/`)) return undefined;
-      const id = decoded(path.slice(shape.path.length + 1));
+    match(target: RequestTarget, headers: HeaderView): PathFacts | undefined {
+      const { method, path } = target;
+      if (method !== "GET" || !shape.applies(headers, target)) return undefined;
+      if (shape.paths.includes(path)) return {};
+      const folder = shape.paths.find((known) => path.startsWith(`${known}/`));
+      if (folder === undefined) return undefined;
+      const id = decoded(path.slice(folder.length + 1));
       return id === undefined || id === "" ? undefined : { id };
     },
     answerList(models: readonly ListedModel[], facts: PathFacts): Json | undefined {

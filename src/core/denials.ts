@@ -1,3 +1,5 @@
+import type { Dialect } from "./view.ts";
+
 /**
  * The closed table of refusal codes: one row a code, with the HTTP status, whether a client may try again,
  * and how each dialect names it. Texts are fixed and safe to show: no content, no key, no other tenant.
@@ -56,6 +58,9 @@ const table = {
 export type DenialCode = keyof typeof table;
 export const DENIALS: Readonly<Record<DenialCode, DenialRow>> = table;
 export const DENIAL_CODES = Object.keys(table) as readonly DenialCode[];
+
+/** Where a dialect's SDKs look for the id of a call that failed (`error.requestID`); Google's do not, it stands in the body. */
+export const REQUEST_ID_HEADERS: Readonly<Partial<Record<Dialect, string>>> = { openai: "x-request-id", anthropic: "request-id" };
 
 /** A refusal on its way to the caller. `detail` is safe to show: written by us, from policy names and numbers only. */
 export interface Denial {

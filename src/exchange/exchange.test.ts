@@ -128,6 +128,19 @@ property(
 );
 
 property(
+  "a body of ours goes out only after one of Envoy's came in, and after the headers",
+  session,
+  (of) => {
+    const { commands } = play(of);
+    const first = commands.findIndex(({ do: what }) => what === "tail" || what === "feed" || what === "flush");
+    if (first < 0) return;
+    assert.ok(of.chunks > 0 || commands[first]?.do !== "tail", "the tail of a stream that sent nothing");
+    assert.ok(commands.slice(0, first).some(({ do: what }) => what === "stream_headers"));
+  },
+  2000,
+);
+
+property(
   "nothing is forwarded without a decision to forward, and nothing is sent after an own reply",
   session,
   (of) => {
@@ -162,6 +175,16 @@ test("a decision that arrives after Envoy answered itself is dropped", () => {
   assert.deepEqual(
     run.commands.map((command) => command.do),
     ["identify", "continue", "decide", "open", "hold", "judge", "release", "settle"],
+  );
+});
+
+test("a stream that expires before its first piece is judged like a held answer, its headers unsent", () => {
+  const run = new Run({ identify: "go", decide: "forward", open: "stream", judge: "replace" });
+  const asked: Input[] = [{ on: "request_headers", end: false }, { on: "request_body", end: true }, { on: "response_headers", end: false }];
+  for (const input of [...asked, { on: "expired" } as const, { on: "response_body", end: false } as const, { on: "closed" } as const]) run.send(input);
+  assert.deepEqual(
+    run.commands.map((command) => command.do),
+    ["identify", "continue", "decide", "forward", "open", "judge", "release", "settle"],
   );
 });
 

@@ -5,8 +5,8 @@
  * decisions stay with the driver, which executes the commands and reports results as further inputs.
  *
  * Steps: identify at the request headers -> decide once the body is there -> forward, or reply -> at the response headers
- * choose hold (unary, errors: headers wait until the body was judged) or stream (headers at once, body as it is released)
- * -> settle when Envoy closes the stream, however it closes.
+ * choose hold (unary, errors: headers wait until the body was judged) or stream (headers with the first piece of the body, which
+ * is then passed on as it is released) -> settle when Envoy closes the stream, however it closes.
  *
  * Trade-off: settlement waits for the close, so an exchange is charged a moment after its last byte, and exactly once.
  * Known miss: a stream that closes before the answer's end may be the client's leaving or the provider's break; Envoy does
@@ -26,6 +26,8 @@ type State =
   | "await_opened"
   | "hold"
   | "await_judged"
+  /** A stream whose headers wait for its first piece: Envoy takes no body of ours before it sent one of its own. */
+  | "read_first_body"
   | "stream"
   | "finished"
   | "closed";
@@ -180,20 +182,28 @@ function onResponse(now: Exchange, input: ResponseInput): Step {
       }
       if (input.on === "response_trailers") return [{ ...now, state: "await_judged", trailers: true }, [{ do: "judge", why: "whole" }]];
       break;
+    case "read_first_body":
+      return onStream(now, input, [{ do: "stream_headers" }]);
     case "stream":
-      if (input.on === "response_body") {
-        if (!end) return [now, [{ do: "feed", end: false }]];
-        return [{ ...now, state: "finished", ending: "served" }, [{ do: "feed", end: true }]];
-      }
-      if (input.on === "response_trailers")
-        return [{ ...now, state: "finished", ending: "served" }, [{ do: "flush" }, { do: "continue", at: "response_trailers" }]];
-      break;
+      return onStream(now, input, NONE);
     case "await_opened":
     case "await_judged":
     case "closed":
       break;
   }
   return fail(now, `${input.on} in state ${now.state}`);
+}
+
+function onStream(now: Exchange, input: ResponseInput, first: readonly Command[]): Step {
+  switch (input.on) {
+    case "response_body":
+      if (input.end !== true) return [{ ...now, state: "stream" }, [...first, { do: "feed", end: false }]];
+      return [{ ...now, state: "finished", ending: "served" }, [...first, { do: "feed", end: true }]];
+    case "response_trailers":
+      return [{ ...now, state: "finished", ending: "served" }, [...first, { do: "flush" }, { do: "continue", at: "response_trailers" }]];
+    case "response_headers":
+      return fail(now, `${input.on} in state ${now.state}`);
+  }
 }
 
 function onOpened(now: Exchange, as: "hold" | "stream"): Step {
@@ -203,7 +213,7 @@ function onOpened(now: Exchange, as: "hold" | "stream"): Step {
     return [{ ...now, state: "hold" }, NONE];
   }
   if (now.lastSeen) return [{ ...now, state: "finished", ending: "served" }, [{ do: "stream_headers" }]];
-  return [{ ...now, state: "stream" }, [{ do: "stream_headers" }]];
+  return [{ ...now, state: "read_first_body" }, NONE];
 }
 
 function onJudged(now: Exchange, as: "pass" | "replace", ending: Ending): Step {
@@ -214,7 +224,7 @@ function onJudged(now: Exchange, as: "pass" | "replace", ending: Ending): Step {
 }
 
 function onExpired(now: Exchange): Step {
-  if (now.state === "hold") return [{ ...now, state: "await_judged" }, [{ do: "judge", why: "expired" }]];
+  if (now.state === "hold" || now.state === "read_first_body") return [{ ...now, state: "await_judged" }, [{ do: "judge", why: "expired" }]];
   if (now.state === "stream") return [{ ...now, state: "finished", ending: "cut" }, [{ do: "tail", why: "expired" }]];
   // Before the response headers Envoy's own timers hold; the decision has its own deadline.
   return [now, NONE];
@@ -227,6 +237,7 @@ function onFault(now: Exchange): Step {
     case "await_decided":
       return [{ ...now, state: "finished", ending: "refused" }, [{ do: "reply", at: now.decidingAt }]];
     case "hold":
+    case "read_first_body":
       return [{ ...now, state: "await_judged" }, [{ do: "judge", why: "fault" }]];
     case "stream":
       return [{ ...now, state: "finished", ending: "cut" }, [{ do: "tail", why: "fault" }]];

@@ -1,6 +1,7 @@
 import type { DialectSpec } from "../core/codec.ts";
-import { DENIALS, type Denial } from "../core/denials.ts";
+import { DENIALS, type Denial, REQUEST_ID_HEADERS } from "../core/denials.ts";
 import type { Json } from "../core/json.ts";
+import type { Framing } from "../core/view.ts";
 import type { LocalReply, Work } from "./work.ts";
 
 /** Headers that every answer carries, once what they say is known. */
@@ -31,12 +32,15 @@ export function renderDenial(
   denial: Denial,
   id: string,
   dialect: DialectSpec,
-  framing: "json" | "sse" | "json-array" | undefined,
+  framing: Framing | undefined,
   extra: readonly (readonly [string, string])[],
 ): LocalReply {
   const row = DENIALS[denial.code];
   const headers: [string, string][] = [["content-type", "application/json"], ["x-ai-error", denial.code], ["x-should-retry", String(row.retryable)]];
   for (const [name, value] of extra) headers.push([name, value]);
+  for (const [name, value] of dialect.errorHeaders?.(denial, id) ?? []) headers.push([name, value]);
+  const idHeader = REQUEST_ID_HEADERS[dialect.dialect];
+  if (idHeader !== undefined) headers.push([idHeader, id]);
   if (denial.retryAfterMs !== undefined) headers.push(["retry-after", String(Math.max(1, Math.ceil(denial.retryAfterMs / 1000)))]);
   // Google's own API answers a failed array-framed stream with an array; everyone else reads a JSON object before a stream begins.
   const body =

@@ -82,6 +82,7 @@ async function replayOne(gateway: Gateway, call: Call, draw: () => number): Prom
   const [request] = arrived;
   assert.ok(request !== undefined);
 
+  assert.equal(decodeURIComponent(request.path), decodeURIComponent(call.path));
   const forced = !asksForUsage(call);
   if (forced) {
     assert.deepEqual(JSON.parse(request.body.toString()), {

@@ -147,7 +147,9 @@ async function start(options: GatewayOptions, undo: (() => Promise<unknown>)[]):
         if (found !== undefined) return found;
         await sleep(10);
       }
-      throw new Error(`no record of exchange ${id}`);
+      const metrics = await fetch(`http://127.0.0.1:${sluice.adminPort}/metrics`).then((answer) => answer.text());
+      const state = metrics.match(/^sluice_(?:records|exchanges_in_flight)\S* .*$/gm)?.join(", ");
+      throw new Error(`no record of exchange ${id}; ${(await readRecords()).length} lines; ${state}`);
     },
     stop: async ({ clean = true } = {}) => {
       try {
