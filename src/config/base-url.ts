@@ -18,3 +18,8 @@ export function parseBaseUrl(text: string): BaseUrl {
   const port = url.port === "" ? (scheme === "http" ? 80 : 443) : Number(url.port);
   return { ok: true, scheme, host, port, basePath: url.pathname.replace(/\/+$/, "") };
 }
+
+/** The AWS region that a host of Amazon Bedrock's is in; undefined for other hosts. */
+export function awsRegionOf(host: string): string | undefined {
+  return /^bedrock-(?:runtime|mantle)(?:-fips)?\.([a-z]{2}(?:-[a-z]+)+-\d{1,2})\.(?:amazonaws\.com(?:\.cn)?|api\.aws)$/.exec(host.toLowerCase())?.[1];
+}

@@ -1,6 +1,6 @@
 import type { Json } from "../core/json.ts";
 import { matchesPattern } from "../core/patterns.ts";
-import { parseBaseUrl } from "./base-url.ts";
+import { awsRegionOf, parseBaseUrl } from "./base-url.ts";
 import type { PriceCatalog } from "./prices/catalog.ts";
 import { formatPath, type Path, type PolicyProblem, suggest } from "./problems.ts";
 import { KEY_ID, MODEL_NAME, NAME, PROVIDER_NAME } from "./schema.ts";
@@ -111,12 +111,25 @@ class Checker {
     if (format === "openai" && url.host === "api.openai.com" && url.basePath === "")
       this.#add(here, "OpenAI's API lies below /v1", "write https://api.openai.com/v1");
     if (format === "anthropic" && url.basePath.endsWith("/v1")) this.#add(here, "the path /v1 would be sent twice", "cut /v1 off");
+    this.#cloud(path, provider, String(format), url.host);
+    if (format === "cohere" && /\/v[12]$/.test(url.basePath)) this.#add(here, "the version would be sent twice", "cut it off after the host");
     if (format === "gemini" && /\/v1(?:beta)?$/.test(url.basePath))
       this.#add(here, "the version would be sent twice", "cut it off after the host");
     const loopback = url.host === "localhost" || url.host === "::1" || url.host.startsWith("127.");
     if (url.scheme === "http" && !loopback && memberOf(provider, "credential") !== undefined) {
       this.#add(here, "the credential would cross the network unencrypted", "write https://", { severity: "warning" });
     }
+  }
+
+  /** What Envoy must know to sign, and what of an account stands in paths. */
+  #cloud(path: Path, provider: Json, format: string, host: string): void {
+    const [aws, google] = [memberOf(provider, "aws"), memberOf(provider, "google")];
+    if (aws !== undefined && format !== "bedrock") this.#add([...path, "aws"], "only format bedrock is signed for AWS", "take it out");
+    if (google !== undefined && format !== "vertex") this.#add([...path, "google"], "only format vertex has a project", "take it out");
+    if (format === "bedrock" && aws === undefined && memberOf(provider, "credential") === undefined && awsRegionOf(host) === undefined)
+      this.#add(path, "the host does not tell the AWS region to sign for", "write aws: { region: us-east-1 }");
+    if (format === "vertex" && google === undefined)
+      this.#add(path, "format vertex needs a project and a location", "write google: { project: my-project, location: us-central1 }");
   }
 
   models(): void {

@@ -16,6 +16,7 @@ export interface EnvoyPlacement {
   readonly accessLog: string;
   readonly concurrency?: number;
   readonly systemCaFile?: string;
+  readonly googleMetadata?: { readonly host: string; readonly port: number };
 }
 
 /** What Envoy must be told of a policy: a cluster for each provider account, and one more for each tenant with its own credential. */

@@ -96,13 +96,33 @@ export type PriceSetting = z.infer<typeof price>;
 const place = z.string().min(1).max(64);
 const provider = z.strictObject({
   description,
-  format: z.enum(["openai", "anthropic", "gemini"]).describe("Whose API it speaks. OpenAI-compatible providers are openai."),
+  format: z
+    .enum(["openai", "anthropic", "gemini", "cohere", "bedrock", "vertex"])
+    .describe("Whose API it speaks. OpenAI-compatible providers are openai; bedrock is Amazon Bedrock, vertex Google Vertex AI."),
   baseUrl: z
     .string()
     .min(1)
     .max(2048)
-    .describe("Up to the version: https://api.openai.com/v1, https://api.anthropic.com, https://generativelanguage.googleapis.com."),
-  credential: secret.optional(),
+    .describe("Up to the version: https://api.openai.com/v1, https://api.anthropic.com, https://generativelanguage.googleapis.com, https://bedrock-runtime.us-east-1.amazonaws.com."),
+  credential: secret
+    .optional()
+    .describe("Its API key. bedrock and vertex need none: Envoy signs with its AWS credentials, or fetches the machine's Google token."),
+  aws: z
+    .strictObject({
+      region: z
+        .string()
+        .regex(/^[a-z]{2}(?:-[a-z]+)+-\d{1,2}$/, "must be an AWS region -> write for example us-east-1")
+        .describe("Region that requests are signed for."),
+    })
+    .optional()
+    .describe("Format bedrock; the host's region where absent."),
+  google: z
+    .strictObject({
+      project: z.string().regex(/^[a-z0-9][a-z0-9:.-]{0,62}$/, "must be a project id -> use lower-case letters, digits and -"),
+      location: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, "must be a location -> write for example us-central1 or global"),
+    })
+    .optional()
+    .describe("Format vertex: project and location of every call, whatever the caller's path says."),
   regions: z.array(place).max(64).default([]).describe("Where it runs; targets name one of them."),
   residency: z
     .array(place)

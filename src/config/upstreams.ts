@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import { resolve } from "node:path";
 import type { SecretSource, UpstreamCluster } from "../core/upstream.ts";
 import type { Dialect } from "../core/view.ts";
-import { parseBaseUrl } from "./base-url.ts";
+import { awsRegionOf, parseBaseUrl } from "./base-url.ts";
 import type { PolicyDocument, ProviderSettings, SecretSetting } from "./schema.ts";
 
 /** The clusters of one provider account: with its own credential, and with those that tenants bring. */
@@ -20,19 +20,24 @@ export function upstreamsOf(document: PolicyDocument, folder: string): ReadonlyM
       const own = Object.hasOwn(settings.providerCredentials, name) ? settings.providerCredentials[name] : undefined;
       if (own !== undefined) tenants.set(tenant, cluster(`p.${name}.${tenant}`, name, provider, own, folder));
     }
-    accounts.set(name, { own: cluster(`p.${name}`, name, provider, provider.credential, folder), tenants });
+    accounts.set(name, { own: cluster(`p.${name}`, name, provider, provider.credential ?? "signed", folder), tenants });
   }
   return accounts;
 }
 
 /**
  * Where each format expects its credential. Sources: OpenAI API reference "Authentication", Anthropic API "Authentication",
- * Gemini API "API keys" (2026).
+ * Gemini API "API keys", Cohere API "Authentication", Amazon Bedrock "API keys", Vertex AI "Authenticate" (2026).
  */
 const CREDENTIAL_HEADER: Readonly<Record<Dialect, { readonly header: string; readonly prefix: string }>> = {
   openai: { header: "authorization", prefix: "Bearer " },
   anthropic: { header: "x-api-key", prefix: "" },
   gemini: { header: "x-goog-api-key", prefix: "" },
+  cohere: { header: "authorization", prefix: "Bearer " },
+  // A Bedrock API key, where the account has one instead of a signature.
+  bedrock: { header: "authorization", prefix: "Bearer " },
+  // An access token that someone else renews, instead of the one that Envoy fetches.
+  vertex: { header: "authorization", prefix: "Bearer " },
 };
 
 /**
@@ -43,26 +48,35 @@ function cluster(
   label: string,
   providerName: string,
   provider: ProviderSettings,
-  secret: SecretSetting | undefined,
+  /** signed: no secret, but Envoy's own signature where the format has one. */
+  secret: SecretSetting | "signed" | undefined,
   folder: string,
 ): UpstreamCluster {
   const url = parseBaseUrl(provider.baseUrl);
   if (!url.ok) throw new TypeError(`provider ${providerName} was not checked`);
   const { scheme, host, port } = url;
   const { connectTimeoutMs, maxRequests, maxConnections, caFile } = provider;
-  const source = secret === undefined ? undefined : secretSource(secret, folder);
+  const source = secret === undefined || secret === "signed" ? undefined : secretSource(secret, folder);
   const dialled = {
     provider: providerName,
     scheme,
     host,
     port,
     ...(source === undefined ? {} : { credential: { ...CREDENTIAL_HEADER[provider.format], secret: source } }),
+    ...(secret === "signed" ? signingOf(provider, host) : {}),
     ...(caFile === undefined ? {} : { caFile: resolve(folder, caFile) }),
     connectTimeoutMs,
     maxRequests,
     maxConnections,
   };
   return { name: `${label}-${hash("sha256", JSON.stringify(dialled), "hex").slice(0, 8)}`, label, ...dialled };
+}
+
+/** Accounts of the two clouds without a key of their own are signed for by Envoy. */
+function signingOf({ format, aws }: ProviderSettings, host: string): Pick<UpstreamCluster, "signing"> {
+  if (format === "vertex") return { signing: { kind: "google" } };
+  const region = aws?.region ?? awsRegionOf(host);
+  return format === "bedrock" && region !== undefined ? { signing: { kind: "aws", region } } : {};
 }
 
 function secretSource(secret: SecretSetting, folder: string): SecretSource {

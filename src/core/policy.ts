@@ -20,6 +20,8 @@ export interface Provider {
   readonly regions: readonly string[];
   readonly residency: readonly string[];
   readonly private: boolean;
+  /** Whose project and where, of format vertex alone: they stand in its paths. */
+  readonly google?: { readonly project: string; readonly location: string };
   /** Envoy cluster that carries the account's own credential. */
   readonly cluster: string;
   /** Clusters with a tenant's own credential, by tenant. */

@@ -17,6 +17,8 @@ export interface EnvoyPlan {
   /** Longest request of any policy, milliseconds; Envoy's own timeouts stand a little above it. */
   readonly requestMsMax: number;
   readonly clusters: readonly UpstreamCluster[];
+  /** Where Google's metadata server is; undefined: where Google Cloud has it. */
+  readonly googleMetadata?: { readonly host: string; readonly port: number };
   /** Worker threads of Envoy; undefined: one a core. */
   readonly concurrency: number | undefined;
   /** PEM bundle with the system's certificate authorities; undefined: Debian's place. */
@@ -34,6 +36,11 @@ export interface UpstreamCluster {
   readonly port: number;
   /** Header that carries the credential, and the prefix before the secret (`Bearer `, or ""). Absent: the provider needs none. */
   readonly credential?: { readonly header: string; readonly prefix: string; readonly secret: SecretSource };
+  /**
+   * What Envoy itself makes the credential from, where there is no secret to inject. aws: a signature (SigV4, service `bedrock`) with
+   * credentials of AWS's default chain. google: an access token of the machine's service account, from its metadata server.
+   */
+  readonly signing?: { readonly kind: "aws"; readonly region: string } | { readonly kind: "google" };
   /** PEM file with the authorities to trust; undefined: the system's. */
   readonly caFile?: string;
   readonly connectTimeoutMs: number;

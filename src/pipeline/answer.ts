@@ -34,7 +34,7 @@ export function openAnswer(work: Work, head: HeaderView, origin: AnswerOrigin, d
   }
   const { codec, request } = work;
   if (codec?.openAnswer === undefined || request === undefined) return "hold";
-  work.reader = codec.openAnswer({ view: request.view, usageForced: work.usageForced, status: work.status, contentType: head.get("content-type") ?? "" });
+  work.reader = codec.openAnswer({ view: request.view, usageForced: work.usageForced, status: work.status, contentType: head.get("content-type") ?? "", headers: head });
   return request.view.streaming && work.status < 400 ? "stream" : "hold";
 }
 

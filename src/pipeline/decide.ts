@@ -124,7 +124,7 @@ function layOut(work: Work, codec: Codec, plan: Plan, target: Target, deps: Pipe
   const change: RequestChange = inForce ? { ...work.change, dropContractFields: true, ...(streaming ? { reportUsage: true } : {}) } : work.change;
   const body = edited(work, codec, change);
   work.sentBody = body;
-  const path = codec.upstreamPath?.(work.facts, model) ?? work.target.path;
+  const path = codec.upstreamPath?.(work.facts, model, target.provider) ?? work.target.path;
   const set: [string, string][] = [
     [":path", target.provider.basePath + path],
     ...timeoutHeaders(work, deps),

@@ -1,16 +1,18 @@
 import { isIP } from "node:net";
 import { EXCHANGES_MAX } from "../../core/limits.ts";
 import type { EnvoyPlan, UpstreamCluster } from "../../core/upstream.ts";
-import { CDS_FILE, NONE_CLUSTER, SLUICE_CLUSTER, sdsFile, secretName } from "./names.ts";
+import { CDS_FILE, GOOGLE_METADATA_CLUSTER, NONE_CLUSTER, SLUICE_CLUSTER, sdsFile, secretName } from "./names.ts";
 import { durationMs, extension, type JsonRecord, typed } from "./typed.ts";
 
 const HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
 /** Headers that can carry a credential in any dialect. Whatever stood there, only the injected one leaves (ENVOY.md 3.6). */
 const CREDENTIAL_HEADERS = ["authorization", "x-api-key", "api-key", "x-goog-api-key"] as const;
+/** AWS's signature stands in `authorization` and these; an earlier attempt's must not reach another provider. */
+const SIGNATURE_PREFIX = "x-amz-";
 /** What Envoy or a caller may have added for proxies and for Sluice; no provider needs to know. */
 const INTERNAL_HEADERS = ["x-request-id", "cookie", "forwarded", "via", "x-real-ip"] as const;
-const INTERNAL_PREFIXES = ["x-forwarded-", "x-envoy-", "x-ai-", "x-sluice-"] as const;
+const INTERNAL_PREFIXES = [SIGNATURE_PREFIX, "x-forwarded-", "x-envoy-", "x-ai-", "x-sluice-"] as const;
 /**
  * Not for callers: whose account it is, cookies of the provider's edge, and hints that would lead a client past the gateway.
  * Without the prefixes a provider could speak as Envoy or Sluice: after this, `x-ai-error` on an answer is Envoy's own.
@@ -203,7 +205,50 @@ function upstreamFilters(plan: EnvoyPlan, upstream: UpstreamCluster): readonly J
     },
   });
   const codec = extension("envoy.filters.http.upstream_codec", "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec");
-  return upstream.credential === undefined ? [clean, codec] : [clean, credentialInjector(plan, upstream.name, upstream.credential), codec];
+  if (upstream.credential !== undefined) return [clean, credentialInjector(plan, upstream.name, upstream.credential), codec];
+  if (upstream.signing?.kind === "aws") return [clean, awsSigning(upstream, upstream.signing.region), codec];
+  if (upstream.signing?.kind === "google") return [clean, googleToken(), codec];
+  return [clean, codec];
+}
+
+/**
+ * Signs with SigV4, the body's hash included (the filter holds the body; Bedrock takes no unsigned one). Credentials are those of AWS's
+ * default chain: environment, web identity, container, instance, files. The host is the one that `auto_host_rewrite` makes later on:
+ * without it the filter signs the caller's where a connection has to be opened first.
+ */
+function awsSigning(upstream: UpstreamCluster, region: string): JsonRecord {
+  return extension("envoy.filters.http.aws_request_signing", "envoy.extensions.filters.http.aws_request_signing.v3.AwsRequestSigning", {
+    service_name: "bedrock",
+    region,
+    host_rewrite: authority(upstream),
+    // What proxies and Envoy itself may still add or take out on the way.
+    match_excluded_headers: [{ prefix: "x-envoy" }, { prefix: "x-forwarded" }, { exact: "x-request-id" }, { exact: "user-agent" }],
+  });
+}
+
+/** An OAuth access token of the machine's service account; Envoy renews it. Scope: what Vertex AI asks for. */
+function googleToken(): JsonRecord {
+  return extension("envoy.filters.http.gcp_authn", "envoy.extensions.filters.http.gcp_authn.v3.GcpAuthnFilterConfig", {
+    cluster: GOOGLE_METADATA_CLUSTER,
+    timeout: "5s",
+    cache_config: { cache_size: 16 },
+    retry_policy: { retry_back_off: { base_interval: "0.1s", max_interval: "1s" }, num_retries: 3 },
+    audience: { access_token: { scopes: ["https://www.googleapis.com/auth/cloud-platform"] } },
+  });
+}
+
+/** Google's metadata server (cloud.google.com/compute/docs/metadata): plain HTTP within the machine. */
+export function googleMetadataCluster(plan: EnvoyPlan): JsonRecord {
+  const { host, port } = plan.googleMetadata ?? { host: "metadata.google.internal", port: 80 };
+  return {
+    name: GOOGLE_METADATA_CLUSTER,
+    type: isIP(host) === 0 ? "STRICT_DNS" : "STATIC",
+    connect_timeout: "1s",
+    load_assignment: {
+      cluster_name: GOOGLE_METADATA_CLUSTER,
+      endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: host, port_value: port } } } }] }],
+    },
+  };
 }
 
 const removals = (names: readonly string[], prefixes: readonly string[]): readonly JsonRecord[] => [

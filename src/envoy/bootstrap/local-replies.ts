@@ -1,4 +1,5 @@
-import { DENIALS, type DenialCode } from "../../core/denials.ts";
+import { awsErrorType } from "../../core/aws-errors.ts";
+import { DENIALS, type DenialCode, REQUEST_ID_HEADERS } from "../../core/denials.ts";
 import type { Json } from "../../core/json.ts";
 import type { Dialect } from "../../core/view.ts";
 import { EDGE_NAMESPACE, REQUEST_ID_HEADER } from "./names.ts";
@@ -48,9 +49,13 @@ const ROWS: readonly Row[] = [
 ];
 
 /** Request paths and headers that tell a dialect; OpenAI's is the rest. Regular expressions match the whole value. */
-const MARKS: Readonly<Record<Exclude<Dialect, "openai">, { readonly paths: string; readonly header: string }>> = {
+const MARKS: Readonly<Record<Exclude<Dialect, "openai">, { readonly paths: string; readonly header?: string }>> = {
   anthropic: { paths: "/v1/(messages|complete)([/?].*)?", header: "anthropic-version" },
   gemini: { paths: "/(upload/|download/)?v1(beta|alpha)/.*|/v1/models/[^/?]+:.*", header: "x-goog-api-key" },
+  cohere: { paths: "/v[12]/(chat|embed|rerank)(\\?.*)?" },
+  // Sent with every call of AWS's SDKs.
+  bedrock: { paths: "/model/.*", header: "amz-sdk-invocation-id" },
+  vertex: { paths: "/v1(beta1)?/(projects|publishers)/.*" },
 };
 
 /** As it came, even after the header left the request; from the header itself where Envoy refused before the filters ran. */
@@ -70,7 +75,7 @@ export function localReplies(): JsonRecord {
     expression: `'${REQUEST_ID_HEADER}' in response.headers`,
   });
   const keep = { filter: { extension_filter: own } };
-  const dialects: readonly Dialect[] = ["anthropic", "gemini", "openai"];
+  const dialects: readonly Dialect[] = ["vertex", "bedrock", "cohere", "anthropic", "gemini", "openai"];
   return { mappers: [keep, ...dialects.flatMap((dialect) => ROWS.map((row) => mapper(dialect, row)))] };
 }
 
@@ -84,6 +89,12 @@ function mapper(dialect: Dialect, row: Row): JsonRecord {
     "x-ai-error": row.code,
     "x-should-retry": String(denial.retryable),
   };
+  const idHeader = REQUEST_ID_HEADERS[dialect];
+  if (idHeader !== undefined) headers[idHeader] = REQUEST_ID;
+  if (dialect === "bedrock") {
+    headers["x-amzn-errortype"] = awsErrorType(row.code);
+    headers["x-amzn-requestid"] = REQUEST_ID;
+  }
   if (row.code === "overloaded") headers["retry-after"] = String(OVERLOADED_RETRY_S);
   return {
     filter: filters.length === 1 ? (filters[0] ?? {}) : { and_filter: { filters } },
@@ -115,7 +126,7 @@ function dialectFilter(dialect: Exclude<Dialect, "openai">): JsonRecord {
           },
         },
         { header_filter: { header: { name: ":path", string_match: { safe_regex: { regex: paths } } } } },
-        { header_filter: { header: { name: header, present_match: true } } },
+        ...(header === undefined ? [] : [{ header_filter: { header: { name: header, present_match: true } } }]),
       ],
     },
   };
@@ -134,7 +145,12 @@ function errorBody(dialect: Dialect, row: Row): Json {
       return { error: { message, type: denial.openai, param: null, code }, request_id: REQUEST_ID };
     case "anthropic":
       return { type: "error", error: { type: denial.anthropic, message, code, details: { error_code: code } }, request_id: REQUEST_ID };
+    case "cohere":
+      return { id: REQUEST_ID, message, code };
+    case "bedrock":
+      return { message, code, requestId: REQUEST_ID };
     case "gemini":
+    case "vertex":
       return { error: { code: denial.status, message, status: denial.gemini, details: geminiDetails(code) } };
   }
 }

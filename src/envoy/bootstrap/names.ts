@@ -7,6 +7,8 @@
 export const SLUICE_CLUSTER = "sluice";
 /** Static cluster without endpoints: where a request goes that no plan was made for, so that it goes nowhere. */
 export const NONE_CLUSTER = "sluice-none";
+/** Google's metadata server, where access tokens come from; only there where a provider needs one. */
+export const GOOGLE_METADATA_CLUSTER = "google-metadata";
 /** Name of the ext_proc filter: key of its filter state (`%FILTER_STATE(sluice:PLAIN)%`). */
 export const EXT_PROC_FILTER = "sluice";
 /** Typed dynamic metadata: the chain of clusters (`PriorityGroupsOverride`) that Sluice chose. */

@@ -1,6 +1,6 @@
 import type { Json } from "../../core/json.ts";
 import type { EnvoyPlan, SecretSource } from "../../core/upstream.ts";
-import { cdsSource, noneCluster, providerCluster, sluiceCluster } from "./clusters.ts";
+import { cdsSource, googleMetadataCluster, noneCluster, providerCluster, sluiceCluster } from "./clusters.ts";
 import { listener } from "./listener.ts";
 import { CDS_FILE, sdsFile, secretName } from "./names.ts";
 import { type JsonRecord, typed } from "./typed.ts";
@@ -33,9 +33,11 @@ export interface RenderedEnvoy {
 /** Envoy's whole configuration from a plan. Pure: reads no file, no environment, no secret. */
 export function renderEnvoy(plan: EnvoyPlan): RenderedEnvoy {
   const bootstrap = renderBootstrap(plan);
+  const metadata = plan.clusters.some(({ signing }) => signing?.kind === "google") ? [googleMetadataCluster(plan)] : [];
+  const clusters = [...metadata, ...plan.clusters.map((upstream) => providerCluster(plan, upstream))];
   const cds = discovery(
     plan.policyHash,
-    plan.clusters.map((upstream) => typed("envoy.config.cluster.v3.Cluster", providerCluster(plan, upstream))),
+    clusters.map((cluster) => typed("envoy.config.cluster.v3.Cluster", cluster)),
   );
   const sds = new Map<string, JsonRecord>();
   for (const { name, credential } of plan.clusters) {
