@@ -77,7 +77,8 @@ export class Observer {
     if (work === undefined || this.#observed !== undefined) return;
     const body = this.#body.length === 0 ? undefined : Buffer.concat(this.#body);
     this.#body = [];
-    const read = this.#tooLarge === undefined ? observe(work, body, this.#deps) : Promise.resolve(void (work.denial = this.#tooLarge));
+    if (this.#tooLarge !== undefined) work.denial = this.#tooLarge;
+    const read = this.#tooLarge === undefined ? observe(work, body, this.#deps) : Promise.resolve();
     this.#observed = read
       .catch((cause: unknown) => this.#deps.log.error("observer_fault", { id: work.id, cause }))
       .then(() => {
