@@ -11,11 +11,9 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { envoyPlan } from "../config/envoy-plan.ts";
-import { checkPolicy, type LoadedPolicy, policyFolder, readPolicyFiles } from "../config/load.ts";
+import { checkPolicy, type LoadedPolicy, type PolicyFile, policyFolder, readPolicyFiles } from "../config/load.ts";
 import { formatProblem } from "../config/problems.ts";
-import { compileSnapshot } from "../config/snapshot.ts";
 import { err, ok, type Result } from "../core/result.ts";
-import type { PolicySnapshot } from "../core/snapshot.ts";
 import type { EnvoyPlan, UpstreamCluster } from "../core/upstream.ts";
 import { renderEnvoy } from "../envoy/bootstrap/render.ts";
 import { writeDynamic } from "../envoy/bootstrap/write.ts";
@@ -26,6 +24,8 @@ import { STAGES } from "../stages/index.ts";
 const POLL_MS = 250;
 /** Longest wait for Envoy to take new clusters; past it the swap goes on only if it needs none of them. */
 const ENVOY_WAIT_MS = 15_000;
+/** The same at the start, which then goes on: whoever serves at last serves better than nobody. */
+const ENVOY_START_WAIT_MS = 5_000;
 /** Longest wait for exchanges of an old version before its clusters go anyway, beyond the longest request. */
 const RETIRE_SLACK_MS = 30_000;
 
@@ -46,13 +46,27 @@ export interface PolicyState {
   readonly lastError: string | undefined;
 }
 
+/** A policy that is valid, and the very bytes it was read from. */
+export interface CheckedPolicy {
+  readonly loaded: LoadedPolicy;
+  readonly files: readonly PolicyFile[];
+}
+
+/** Neither promise fails. */
+export interface PolicySwap {
+  /** Every process decides by the new policy. */
+  readonly inForce: Promise<void>;
+  /** The last exchange under the policy before is over. */
+  readonly over: Promise<void>;
+}
+
 export interface KeeperOptions {
   readonly path: string;
   readonly first: LoadedPolicy;
   readonly envoy: EnvoyAttachment | undefined;
   readonly log: Log;
-  /** Puts compiled rules in force everywhere; resolves when the old ones are over. */
-  swap(next: PolicySnapshot, loaded: LoadedPolicy): Promise<void>;
+  /** Puts the policy in force everywhere. */
+  swap(next: CheckedPolicy): PolicySwap;
 }
 
 export class Keeper {
@@ -76,14 +90,19 @@ export class Keeper {
     return this.#state;
   }
 
-  /** Writes Envoy's files for the policy in force and begins to watch. */
-  async start(): Promise<Result<void, string>> {
-    if (this.#options.envoy !== undefined) {
-      const written = await this.#write(this.#plan(this.#options.first));
-      if (!written.ok) return written;
-    }
+  /** Writes Envoy's files for the first policy and, where an Envoy runs already, waits until it has them. */
+  async publish(): Promise<Result<void, string>> {
+    if (this.#options.envoy === undefined) return ok(undefined);
+    const plan = this.#plan(this.#options.first);
+    const written = await this.#write(plan);
+    if (!written.ok || (await this.#stats("version_text")) === "") return written;
+    if (!(await this.#waitForEnvoy(plan, ENVOY_START_WAIT_MS))) this.#options.log.warn("envoy_slow", { waitedMs: ENVOY_START_WAIT_MS });
+    return written;
+  }
+
+  /** Begins to watch the policy's files. */
+  start(): void {
     this.#running = this.#watch();
-    return ok(undefined);
   }
 
   async stop(): Promise<void> {
@@ -116,7 +135,7 @@ export class Keeper {
       this.#state = { ...this.#state, lastError: undefined };
       return;
     }
-    await this.#take(checked.value);
+    if (files.ok) await this.#take({ loaded: checked.value, files: files.value });
   }
 
   #reject(problems: string): void {
@@ -125,8 +144,9 @@ export class Keeper {
     this.#options.log.error("policy_rejected", { inForce: this.#state.loaded.version, problems: problems.slice(0, 4_000) });
   }
 
-  async #take(next: LoadedPolicy): Promise<void> {
+  async #take(checked: CheckedPolicy): Promise<void> {
     const { log, envoy } = this.#options;
+    const next = checked.loaded;
     const before = this.#state.loaded;
     const plan = this.#plan(next);
     this.#sayStatic(before, next);
@@ -135,9 +155,11 @@ export class Keeper {
       const written = await this.#write({ ...plan, clusters: [...both.values()] });
       if (!written.ok) return this.#reject(written.error);
       this.#clusters = both;
-      if (!(await this.#waitForEnvoy(plan))) return this.#reject("Envoy did not take the new clusters; the policy before stays in force");
+      if (!(await this.#waitForEnvoy(plan, ENVOY_WAIT_MS)))
+        return this.#reject("Envoy did not take the new clusters; the policy before stays in force");
     }
-    const retired = this.#options.swap(compileSnapshot(next, STAGES), next);
+    const { inForce, over } = this.#options.swap(checked);
+    await inForce;
     this.#state = {
       loaded: next,
       loadedAtMs: Date.now(),
@@ -147,13 +169,13 @@ export class Keeper {
     };
     log.info("policy_in_force", { version: next.version, hash: next.hash.slice(0, 12), before: before.version });
     for (const warning of next.warnings) log.warn("policy_warning", { problem: formatProblem(warning) });
-    if (envoy !== undefined) this.#retire(retired, plan);
+    if (envoy !== undefined) this.#retire(over, plan);
   }
 
   /** Takes away the clusters that only older versions name, when no exchange can name them any more. */
-  #retire(retired: Promise<void>, plan: EnvoyPlan): void {
+  #retire(over: Promise<void>, plan: EnvoyPlan): void {
     const patience = sleep(plan.requestMsMax + RETIRE_SLACK_MS, undefined, { ref: false, signal: this.#stop.signal }).catch(() => {});
-    Promise.race([retired, patience])
+    Promise.race([over, patience])
       .then(async () => {
         // A newer version took over meanwhile: its own retirement cleans up.
         if (this.#stop.signal.aborted || this.#state.loaded.hash !== plan.policyHash) return;
@@ -181,9 +203,9 @@ export class Keeper {
   }
 
   /** `cds.version_text` equals the policy's hash, and no cluster is warming. False when Envoy does not get there in time. */
-  async #waitForEnvoy(plan: EnvoyPlan): Promise<boolean> {
-    const deadline = Date.now() + ENVOY_WAIT_MS;
-    while (Date.now() < deadline && !this.#stop.signal.aborted) {
+  async #waitForEnvoy(plan: EnvoyPlan, waitMs: number): Promise<boolean> {
+    const deadline = performance.now() + waitMs;
+    while (performance.now() < deadline && !this.#stop.signal.aborted) {
       const text = await this.#stats("version_text|warming_clusters");
       const version = text.includes(`cluster_manager.cds.version_text: "${plan.policyHash}"`);
       if (version && /cluster_manager\.warming_clusters: 0/.test(text)) return true;

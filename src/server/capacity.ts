@@ -6,10 +6,10 @@ export class Capacity {
   exchanges = 0;
   /** Bytes of bodies held, requests and answers together. */
   bytes = 0;
-  /** Set at shutdown: no new exchange begins. */
+  /** Set at shutdown. What Envoy still sends until it has heard is served: refusing it would fail what need not fail. */
   draining = false;
 
   full(snapshot: PolicySnapshot): boolean {
-    return this.draining || this.exchanges > EXCHANGES_MAX || this.bytes >= snapshot.limits.inFlightBytesMax;
+    return this.exchanges > EXCHANGES_MAX || this.bytes >= snapshot.limits.inFlightBytesMax;
   }
 }

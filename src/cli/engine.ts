@@ -1,0 +1,126 @@
+import { randomUUID } from "node:crypto";
+import { openJsonlAudit } from "../adapters/audit/jsonl.ts";
+import { DIALECTS } from "../codecs/dialects.ts";
+import { findCodec } from "../codecs/index.ts";
+import type { LoadedPolicy } from "../config/load.ts";
+import { compileSnapshot } from "../config/snapshot.ts";
+import { AUDIT_PENDING_BYTES_MAX, MIB } from "../core/limits.ts";
+import { err, ok, type Result } from "../core/result.ts";
+import { systemClock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import { Capacity } from "../server/capacity.ts";
+import { Generations } from "../server/generations.ts";
+import { serveGrpc } from "../server/grpc.ts";
+import { Metrics } from "../server/metrics.ts";
+import { STAGES } from "../stages/index.ts";
+import type { PolicyState } from "./keeper.ts";
+import { type Observation, observe } from "./observe.ts";
+
+export interface EngineOptions {
+  readonly loaded: LoadedPolicy;
+  /** Unix socket for Envoy. */
+  readonly socket: string;
+  /** Folder for records and journals. */
+  readonly data: string;
+  /** Names this process's files. */
+  readonly writerId: string;
+  /** A records file is rotated at this size. */
+  readonly rotateBytes?: number | undefined;
+  /** The policy in force, for status and metrics. */
+  readonly state: () => PolicyState;
+  /** After this process has its name for itself, before anything is served. */
+  readonly beforeServing?: () => Promise<Result<void, string>>;
+  readonly log: Log;
+}
+
+/** What serves exchanges: one a process. Who decides on the policy and who shows the figures stand outside. */
+export interface Engine {
+  readonly observation: Observation;
+  /** Records that end `crashed`, made from what a previous process left open. */
+  readonly recovered: number;
+  readonly draining: () => boolean;
+  /** Puts another policy in force at once; resolves when the last exchange under the one before is over. */
+  swap(next: LoadedPolicy): Promise<void>;
+  /** True once Envoy's health check has found this process. */
+  found(waitMs: number): Promise<boolean>;
+  /** Envoy is told; running exchanges go on; then everything is written. `deadlineMs` bounds the wait for running ones. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+/** Evidence, gRPC and figures of one process. An error is one clear line. */
+export async function startEngine(options: EngineOptions): Promise<Result<Engine, string>> {
+  const { log, data, writerId } = options;
+  const generations = new Generations(compileSnapshot(options.loaded, STAGES));
+  const audit = await openJsonlAudit({
+    dir: data,
+    writerId,
+    rotateBytes: options.rotateBytes ?? 256 * MIB,
+    pendingBytesMax: AUDIT_PENDING_BYTES_MAX,
+    clock: systemClock,
+    onError: (fault) => log.error("audit_fault", { doing: fault.doing, lost: fault.lost, cause: fault.cause }),
+  });
+  if (!audit.ok) return err(describeAudit(audit.error.cause, data));
+  const capacity = new Capacity();
+  const metrics = new Metrics();
+  const prepared = (await options.beforeServing?.()) ?? ok(undefined);
+  const grpc = prepared.ok
+    ? await serveGrpc(
+        options.socket,
+        {
+          clock: systemClock,
+          audit: audit.value,
+          snapshots: generations,
+          findCodec,
+          dialects: DIALECTS,
+          newId: randomUUID,
+          overloaded: (current) => capacity.full(current),
+          capacity,
+          metrics,
+          log,
+        },
+        generations.current.limits.bodyBytesMax,
+      )
+    : prepared;
+  if (!grpc.ok) {
+    await audit.value.close();
+    return grpc;
+  }
+  const observation = observe({
+    name: writerId,
+    metrics,
+    capacity,
+    state: options.state,
+    audit: () => audit.value.stats,
+    telemetry: undefined,
+  });
+  return ok({
+    observation,
+    recovered: audit.value.stats.recovered,
+    draining: () => capacity.draining,
+    swap: (next) => generations.swap(compileSnapshot(next, STAGES)),
+    found: (waitMs) => grpc.value.found(waitMs),
+    stop: async (deadlineMs) => {
+      await grpc.value.drain(deadlineMs);
+      await grpc.value.close(deadlineMs);
+      await audit.value.close();
+      await observation.close();
+    },
+  });
+}
+
+const REMEDIES: Readonly<Record<string, string>> = {
+  EACCES: "this user may not write there; change its owner or mode, or choose another folder with --data",
+  EROFS: "it is read-only; choose another folder with --data",
+  ENOSPC: "the disk is full; free some of it, or choose another folder with --data",
+  EDQUOT: "this user's share of the disk is used up; free some of it, or choose another folder with --data",
+  ENOTDIR: "a part of the path is no folder; choose another with --data",
+  EEXIST: "it is no folder; choose another with --data",
+};
+
+function describeAudit(cause: unknown, data: string): string {
+  const code = cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : "";
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const busy = message.includes("in use by another process") ? "stop it, or give each process its own --name" : undefined;
+  const remedy = busy ?? REMEDIES[code];
+  return `records cannot be kept in ${data}: ${message}${remedy === undefined ? "" : `; ${remedy}`}`;
+}
