@@ -1,9 +1,12 @@
 import type { Json } from "../core/json.ts";
 import { matchesPattern } from "../core/patterns.ts";
 import { awsRegionOf, parseBaseUrl } from "./base-url.ts";
+import { CREDENTIAL_ID } from "./credentials/facts.ts";
+import { CREDENTIAL_KINDS } from "./credentials/index.ts";
+import type { PlacedCredential } from "./credentials/kind.ts";
 import type { PriceCatalog } from "./prices/catalog.ts";
 import { formatPath, type Path, type PolicyProblem, suggest } from "./problems.ts";
-import { KEY_ID, MODEL_NAME, NAME, PROVIDER_NAME } from "./schema.ts";
+import { MODEL_NAME, NAME, PROVIDER_NAME } from "./schema.ts";
 import { at, entriesOf, type JsonMap, memberOf, type SourceTree } from "./tree.ts";
 
 /** Parameters that other parts of Sluice set, so that a tier must not. */
@@ -34,7 +37,9 @@ export function referenceProblems(tree: SourceTree, prices: PriceCatalog): reado
   checker.models();
   checker.tiers();
   checker.tenants();
+  checker.observe();
   checker.keys();
+  checker.listen();
   checker.access();
   checker.limits();
   return checker.problems;
@@ -84,7 +89,7 @@ class Checker {
     };
     check(["providers"], this.#root["providers"], PROVIDER_NAME, "at most 64 letters, digits, _ and -");
     check(["models"], this.#root["models"], MODEL_NAME, "at most 128 letters, digits and . _ : @ / - (but not tier: or family: in front)");
-    check(["keys"], this.#root["keys"], KEY_ID, "at most 64 letters, digits and -");
+    check(["keys"], this.#root["keys"], CREDENTIAL_ID, "at most 64 letters, digits and -");
     for (const key of LAYER_PATHS) check([key], this.#root[key], NAME, "at most 64 letters, digits and . _ -");
     for (const [tenant, settings] of entriesOf(this.#root["tenants"]))
       check(["tenants", tenant, "apps"], memberOf(settings, "apps"), NAME, "at most 64 letters, digits and . _ -");
@@ -192,6 +197,24 @@ class Checker {
     }
   }
 
+  observe(): void {
+    const settings = this.#root["observe"];
+    if (settings === undefined) return;
+    const tenant = memberOf(settings, "tenant");
+    const app = memberOf(settings, "app");
+    if (!this.#reference(["observe", "tenant"], tenant, this.#names("tenants"), "tenant")) return;
+    const apps = entriesOf(at(this.#root, ["tenants", String(tenant), "apps"])).map(([name]) => name);
+    if (!this.#reference(["observe", "app"], app, apps, `app of tenant ${String(tenant)} named`)) return;
+    const useCases = stringsOf(at(this.#root, ["tenants", String(tenant), "apps", String(app), "useCases"]));
+    this.#reference(["observe", "useCase"], memberOf(settings, "useCase"), useCases, `use case of app ${String(app)} named`);
+    for (const [dialect, provider] of entriesOf(memberOf(settings, "providers"))) {
+      const path = ["observe", "providers", dialect];
+      if (!this.#reference(path, provider, this.#names("providers"), "provider")) continue;
+      const format = at(this.#root, ["providers", String(provider), "format"]);
+      if (format !== dialect) this.#add(path, `provider ${quote(String(provider))} does not speak ${dialect}`, "name a provider of that format");
+    }
+  }
+
   keys(): void {
     const ids = new Map<string, Path>();
     const hashes = new Map<string, Path>();
@@ -201,7 +224,7 @@ class Checker {
       if (first === undefined) seen.set(value, path);
       else {
         const place = this.#tree.place(first);
-        this.#add(path, `this ${what} is taken by the key at ${place.file}:${place.line}`, remedy);
+        this.#add(path, `this ${what} is taken by the credential at ${place.file}:${place.line}`, remedy);
       }
     };
     const check = (path: Path, facts: Json, tenant: Json | undefined, app: Json | undefined): void => {
@@ -220,20 +243,42 @@ class Checker {
       }
       check(path, facts, tenant, app);
     }
+    for (const kind of CREDENTIAL_KINDS) {
+      const entries = this.#credentials(kind.name);
+      for (const { path, setting, tenant, app } of entries) {
+        const id = memberOf(setting, "id");
+        if (typeof id === "string" && !CREDENTIAL_ID.test(id))
+          this.#add([...path, "id"], `${quote(id)} cannot be a credential's id`, "use at most 64 letters, digits and -");
+        once(ids, id, [...path, "id"], "id", "give each key an id of its own");
+        check(path, setting, tenant, app);
+      }
+      kind.problems?.(entries, this.#root, (path, message, remedy, options) => this.#add(path, message, remedy, options));
+    }
+  }
+
+  /** The credentials of one kind, where they stand in their apps. */
+  #credentials(kind: string): readonly PlacedCredential[] {
+    const found: PlacedCredential[] = [];
     for (const [tenant, settings] of entriesOf(this.#root["tenants"])) {
       for (const [app, rules] of entriesOf(memberOf(settings, "apps"))) {
         const credentials = memberOf(rules, "credentials");
         for (const [index, credential] of (Array.isArray(credentials) ? credentials : []).entries()) {
-          const path = ["tenants", tenant, "apps", app, "credentials", index, "apiKey"];
-          const facts = memberOf(credential, "apiKey");
-          const id = memberOf(facts, "id");
-          if (facts === undefined) continue;
-          if (typeof id === "string" && !KEY_ID.test(id))
-            this.#add([...path, "id"], `${quote(id)} cannot be a key's id`, "use at most 64 letters, digits and -");
-          once(ids, id, [...path, "id"], "id", "give each key an id of its own");
-          check(path, facts, tenant, app);
+          const setting = memberOf(credential, kind);
+          if (setting !== undefined) found.push({ tenant, app, path: ["tenants", tenant, "apps", app, "credentials", index, kind], setting });
         }
       }
+    }
+    return found;
+  }
+
+  /** What a certificate of Envoy's needs beside it. */
+  listen(): void {
+    const tls = at(this.#root, ["listen", "tls"]);
+    for (const key of ["requireClientCertificate", "clientCrl"]) {
+      if (memberOf(tls, key) !== undefined && memberOf(tls, "clientCa") === undefined)
+        this.#add(["listen", "tls", key], "no client's certificate can be verified without an authority", "add clientCa: FILE, or remove this", {
+          what: "key",
+        });
     }
   }
 

@@ -17,8 +17,6 @@ const NOT_YET = new Set([
   "chain",
   "backoffMs",
   "costUsdMax",
-  "jwt",
-  "mtls",
 ]);
 
 /** Where settings live that people look for elsewhere. */

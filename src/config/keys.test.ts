@@ -3,6 +3,7 @@ import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { byKey } from "../../test/support/credentials.ts";
 import { STAGES } from "../stages/index.ts";
 import { issueKey, listKeys, parseLifetimeMs, revokeKey, rotateKey } from "./keys.ts";
 import { loadPolicy } from "./load.ts";
@@ -56,7 +57,7 @@ test("a new key works, is nowhere but in the answer, and leaves comments, order 
   assert.equal((await stat(policy)).mode & 0o777, 0o640);
   assert.deepEqual(await readdir(join(policy, "..")), ["policy.yaml"], "no lock, no temporary file");
   const snapshot = compileSnapshot(await policyOf(policy), STAGES);
-  assert.deepEqual(snapshot.authenticate(key, NOW_MS), {
+  assert.deepEqual(byKey(snapshot, key, NOW_MS), {
     tenant: "acme",
     app: "bot",
     useCase: "reply",
@@ -64,8 +65,8 @@ test("a new key works, is nowhere but in the answer, and leaves comments, order 
     credentialId: id,
     credentialKind: "api_key",
   });
-  assert.equal(snapshot.authenticate(key, NOW_MS + DAY_MS), "unauthenticated");
-  assert.equal(snapshot.authenticate(`${key.slice(0, -1)}!`, NOW_MS), "unauthenticated");
+  assert.equal(byKey(snapshot, key, NOW_MS + DAY_MS), "unauthenticated");
+  assert.equal(byKey(snapshot, `${key.slice(0, -1)}!`, NOW_MS), "unauthenticated");
 });
 
 test("in a folder, keys live in keys.yaml", async (t) => {
@@ -85,7 +86,7 @@ test("keys made at the same time all arrive", async (t) => {
     Array.from({ length: 8 }, () => true),
   );
   const snapshot = compileSnapshot(await policyOf(folder), STAGES);
-  for (const one of issued) assert.equal(typeof (one.ok ? snapshot.authenticate(one.value.key, NOW_MS) : undefined), "object");
+  for (const one of issued) assert.equal(typeof (one.ok ? byKey(snapshot, one.value.key, NOW_MS) : undefined), "object");
 });
 
 test("revoke: refused from then on, wherever the key stands; a second time says so", async (t) => {
@@ -95,7 +96,7 @@ test("revoke: refused from then on, wherever the key stands; a second time says 
   assert.ok((await revokeKey(policy, STAGES, issued.value.id, NOW_MS)).ok);
   assert.ok((await revokeKey(policy, STAGES, "77", NOW_MS)).ok, "a key that was written by hand, with a number for an id");
   const loaded = await policyOf(policy);
-  assert.equal(compileSnapshot(loaded, STAGES).authenticate(issued.value.key, NOW_MS), "unauthenticated");
+  assert.equal(byKey(compileSnapshot(loaded, STAGES), issued.value.key, NOW_MS), "unauthenticated");
   assert.deepEqual(
     listKeys(loaded, NOW_MS).map((key) => key.status),
     ["revoked", "revoked"],
@@ -112,7 +113,7 @@ test("rotate: old and new work during the overlap, then only the new one, for as
   const rotated = await rotateKey(policy, STAGES, old.value.id, { overlapMs: DAY_MS, expiresMs: undefined, nowMs: laterMs });
   assert.ok(rotated.ok, rotated.ok ? "" : rotated.error);
   const snapshot = compileSnapshot(await policyOf(policy), STAGES);
-  const works = (key: string, ms: number): boolean => typeof snapshot.authenticate(key, ms) === "object";
+  const works = (key: string, ms: number): boolean => typeof byKey(snapshot, key, ms) === "object";
   assert.deepEqual([works(old.value.key, laterMs + DAY_MS - 1000), works(rotated.value.key, laterMs)], [true, true]);
   assert.deepEqual(
     [

@@ -2,10 +2,10 @@ import { hash, randomBytes, randomInt } from "node:crypto";
 import { join } from "node:path";
 import { err, ok, type Result } from "../core/result.ts";
 import type { StageDefinition } from "../core/stage.ts";
+import type { KeyFacts } from "./credentials/api-key.ts";
 import type { LoadedPolicy } from "./load.ts";
 import { editPolicy, type PolicyChange } from "./policy-edit.ts";
 import { type Path, suggest } from "./problems.ts";
-import type { KeyFacts } from "./schema.ts";
 
 /** A key that was just made. `key` is shown once and kept nowhere. */
 export interface IssuedKey {
@@ -53,7 +53,7 @@ export function listKeys(loaded: LoadedPolicy, nowMs: number): readonly ListedKe
   for (const [tenant, settings] of Object.entries(loaded.document.tenants)) {
     for (const [app, { credentials }] of Object.entries(settings.apps)) {
       for (const [index, { apiKey }] of credentials.entries())
-        add(apiKey.id, tenant, app, apiKey, ["tenants", tenant, "apps", app, "credentials", index, "apiKey"]);
+        if (apiKey !== undefined) add(apiKey.id, tenant, app, apiKey, ["tenants", tenant, "apps", app, "credentials", index, "apiKey"]);
     }
   }
   return keys;

@@ -2,6 +2,9 @@ import { isIP } from "node:net";
 import { z } from "zod";
 import { BODY_BYTES_MAX, IN_FLIGHT_BYTES_MAX } from "../core/limits.ts";
 import type { StageDefinition } from "../core/stage.ts";
+import { keyFacts } from "./credentials/api-key.ts";
+import { CREDENTIAL_ID } from "./credentials/facts.ts";
+import { CREDENTIAL_KINDS } from "./credentials/index.ts";
 import { nanoUsdPerMillion } from "./prices/price.ts";
 
 /**
@@ -16,31 +19,12 @@ export const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 export const PROVIDER_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 /** Names of models as callers spell them. `:` is free inside, but `tier:` and `family:` are taken. */
 export const MODEL_NAME = /^(?!tier:|family:)[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}$/;
-/** Ids of API keys. */
-export const KEY_ID = /^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/;
 
 const description = z.string().max(2000).optional().describe("For the reader; changes nothing.");
 /** 24 days: the longest wait of a Node timer. */
 const milliseconds = z.int().min(1).max(2_147_483_647);
 const named = <T extends z.ZodType>(value: T, pattern: RegExp) =>
   z.record(z.string(), value).meta({ propertyNames: { pattern: pattern.source } });
-const timestamp = z
-  .string()
-  .regex(/^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?(?:Z|[+-]\d{2}:\d{2}))?$/, {
-    error: "must be a time -> write a date (2026-12-31) or a time with its zone (2026-12-31T18:00:00Z)",
-    abort: true,
-  })
-  .refine(exists, "this time does not exist -> correct the day or the hour");
-const sha256 = z
-  .string()
-  .regex(/^[0-9a-f]{64}$/, "must be a SHA-256 in 64 lower-case hex digits -> let `sluice keys new` make the key and write its hash");
-
-/** `Date.parse` takes the 31st of February for the 3rd of March. */
-function exists(time: string): boolean {
-  const day = new Date(`${time.slice(0, 10)}T00:00:00Z`);
-  return Number.isFinite(Date.parse(time)) && Number.isFinite(day.getTime()) && day.toISOString().startsWith(time.slice(0, 10));
-}
-
 /** Where Envoy finds a secret; Sluice never reads it. */
 const secret = z
   .strictObject({
@@ -165,25 +149,18 @@ const tierEntry = z.union([
 const tier = z.array(tierEntry).min(1).max(64).optional();
 const tiers = z.strictObject({ high: tier, standard: tier, cheap: tier }).describe("Models by meaning; callers ask for `tier:standard`.");
 
-const keyFacts = {
-  sha256: sha256.describe("SHA-256 of the key. The key itself is shown once, by `sluice keys new`."),
-  prefix: z.string().max(80).optional().describe("The key's visible beginning, to recognise it by."),
-  created: timestamp.optional(),
-  notBefore: timestamp.optional().describe("Not valid before this time."),
-  expires: timestamp.optional().describe("Not valid from this time on."),
-  revoked: timestamp.optional().describe("When it was revoked. A key with this line is not valid, whatever the time."),
-  useCase: z.string().optional().describe("Bound to this use case."),
-  user: z
-    .string()
-    .regex(/^[\x21-\x7e]{1,256}$/, "must be an id of visible ASCII characters -> remove blanks and accents")
-    .optional()
-    .describe("Bound to this user."),
-  note: z.string().max(500).optional(),
+/** One member a kind: `{ apiKey: ... }`, `{ jwt: ... }`. */
+type CredentialKinds = (typeof CREDENTIAL_KINDS)[number];
+const credentialShape = Object.fromEntries(CREDENTIAL_KINDS.map((kind) => [kind.name, kind.setting.optional()])) as {
+  [Kind in CredentialKinds as Kind["name"]]: z.ZodOptional<Kind["setting"]>;
 };
-const apiKey = z.strictObject({ id: z.string(), ...keyFacts });
-const credential = z.strictObject({ apiKey });
+const credential = z
+  .strictObject(credentialShape)
+  .refine(
+    (value) => Object.values(value).filter((one) => one !== undefined).length === 1,
+    `must be one credential of one kind -> write ${CREDENTIAL_KINDS.map(({ name }) => `- ${name}: {...}`).join(" or ")}`,
+  );
 const listedKey = z.strictObject({ tenant: z.string(), app: z.string(), ...keyFacts });
-export type KeyFacts = Omit<z.infer<typeof apiKey>, "id">;
 
 const app = {
   description,
@@ -191,7 +168,7 @@ const app = {
     .array(credential)
     .max(1000)
     .default([])
-    .describe("Keys of this app; `sluice keys new` writes to the top-level `keys` instead."),
+    .describe("What proves that a caller is this app: API keys, tokens, client certificates. `sluice keys new` writes to the top-level `keys`."),
   useCases: z.array(z.string()).max(1000).default([]).describe("Use cases that the app may declare."),
 };
 const tenant = {
@@ -201,6 +178,39 @@ const tenant = {
     .default({})
     .describe("The tenant's own account at a provider, by provider: own cluster, own bill."),
 };
+const observe = z
+  .strictObject({
+    listen: z.strictObject({
+      address: z
+        .string()
+        .refine((text) => isIP(text) !== 0, "must be an IP address -> write 127.0.0.1 for this machine only, 0.0.0.0 for all interfaces")
+        .default("127.0.0.1"),
+      port: z.int().min(1).max(65535),
+    }),
+    tenant: z.string().describe("Whose rules are tried on what is observed."),
+    app: z.string().describe("An app of that tenant."),
+    useCase: z.string().optional().describe("One of the app's use cases; its only one where absent."),
+    providers: z
+      .record(z.string(), z.string())
+      .default({})
+      .describe("Where each API goes: { openai: NAME, anthropic: NAME, gemini: NAME }; the first provider of the format where absent."),
+  })
+  .describe(
+    "A second listener that records and tries the rules, and changes nothing: callers keep their own provider keys, and lose nothing when Sluice is down.",
+  );
+const path = z.string().min(1).max(4096);
+const listenTls = z
+  .strictObject({
+    cert: path.describe("PEM file with Envoy's certificate and what its callers need to trust it."),
+    key: path.describe("PEM file with its private key."),
+    clientCa: path.optional().describe("PEM file with the authorities of callers' certificates. Absent: none are asked for."),
+    clientCrl: path.optional().describe("PEM file with their revoked certificates."),
+    requireClientCertificate: z
+      .boolean()
+      .optional()
+      .describe("Whether a connection without one is closed; true where absent. Only a credential of kind mtls makes it an app's."),
+  })
+  .describe("TLS towards callers. Files that change are read again; a relative path starts at the policy's folder.");
 const root = {
   apiVersion: z.literal("sluice/v1"),
   version: z
@@ -215,7 +225,7 @@ const root = {
   providers: named(provider, PROVIDER_NAME).default({}),
   models: named(model, MODEL_NAME).default({}),
   tiers: tiers.default({}),
-  keys: named(listedKey, KEY_ID).default({}).describe("API keys by id, written by `sluice keys`."),
+  keys: named(listedKey, CREDENTIAL_ID).default({}).describe("API keys by id, written by `sluice keys`."),
   limits: z
     .strictObject({
       bodyBytesMax: z
@@ -239,8 +249,10 @@ const root = {
         .default("127.0.0.1")
         .describe("Where Envoy listens; 0.0.0.0 for all interfaces."),
       port: z.int().min(1).max(65535).default(8080),
+      tls: listenTls.optional(),
     })
     .prefault({}),
+  observe: observe.optional(),
 };
 
 const mode = z.enum(["off", "shadow", "warn", "enforce"]);
@@ -268,6 +280,14 @@ const layerShape = {
         .describe("When the record cannot be written: refuse the call (default), or let it pass and count the loss."),
     })
     .optional(),
+  telemetry: z
+    .strictObject({
+      propagate: z
+        .boolean()
+        .optional()
+        .describe("true (default): the provider gets a traceparent header, so that its spans join the caller's trace. It holds random ids only."),
+    })
+    .optional(),
 };
 
 /** The merged settings of one (tenant, app, use case) that belong to no stage, with their defaults. */
@@ -279,6 +299,7 @@ export const commonSettings = z
       .prefault({}),
     errors: z.enum(["passthrough", "normalised"]).default("passthrough"),
     evidence: z.object({ onFault: z.enum(["refuse", "drop"]).default("refuse") }).prefault({}),
+    telemetry: z.object({ propagate: z.boolean().default(true) }).prefault({}),
   })
   .transform(({ timeouts, ...rest }) => ({
     ...rest,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
+import { byKey } from "../../test/support/credentials.ts";
 import type { PolicySnapshot } from "../core/snapshot.ts";
 import { STAGES } from "../stages/index.ts";
 import { checkPolicy } from "./load.ts";
@@ -57,7 +58,7 @@ function snapshotOf(text: string): PolicySnapshot {
   return compileSnapshot(loaded.value, STAGES);
 }
 const principalOf = (snapshot: PolicySnapshot, key: string) => {
-  const principal = snapshot.authenticate(key, Date.parse("2026-12-01"));
+  const principal = byKey(snapshot, key, Date.parse("2026-12-01"));
   assert.ok(typeof principal === "object", `key ${key} is valid`);
   return principal;
 };
@@ -131,7 +132,7 @@ test("rules merge: defaults, then use case, then tenant, then app; maps by membe
 test("keys: valid, bound, not yet, no longer, revoked, unknown", () => {
   const snapshot = snapshotOf(POLICY);
   const nowMs = Date.parse("2026-12-01");
-  assert.deepEqual(snapshot.authenticate("inline", nowMs), {
+  assert.deepEqual(byKey(snapshot, "inline", nowMs), {
     tenant: "acme",
     app: "support-bot",
     useCase: undefined,
@@ -139,7 +140,7 @@ test("keys: valid, bound, not yet, no longer, revoked, unknown", () => {
     credentialId: "k-inline",
     credentialKind: "api_key",
   });
-  assert.deepEqual(snapshot.authenticate("bound", nowMs), {
+  assert.deepEqual(byKey(snapshot, "bound", nowMs), {
     tenant: "acme",
     app: "two",
     useCase: "support-reply",
@@ -147,12 +148,12 @@ test("keys: valid, bound, not yet, no longer, revoked, unknown", () => {
     credentialId: "k-bound",
     credentialKind: "api_key",
   });
-  assert.equal(snapshot.authenticate("late", Date.parse("2026-12-31T23:59:59.999Z")), "unauthenticated");
-  assert.equal(typeof snapshot.authenticate("late", Date.parse("2027-01-01")), "object");
-  assert.equal(snapshot.authenticate("late", Date.parse("2027-01-02")), "unauthenticated", "the end is not part of it");
-  assert.equal(snapshot.authenticate("revoked", nowMs), "unauthenticated", "a revoked key is revoked, whatever the date says");
+  assert.equal(byKey(snapshot, "late", Date.parse("2026-12-31T23:59:59.999Z")), "unauthenticated");
+  assert.equal(typeof byKey(snapshot, "late", Date.parse("2027-01-01")), "object");
+  assert.equal(byKey(snapshot, "late", Date.parse("2027-01-02")), "unauthenticated", "the end is not part of it");
+  assert.equal(byKey(snapshot, "revoked", nowMs), "unauthenticated", "a revoked key is revoked, whatever the date says");
   for (const key of ["", "unknown", hashOf("inline"), "inline ", "x".repeat(100_000)])
-    assert.equal(snapshot.authenticate(key, nowMs), "unauthenticated");
+    assert.equal(byKey(snapshot, key, nowMs), "unauthenticated");
 });
 
 test("the use case: the app's only one, the key's own, or the caller's to name", () => {

@@ -1,34 +1,22 @@
-import { hash } from "node:crypto";
-import type { DenialCode } from "../core/denials.ts";
 import type { Json } from "../core/json.ts";
 import type { Principal, RetryPolicy } from "../core/policy.ts";
 import type { PolicySnapshot, ResolvedPolicy } from "../core/snapshot.ts";
 import type { BoundStage, StageDefinition } from "../core/stage.ts";
 import { routeSection } from "../stages/route/section.ts";
 import { compileCatalog } from "./catalog.ts";
+import { compileCredentials } from "./credentials/authenticate.ts";
 import type { LoadedPolicy } from "./load.ts";
 import { bindSettings, layersOf, mergeLayers, type ResolvedSettings, type Subject } from "./resolve.ts";
-import type { KeyFacts, PolicyDocument } from "./schema.ts";
+import type { PolicyDocument } from "./schema.ts";
 import { memberOf } from "./tree.ts";
-
-/** Longest API key looked at, in characters; Sluice's own have about sixty. */
-const API_KEY_CHARS_MAX = 512;
-
-/** A key as it is looked up: who it stands for, and from when to when. Times in milliseconds since 1970. */
-interface KeyEntry {
-  readonly principal: Principal;
-  readonly revoked: boolean;
-  readonly notBeforeMs: number;
-  readonly expiresMs: number;
-}
 
 /**
  * Compiles a loaded policy: catalogue, keys by hash, rules by (tenant, app, use case). Immutable, but for the memory of rules
- * resolved so far, which the policy's own names bound.
+ * resolved so far, which the policy's own names bound, and of tokens verified so far.
  */
 export function compileSnapshot(loaded: LoadedPolicy, stages: readonly StageDefinition[]): PolicySnapshot {
   const { document, tree } = loaded;
-  const keys = keysByHash(document);
+  const credentials = compileCredentials(document, loaded.folder);
   const settings = new Map<string, ResolvedSettings>();
   const resolved = new Map<string, ResolvedPolicy>();
 
@@ -60,12 +48,8 @@ export function compileSnapshot(loaded: LoadedPolicy, stages: readonly StageDefi
     hash: loaded.hash,
     catalog: compileCatalog(document, loaded.prices, loaded.folder),
     limits: document.limits,
-    authenticate(apiKey: string, nowMs: number): Principal | DenialCode {
-      if (apiKey.length === 0 || apiKey.length > API_KEY_CHARS_MAX) return "unauthenticated";
-      const entry = keys.get(hash("sha256", apiKey, "hex"));
-      if (entry === undefined || entry.revoked || nowMs < entry.notBeforeMs || nowMs >= entry.expiresMs) return "unauthenticated";
-      return entry.principal;
-    },
+    keySources: credentials.keySources,
+    authenticate: credentials.authenticate,
     defaultUseCase(principal: Principal): string | undefined {
       if (principal.useCase !== undefined) return principal.useCase;
       const [only, ...others] = appOf(principal)?.useCases ?? [];
@@ -77,6 +61,7 @@ export function compileSnapshot(loaded: LoadedPolicy, stages: readonly StageDefi
       return appOf(principal)?.useCases.includes(useCase) ?? false;
     },
     resolve,
+    observeAs: observer(document),
     residencyOf: (tenant: string): string | undefined => own(document.tenants, tenant)?.residency,
   };
 }
@@ -89,8 +74,15 @@ function resolvedPolicy(name: string, { common, stages }: ResolvedSettings): Res
     retry: retryOf(stages),
     errors: common.errors,
     evidenceFault: common.evidence.onFault,
+    propagateTrace: common.telemetry.propagate,
     stages,
   };
+}
+
+function observer({ observe }: PolicyDocument): Principal | undefined {
+  if (observe === undefined) return undefined;
+  const { tenant, app, useCase } = observe;
+  return Object.freeze({ tenant, app, useCase, user: undefined, credentialId: "observe", credentialKind: "observe" });
 }
 
 /** Retries are written in the `route` section, and are Envoy's to make: the plan needs them beside the timeouts. */
@@ -104,25 +96,6 @@ function mustName(stages: readonly BoundStage[]): boolean {
 }
 function settingsOfStage(stages: readonly BoundStage[], name: string): Json | undefined {
   return stages.find((stage) => stage.name === name)?.settings;
-}
-
-function keysByHash(document: PolicyDocument): ReadonlyMap<string, KeyEntry> {
-  const keys = new Map<string, KeyEntry>();
-  const add = (id: string, tenant: string, app: string, facts: KeyFacts): void => {
-    keys.set(facts.sha256, {
-      principal: Object.freeze({ tenant, app, useCase: facts.useCase, user: facts.user, credentialId: id, credentialKind: "api_key" }),
-      revoked: facts.revoked !== undefined,
-      notBeforeMs: facts.notBefore === undefined ? Number.NEGATIVE_INFINITY : Date.parse(facts.notBefore),
-      expiresMs: facts.expires === undefined ? Number.POSITIVE_INFINITY : Date.parse(facts.expires),
-    });
-  };
-  for (const [id, { tenant, app, ...facts }] of Object.entries(document.keys)) add(id, tenant, app, facts);
-  for (const [tenant, settings] of Object.entries(document.tenants)) {
-    for (const [app, { credentials }] of Object.entries(settings.apps)) {
-      for (const { apiKey } of credentials) add(apiKey.id, tenant, app, apiKey);
-    }
-  }
-  return keys;
 }
 
 /** A member that is the map's own: names such as `constructor` must not find what every object has. */

@@ -12,6 +12,12 @@ export const IN_FLIGHT_BYTES_MAX = 256 * MIB;
 export const JSON_DEPTH_MAX = 128;
 /** Most values in one JSON body. */
 export const JSON_VALUES_MAX = 2_000_000;
+/** Most parts of a multipart form. */
+export const FORM_PARTS_MAX = 256;
+/** Headers of one part of a form, in bytes. */
+export const FORM_HEADER_BYTES_MAX = 8192;
+/** All text fields of a form together, in bytes; files count as body only. */
+export const FORM_TEXT_BYTES_MAX = MIB;
 /** Largest SSE event (all its lines), in bytes. A larger one passes on unread, and the record says so. */
 export const SSE_EVENT_BYTES_MAX = 16 * MIB;
 /** Longest value of a contract header or field, in characters. */
@@ -26,3 +32,13 @@ export const YIELD_CHARS = 65_536;
 export const SLICE_MS = 5;
 /** Audit entries that wait for the disk, in bytes. */
 export const AUDIT_PENDING_BYTES_MAX = 16 * MIB;
+/** Verified tokens remembered by one process and policy version. */
+export const TOKENS_CACHED_MAX = 10_000;
+/** Longest that a call waits for an issuer's keys, milliseconds; only where keys were not asked for in the last `KEY_ASK_GAP_MS`. */
+export const KEY_WAIT_MS = 2_000;
+/** Least time between two fetches of one key set that tokens with an unknown key cause, milliseconds. */
+export const KEY_ASK_GAP_MS = 30_000;
+/** Largest key set or discovery document, bytes. */
+export const KEY_SET_BYTES_MAX = 512 * 1024;
+/** Most keys taken of one set. */
+export const KEY_SET_KEYS_MAX = 100;

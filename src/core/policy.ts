@@ -69,7 +69,7 @@ export interface Principal {
   readonly user: string | undefined;
   /** Id of the credential in the policy, for the record. Never the secret. */
   readonly credentialId: string;
-  readonly credentialKind: "api_key";
+  readonly credentialKind: "observe" | "api_key" | "jwt" | "mtls";
 }
 
 /** The chosen way: a chain of targets (one, for now) and what is said to Envoy about it. */

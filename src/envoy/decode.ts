@@ -1,5 +1,7 @@
 import type { HeaderView } from "../core/codec.ts";
+import type { PeerCertificate } from "../core/credentials.ts";
 import type { Phase } from "../exchange/exchange.ts";
+import { PEER_UNTIL_HEADER } from "./bootstrap/names.ts";
 import type { WireHeaders, WireRequest, WireStruct } from "./wire.ts";
 
 /** Headers of one direction: lower-case names, the first value of a repeated one; pseudo headers included. */
@@ -26,12 +28,8 @@ export interface ServedBy {
 }
 
 export type EnvoyMessage =
-  | {
-      readonly phase: "request_headers" | "response_headers";
-      readonly head: Head;
-      readonly end: boolean;
-      readonly servedBy: ServedBy | undefined;
-    }
+  | { readonly phase: "request_headers"; readonly head: Head; readonly end: boolean; readonly peer: PeerCertificate | undefined }
+  | { readonly phase: "response_headers"; readonly head: Head; readonly end: boolean; readonly servedBy: ServedBy | undefined }
   | { readonly phase: "request_body" | "response_body"; readonly bytes: Buffer; readonly end: boolean }
   | { readonly phase: Extract<Phase, "request_trailers" | "response_trailers"> };
 
@@ -40,9 +38,13 @@ const NO_BYTES = Buffer.alloc(0);
 /** One message of Envoy's, or why it is none that this filter configuration can send. */
 export function decode(wire: WireRequest): EnvoyMessage | { readonly phase: "invalid"; readonly why: string } {
   switch (wire.request) {
-    case "request_headers":
+    case "request_headers": {
+      const { request_headers: headers } = wire;
+      const head = readHead(headers);
+      return { phase: wire.request, head, end: headers?.end_of_stream === true, peer: readPeer(wire.attributes, head) };
+    }
     case "response_headers": {
-      const headers = wire.request === "request_headers" ? wire.request_headers : wire.response_headers;
+      const { response_headers: headers } = wire;
       return {
         phase: wire.request,
         head: readHead(headers),
@@ -84,6 +86,23 @@ function readServedBy(attributes: Readonly<Record<string, WireStruct>> | undefin
     details: fields["response.code_details"]?.stringValue,
   };
 }
+
+/**
+ * The client's certificate, asked for by `request_attributes` of the filter where the policy has use for it. Attributes come
+ * from the connection: no header of a caller's can make one. Only the end of its validity is told by a header, which
+ * the filter before this one sets and which takes a certificate's power away, never gives any.
+ */
+function readPeer(attributes: Readonly<Record<string, WireStruct>> | undefined, head: Head): PeerCertificate | undefined {
+  const fields = attributes?.["envoy.filters.http.ext_proc"]?.fields;
+  if (fields?.["connection.mtls"]?.boolValue !== true) return undefined;
+  const until = head.get(PEER_UNTIL_HEADER);
+  return {
+    uri: textOf(fields["connection.uri_san_peer_certificate"]?.stringValue),
+    subject: textOf(fields["connection.subject_peer_certificate"]?.stringValue),
+    expiresMs: until !== undefined && /^\d{1,12}$/.test(until) ? Number(until) * 1000 : undefined,
+  };
+}
+const textOf = (value: string | undefined): string | undefined => (value === "" ? undefined : value);
 
 /**
  * The modes that Envoy announces in a stream's first message must be the ones this server is written for: request BUFFERED (2),

@@ -1,9 +1,10 @@
 /**
  * The shapes that @grpc/proto-loader makes of proto/ext_proc.proto (keepCase, oneofs, no defaults): what is on the wire, named.
- * Header values are bytes in `raw_value`; `google.protobuf.Struct` stays camelCase whatever the options say.
+ * On the wire header values are bytes in `raw_value`; `google.protobuf.Struct` stays camelCase whatever the options say.
  */
 export interface WireHeader {
   readonly key?: string;
+  /** wire-codec.ts puts `raw_value` here, as latin1. */
   readonly value?: string;
   readonly raw_value?: Buffer;
 }
@@ -15,9 +16,10 @@ export interface WireBody {
   readonly body?: Buffer;
   readonly end_of_stream?: boolean;
 }
-interface WireValue {
+export interface WireValue {
   readonly stringValue?: string;
   readonly numberValue?: number;
+  readonly boolValue?: boolean;
 }
 export interface WireStruct {
   readonly fields?: Readonly<Record<string, WireValue>>;
@@ -34,7 +36,8 @@ export interface WireRequest {
 }
 
 export interface WireHeaderOption {
-  readonly header: { readonly key: string; readonly raw_value: Buffer };
+  /** A string is latin1. */
+  readonly header: { readonly key: string; readonly raw_value: Buffer | string };
   readonly append_action: number;
 }
 export interface WireHeaderMutation {
@@ -62,5 +65,10 @@ export interface WireResponse {
     readonly details: string;
   };
   readonly typed_dynamic_metadata?: Readonly<Record<string, { readonly type_url: string; readonly value: Uint8Array }>>;
-  readonly dynamic_metadata?: WireStruct & { readonly fields: Readonly<Record<string, { readonly structValue: WireStruct }>> };
+  readonly dynamic_metadata?: WireStructOut;
+}
+
+/** A Struct that Sluice writes. */
+export interface WireStructOut {
+  readonly fields: Readonly<Record<string, { readonly stringValue: string } | { readonly structValue: WireStructOut }>>;
 }

@@ -1,11 +1,11 @@
 import type { RequestTarget } from "../core/codec.ts";
-import type { Principal } from "../core/policy.ts";
+import type { PeerCertificate, Proof } from "../core/credentials.ts";
 import type { Dialect } from "../core/view.ts";
 import { refuse } from "./reply.ts";
 import type { LocalReply, PipelineDeps, RequestHead, Work } from "./work.ts";
 
 /** Takes method, path and query apart, finds the surface, starts the evidence. Never fails: what is wrong is `admit`'s to say. */
-export function begin(head: RequestHead, deps: PipelineDeps): Work {
+export function begin(head: RequestHead, peer: PeerCertificate | undefined, deps: PipelineDeps): Work {
   const target = readTarget(head);
   const snapshot = deps.snapshots.take();
   const found = deps.findCodec(target, head);
@@ -14,6 +14,8 @@ export function begin(head: RequestHead, deps: PipelineDeps): Work {
     arrivedWallMs: deps.clock.wallMs(),
     arrivedMs: deps.clock.monotonicMs(),
     head,
+    trace: deps.telemetry?.begin(head.get("traceparent"), head.get("tracestate")),
+    peer,
     target,
     snapshot,
     codec: found?.codec,
@@ -77,13 +79,21 @@ function guessDialect(target: RequestTarget, head: RequestHead): Dialect {
   return "openai";
 }
 
-/** The early checks, before a body is read: surface, size, encoding, credential. undefined: go on. */
-export function admit(work: Work, deps: PipelineDeps): LocalReply | undefined {
-  if (deps.overloaded(work.snapshot)) return refuse(work, { code: "overloaded", retryAfterMs: 1000 });
-  if (work.codec === undefined) return refuse(work, unsupported(work));
-  const principal = authenticate(work, deps);
-  if (principal === undefined) return refuse(work, { code: "unauthenticated" });
-  work.principal = principal;
+/** The early checks, before a body is read: room, surface, credential, encoding, size. `reply` undefined: go on. */
+export function identify(work: Work, deps: PipelineDeps): { readonly reply: LocalReply | undefined } | Promise<Proof> {
+  if (deps.overloaded(work.snapshot)) return { reply: refuse(work, { code: "overloaded", retryAfterMs: 1000 }) };
+  if (work.codec === undefined) return { reply: refuse(work, unsupported(work)) };
+  const shown = { head: work.head, query: work.target.query, secrets: secretsOf(work), peer: work.peer };
+  const caller = work.snapshot.authenticate(shown, { now: () => deps.clock.wallMs(), keySets: deps.keySets });
+  // A token that is not in memory takes a moment, with a wait for its issuer's keys at most `KEY_WAIT_MS`. Until `admit` nothing
+  // is written into the work, so that a result which comes too late can be dropped.
+  return caller instanceof Promise ? caller : { reply: admit(work, caller) };
+}
+
+/** What is checked once the caller is known. undefined: go on. */
+export function admit(work: Work, caller: Proof): LocalReply | undefined {
+  if (!caller.ok) return refuse(work, caller.error);
+  work.principal = caller.value;
   const encoding = work.head.get("content-encoding");
   if (encoding !== undefined && encoding.toLowerCase() !== "identity")
     return refuse(work, {
@@ -103,7 +113,7 @@ const unsupported = (work: Work): { readonly code: "unsupported_surface"; readon
 });
 
 /** Every place where an SDK may put its key, the usual first. */
-function credentialsOf(work: Work): readonly string[] {
+function secretsOf(work: Work): readonly string[] {
   const found: string[] = [];
   const bearer = /^bearer +(\S+)$/i.exec(work.head.get("authorization") ?? "")?.[1];
   for (const candidate of [
@@ -116,17 +126,4 @@ function credentialsOf(work: Work): readonly string[] {
     if (candidate !== undefined && candidate !== null && candidate !== "" && !found.includes(candidate)) found.push(candidate);
   }
   return found;
-}
-
-/** The first credential that proves someone; different principals in one call are nobody. */
-function authenticate(work: Work, deps: PipelineDeps): Principal | undefined {
-  let proven: Principal | undefined;
-  const now = deps.clock.wallMs();
-  for (const credential of credentialsOf(work)) {
-    const principal = work.snapshot.authenticate(credential, now);
-    if (typeof principal === "string") continue;
-    if (proven !== undefined && proven.credentialId !== principal.credentialId) return undefined;
-    proven = principal;
-  }
-  return proven;
 }

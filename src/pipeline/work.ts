@@ -9,6 +9,7 @@ import type {
   RequestTarget,
 } from "../core/codec.ts";
 import type { Contract } from "../core/contract.ts";
+import type { KeySets, PeerCertificate } from "../core/credentials.ts";
 import type { Denial, DenialCode } from "../core/denials.ts";
 import type { ModelChoice, Plan, Principal } from "../core/policy.ts";
 import type { Decision, StageEntry } from "../core/record.ts";
@@ -16,6 +17,7 @@ import type { PolicySnapshot, ResolvedPolicy } from "../core/snapshot.ts";
 import type { Usage } from "../core/usage.ts";
 import type { AuditPort } from "../ports/audit.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { TelemetryPort, TraceContext } from "../ports/telemetry.ts";
 
 /** Request headers with the names that came, for the outbound allow-list. */
 export interface RequestHead extends HeaderView {
@@ -31,7 +33,11 @@ export interface PipelineDeps {
   readonly findCodec: (target: RequestTarget, head: HeaderView) => { readonly codec: Codec; readonly facts: PathFacts } | undefined;
   readonly dialects: Readonly<Record<Codec["dialect"], DialectSpec>>;
   readonly newId: () => string;
-  /** Refuses new exchanges as `overloaded`: too many, too many bytes, or draining. */
+  /** Public keys of token issuers. */
+  readonly keySets: KeySets;
+  /** Absent: no spans are made. */
+  readonly telemetry?: TelemetryPort | undefined;
+  /** Refuses new exchanges as `overloaded`: too many, or too many bytes. */
   readonly overloaded: (snapshot: PolicySnapshot) => boolean;
 }
 
@@ -50,6 +56,10 @@ export interface Work {
   readonly arrivedWallMs: number;
   readonly arrivedMs: number;
   readonly head: RequestHead;
+  /** The exchange's span; absent where none are made. */
+  readonly trace: TraceContext | undefined;
+  /** The caller's certificate, where Envoy verified one and the policy has a use for it. */
+  readonly peer: PeerCertificate | undefined;
   readonly target: RequestTarget;
   readonly snapshot: PolicySnapshot;
   readonly codec: Codec | undefined;

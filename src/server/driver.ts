@@ -3,7 +3,7 @@
  * is decided is the pipeline's; this file moves bytes between them, keeps the timers, and is the one place that catches the
  * unexpected.
  */
-import { createHash, hash, type Hash } from "node:crypto";
+import { createHash, type Hash, hash } from "node:crypto";
 import type { Frame } from "../core/codec.ts";
 import type { Denial } from "../core/denials.ts";
 import type { Ending } from "../core/record.ts";
@@ -11,13 +11,14 @@ import { decode, type EnvoyMessage, Head, modeProblem } from "../envoy/decode.ts
 import { encodeAnswerBody, encodeAnswerHeaders, encodeContinue, encodeForward, encodeReply } from "../envoy/encode.ts";
 import type { WireRequest, WireResponse } from "../envoy/wire.ts";
 import { type Command, type Exchange, type Input, START, step } from "../exchange/exchange.ts";
-import { answerHeaders, feed, judgeAnswer, type Judgement, openAnswer } from "../pipeline/answer.ts";
+import { answerHeaders, feed, type Judgement, judgeAnswer, openAnswer } from "../pipeline/answer.ts";
 import { decide, type Forward } from "../pipeline/decide.ts";
-import { admit, begin } from "../pipeline/identify.ts";
-import { makeRecord } from "../pipeline/record.ts";
+import { admit, begin, identify } from "../pipeline/identify.ts";
+import { makeRecord, spanFacts } from "../pipeline/record.ts";
 import { refuse } from "../pipeline/reply.ts";
 import type { LocalReply, PipelineDeps, Work } from "../pipeline/work.ts";
 import type { Log } from "../ports/log.ts";
+import { AnswerTimers } from "./answer-timers.ts";
 import type { Capacity } from "./capacity.ts";
 import type { Metrics } from "./metrics.ts";
 
@@ -55,8 +56,7 @@ export class Driver {
   /** Envoy sends a body after the headers; and it has begun to. */
   #hasBody = true;
   #bodyBegun = false;
-  #totalTimer: NodeJS.Timeout | undefined;
-  #idleTimer: NodeJS.Timeout | undefined;
+  readonly #timers = new AnswerTimers();
   #expiry: Denial | undefined;
   #deciding: Promise<void> | undefined;
 
@@ -92,7 +92,7 @@ export class Driver {
   #take(message: EnvoyMessage): Input {
     switch (message.phase) {
       case "request_headers":
-        this.#work = begin(message.head, this.#deps);
+        this.#work = begin(message.head, message.peer, this.#deps);
         return { on: message.phase, end: message.end };
       case "response_headers":
         this.#responseHead = message.head;
@@ -111,8 +111,12 @@ export class Driver {
 
   /** The one catch for the unexpected: the cause is logged, the caller gets a text of the table, never a bypass. */
   #dispatch(input: Input): void {
+    this.#attempt(() => this.#advance(input));
+  }
+
+  #attempt(work: () => void): void {
     try {
-      this.#advance(input);
+      work();
     } catch (cause) {
       this.#deps.log.error("exchange_fault", { id: this.#work?.id, state: this.#now.state, cause });
       try {
@@ -172,7 +176,24 @@ export class Driver {
   }
 
   #identify(): void {
-    const reply = admit(this.#requireWork(), this.#deps);
+    const work = this.#requireWork();
+    const known = identify(work, this.#deps);
+    if (!(known instanceof Promise)) return this.#identified(known.reply);
+    known.then(
+      (caller) => {
+        // Late: the client left, or Envoy answered on its own. The record stays as it is.
+        if (this.#now.state === "await_identified") this.#attempt(() => this.#identified(admit(work, caller)));
+      },
+      (cause: unknown) => this.#fault(cause),
+    );
+  }
+
+  #fault(cause: unknown): void {
+    this.#deps.log.error("exchange_fault", { id: this.#work?.id, state: this.#now.state, cause });
+    this.#dispatch({ on: "fault" });
+  }
+
+  #identified(reply: LocalReply | undefined): void {
     this.#reply = reply;
     this.#advance({ on: "identified", reply: reply === undefined ? undefined : "refused" });
   }
@@ -196,8 +217,7 @@ export class Driver {
       },
       (cause: unknown) => {
         this.#deciding = undefined;
-        this.#deps.log.error("exchange_fault", { id: work.id, state: this.#now.state, cause });
-        this.#dispatch({ on: "fault" });
+        this.#fault(cause);
       },
     );
   }
@@ -222,28 +242,19 @@ export class Driver {
     const reply = this.#reply ?? refuse(work, { code: "internal" });
     work.status = reply.status;
     work.answerSentBytes = reply.body.length;
-    this.#wire.send(encodeReply({ status: reply.status, headers: { set: reply.headers, remove: [] }, body: reply.body, details: reply.details }));
+    this.#immediate(reply);
+  }
+
+  #immediate({ status, headers, body, details }: LocalReply): void {
+    this.#wire.send(encodeReply({ status, headers: { set: headers, remove: [] }, body, details }));
   }
 
   #open(): void {
     const work = this.#requireWork();
     const as = openAnswer(work, this.#responseHead ?? NO_HEAD, this.#origin, this.#deps);
-    this.#startTimers(work);
+    const elapsedMs = this.#deps.clock.monotonicMs() - work.arrivedMs;
+    if (this.#hasBody) this.#timers.start(work, elapsedMs, (denial) => this.#expire(denial));
     this.#advance({ on: "opened", as });
-  }
-
-  /** Total and latency timer for the whole answer, idle timer between its chunks; both end the answer well formed. */
-  #startTimers(work: Work): void {
-    const timeouts = work.policy?.timeouts;
-    if (timeouts === undefined || !this.#hasBody) return;
-    const capped = work.latencyCapMs !== undefined && work.latencyCapMs <= timeouts.requestMs;
-    const total = capped ? (work.latencyCapMs ?? timeouts.requestMs) : timeouts.requestMs;
-    const left = total - (this.#deps.clock.monotonicMs() - work.arrivedMs);
-    this.#totalTimer = setTimeout(() => this.#expire({ code: capped ? "latency_cap" : "upstream_timeout" }), Math.max(1, left));
-    this.#idleTimer = setTimeout(
-      () => this.#expire({ code: "upstream_timeout", detail: "The provider stopped sending." }),
-      timeouts.idleMs,
-    );
   }
 
   #expire(denial: Denial): void {
@@ -251,20 +262,16 @@ export class Driver {
     this.#dispatch({ on: "expired" });
   }
 
-  #stopTimers(): void {
-    clearTimeout(this.#totalTimer);
-    clearTimeout(this.#idleTimer);
-  }
-
   #hold(): void {
     const work = this.#requireWork();
-    this.#idleTimer?.refresh();
+    this.#timers.refresh();
     work.answerBytes += this.#bytes.length;
     if (this.#bytes.length === 0) return;
     this.#held.push(this.#bytes);
     this.#grow(this.#bytes.length);
     const { bodyBytesMax, inFlightBytesMax } = work.snapshot.limits;
-    if (work.answerBytes > bodyBytesMax) this.#expire({ code: "upstream_invalid", detail: `The provider's answer is larger than ${bodyBytesMax} bytes.` });
+    if (work.answerBytes > bodyBytesMax)
+      this.#expire({ code: "upstream_invalid", detail: `The provider's answer is larger than ${bodyBytesMax} bytes.` });
     else if (this.#deps.capacity.bytes > inFlightBytesMax) this.#expire({ code: "overloaded", retryAfterMs: 1000 });
   }
 
@@ -274,7 +281,7 @@ export class Driver {
   }
 
   #judge(why: "whole" | "expired" | "fault"): void {
-    this.#stopTimers();
+    this.#timers.stop();
     const work = this.#requireWork();
     const body = this.#held.length === 1 ? (this.#held[0] ?? NO_BYTES) : Buffer.concat(this.#held);
     this.#held = [];
@@ -300,7 +307,7 @@ export class Driver {
     work.status = reply.status;
     if (!this.#bodyBegun) {
       // Envoy takes a body of ours only in a body phase of its own; an immediate response brings one.
-      this.#wire.send(encodeReply({ status: reply.status, headers: { set: reply.headers, remove: [] }, body: reply.body, details: reply.details }));
+      this.#immediate(reply);
       return;
     }
     this.#wire.send(
@@ -319,7 +326,7 @@ export class Driver {
   #feed(end: boolean): void {
     const work = this.#requireWork();
     const bytes = this.#bytes;
-    this.#idleTimer?.refresh();
+    this.#timers.refresh();
     work.answerBytes += bytes.length;
     if (bytes.length > 0) {
       this.#answerHash ??= createHash("sha256");
@@ -327,7 +334,7 @@ export class Driver {
     }
     const frames = bytes.length > 0 ? feed(work, bytes, this.#deps) : [];
     if (!end) return this.#sendFrames(frames, false);
-    this.#stopTimers();
+    this.#timers.stop();
     this.#sendFrames([...frames, ...(work.reader?.end() ?? [])], true);
   }
 
@@ -341,7 +348,7 @@ export class Driver {
   }
 
   #tail(why: "expired" | "fault" | "cut"): void {
-    this.#stopTimers();
+    this.#timers.stop();
     const work = this.#requireWork();
     const denial: Denial = why === "fault" ? { code: "internal" } : (this.#expiry ?? { code: "internal" });
     work.denial = denial;
@@ -354,7 +361,7 @@ export class Driver {
 
   /** Once, however the stream ended; a decision still under way is waited for, so that its open entry gets its record. */
   #settle(ending: Ending): void {
-    this.#stopTimers();
+    this.#timers.stop();
     if (this.#deciding !== undefined) {
       this.#deciding.then(() => this.#close(ending)).catch((cause: unknown) => this.#deps.log.error("settle_fault", { cause }));
       return;
@@ -375,6 +382,7 @@ export class Driver {
     const digest = this.#answerDigest ?? this.#answerHash?.digest("hex");
     const record = makeRecord(work, ended, digest, this.#deps);
     metrics.observe(record, work.snapshot.catalog);
+    if (work.trace !== undefined) this.#deps.telemetry?.end(record, work.trace, spanFacts(work));
     if (!audit.record(record)) log.warn("record_dropped", { id: work.id });
   }
 }

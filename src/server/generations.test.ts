@@ -8,12 +8,14 @@ const snapshot = (version: string): PolicySnapshot => ({
   hash: version,
   catalog: { providers: new Map(), models: new Map(), tiers: new Map() },
   limits: { bodyBytesMax: 1, inFlightBytesMax: 1 },
-  authenticate: () => "unauthenticated",
+  keySources: [],
+  authenticate: () => ({ ok: false, error: { code: "unauthenticated" } }),
   defaultUseCase: () => undefined,
   allowsUseCase: () => false,
   resolve: () => {
     throw new Error("not asked here");
   },
+  observeAs: undefined,
   residencyOf: () => undefined,
 });
 

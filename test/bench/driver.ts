@@ -48,6 +48,7 @@ const deps = {
   findCodec,
   dialects: DIALECTS,
   newId: randomUUID,
+  keySets: { current: () => undefined, refresh: () => Promise.resolve() },
   overloaded: () => false,
   capacity,
   metrics: new Metrics(),

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { byKey } from "../../../test/support/credentials.ts";
 import { STAGES } from "../../stages/index.ts";
 import { loadPolicy } from "../load.ts";
 import { formatProblem } from "../problems.ts";
@@ -50,7 +51,7 @@ test("without keys: all three formats on the simulator, priced, and a key that w
   assert.ok(!text.includes(demo.key) && !text.includes("yaml-language-server"));
   const { snapshot, warnings } = await snapshotOf(demo);
   assert.deepEqual(warnings.map(formatProblem), []);
-  const principal = snapshot.authenticate(demo.key, NOW_MS);
+  const principal = byKey(snapshot, demo.key, NOW_MS);
   assert.ok(typeof principal === "object");
   assert.equal(snapshot.defaultUseCase(principal), "assistant");
   assert.equal(snapshot.resolve(principal, "assistant").mode, "enforce");

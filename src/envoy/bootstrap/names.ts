@@ -23,7 +23,12 @@ export const EDGE_NAMESPACE = "sluice.edge";
 /** Set by Sluice on every answer that it makes or passes; a local reply without it is Envoy's own. */
 export const REQUEST_ID_HEADER = "x-ai-request-id";
 
+/** Set before Sluice sees a request: end of the client certificate's validity, seconds since 1970. */
+export const PEER_UNTIL_HEADER = "x-sluice-peer-until";
+
 /** Files below the dynamic folder. */
 export const CDS_FILE = "cds.json";
 export const sdsFile = (cluster: string): string => `sds-${cluster}.json`;
+export const LISTENER_CERTIFICATE = "listener-certificate";
+export const CLIENT_AUTHORITIES = "client-authorities";
 export const secretName = (cluster: string): string => `credential-${cluster}`;
