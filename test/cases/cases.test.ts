@@ -16,6 +16,8 @@ const file = z.strictObject({
   about: z.string(),
   /** Absent: the basic policy. `replace` edits it, pair by pair; each text must be there. */
   policy: z.string().optional(),
+  /** Environment of Envoy, beside the simulator's key. */
+  env: z.record(z.string(), z.string()).default({}),
   replace: z.array(z.tuple([z.string(), z.string()])).default([]),
   cases: z.array(
     z.strictObject({
@@ -56,7 +58,7 @@ for (const name of readdirSync(folder).filter((entry) => entry.endsWith(".yaml")
         assert.ok(policy.includes(from), `the policy has no "${from}"`);
         policy = policy.replace(from, to);
       }
-      gateway = await startGateway({ policy });
+      gateway = await startGateway({ policy, env: suite.env });
     });
     after(() => gateway.stop());
     for (const [index, item] of suite.cases.entries()) {

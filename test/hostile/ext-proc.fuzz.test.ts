@@ -40,8 +40,8 @@ before(async () => {
   sluice = started.value;
   const definition = loadSync(resolve(import.meta.dirname, "../../proto/ext_proc.proto"), { keepCase: true, oneofs: true });
   const loaded: unknown = loadPackageDefinition(definition);
-  const constructor = find(loaded, ["envoy", "service", "ext_proc", "v3", "ExternalProcessor"]);
-  const client = new constructor(`unix:${socket}`, credentials.createInsecure());
+  const Client = find(loaded, ["envoy", "service", "ext_proc", "v3", "ExternalProcessor"]);
+  const client = new Client(`unix:${socket}`, credentials.createInsecure());
   open = () => Reflect.apply(Reflect.get(client, "Process"), client, []);
   closeClient = () => client.close();
 });
