@@ -63,7 +63,7 @@ export async function startSluice(options: SluiceOptions): Promise<Result<Sluice
   });
   const { loaded } = first.value;
   const started = await startEngine({
-    ...{ loaded, data, socket, writerId, rotateBytes, log },
+    ...{ loaded, data, socket, writerId, rotateBytes, log, env: options.env },
     state: () => keeper.state,
     beforeServing: () => keeper.publish(),
   });

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { openJsonlAudit } from "../adapters/audit/jsonl.ts";
+import { openKeySets } from "../adapters/jwks/store.ts";
 import { DIALECTS } from "../codecs/dialects.ts";
 import { findCodec } from "../codecs/index.ts";
 import type { LoadedPolicy } from "../config/load.ts";
@@ -14,7 +15,7 @@ import { serveGrpc } from "../server/grpc.ts";
 import { Metrics } from "../server/metrics.ts";
 import { STAGES } from "../stages/index.ts";
 import type { PolicyState } from "./keeper.ts";
-import { type Observation, observe } from "./observe.ts";
+import { type Observation, observe, openExports } from "./observe.ts";
 
 export interface EngineOptions {
   readonly loaded: LoadedPolicy;
@@ -28,6 +29,8 @@ export interface EngineOptions {
   readonly rotateBytes?: number | undefined;
   /** The policy in force, for status and metrics. */
   readonly state: () => PolicyState;
+  /** OpenTelemetry's standard variables; absent: nothing is exported. */
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   /** After this process has its name for itself, before anything is served. */
   readonly beforeServing?: () => Promise<Result<void, string>>;
   readonly log: Log;
@@ -47,6 +50,9 @@ export interface Engine {
   stop(deadlineMs: number): Promise<void>;
 }
 
+/** Longest wait for the public keys of token issuers at the start, milliseconds. */
+const KEYS_WAIT_MS = 3_000;
+
 /** Evidence, gRPC and figures of one process. An error is one clear line. */
 export async function startEngine(options: EngineOptions): Promise<Result<Engine, string>> {
   const { log, data, writerId } = options;
@@ -60,8 +66,14 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
     onError: (fault) => log.error("audit_fault", { doing: fault.doing, lost: fault.lost, cause: fault.cause }),
   });
   if (!audit.ok) return err(describeAudit(audit.error.cause, data));
+  // The environment has the proxy settings.
+  const keySets = openKeySets({ clock: systemClock, log, env: process.env });
+  keySets.keep(generations.current.keySources);
+  // So that the first calls find the keys of their tokens; an issuer that is down must not keep the rest from being served.
+  await keySets.settled(KEYS_WAIT_MS);
   const capacity = new Capacity();
   const metrics = new Metrics();
+  const exports = await openExports(options.env ?? {}, metrics, log);
   const prepared = (await options.beforeServing?.()) ?? ok(undefined);
   const grpc = prepared.ok
     ? await serveGrpc(
@@ -73,16 +85,20 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
           findCodec,
           dialects: DIALECTS,
           newId: randomUUID,
+          keySets,
           overloaded: (current) => capacity.full(current),
           capacity,
           metrics,
+          telemetry: exports?.port,
           log,
         },
         generations.current.limits.bodyBytesMax,
       )
     : prepared;
   if (!grpc.ok) {
+    keySets.close();
     await audit.value.close();
+    await exports?.close(0);
     return grpc;
   }
   const observation = observe({
@@ -91,17 +107,22 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
     capacity,
     state: options.state,
     audit: () => audit.value.stats,
-    telemetry: undefined,
+    exports,
   });
   return ok({
     observation,
     recovered: audit.value.stats.recovered,
     draining: () => capacity.draining,
-    swap: (next) => generations.swap(compileSnapshot(next, STAGES)),
+    swap: (next) => {
+      const snapshot = compileSnapshot(next, STAGES);
+      keySets.keep(snapshot.keySources);
+      return generations.swap(snapshot);
+    },
     found: (waitMs) => grpc.value.found(waitMs),
     stop: async (deadlineMs) => {
       await grpc.value.drain(deadlineMs);
       await grpc.value.close(deadlineMs);
+      keySets.close();
       await audit.value.close();
       await observation.close();
     },

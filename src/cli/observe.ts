@@ -1,9 +1,14 @@
 import { readFileSync } from "node:fs";
-import { RuntimeMetrics } from "../server/metrics/runtime.ts";
+import type { OpenTelemetry } from "../adapters/otel/open.ts";
+import { type Environment, readTelemetrySettings } from "../adapters/otel/settings.ts";
+import type { Log } from "../ports/log.ts";
 import type { Metrics } from "../server/metrics.ts";
-import type { StatusSources } from "../server/status.ts";
-import { watchedStatus } from "../server/status.ts";
+import { RuntimeMetrics } from "../server/metrics/runtime.ts";
+import { type StatusSources, watchedStatus } from "../server/status.ts";
 import type { PolicyState } from "./keeper.ts";
+
+/** Longest wait for the collector when the process stops, milliseconds. */
+const EXPORT_CLOSE_MS = 3_000;
 
 /** This package's version. */
 export function packageVersion(): string {
@@ -11,18 +16,31 @@ export function packageVersion(): string {
   return typeof found === "object" && found !== null && "version" in found ? String(found.version) : "unknown";
 }
 
-/** Metrics with the figures of this process in them. */
+/** Telemetry as the environment asks for it; undefined when it asks for none. The SDK is loaded only then: it takes half a second. */
+export async function openExports(env: Environment, metrics: Metrics, log: Log): Promise<OpenTelemetry | undefined> {
+  const { settings, warnings } = readTelemetrySettings(env);
+  for (const problem of warnings) log.warn("telemetry_setting", { problem });
+  if (settings === undefined) return undefined;
+  const { openTelemetry } = await import("../adapters/otel/open.ts");
+  return openTelemetry({ settings, source: metrics, version: packageVersion(), log });
+}
+
+/** Joins what keeps figures to what shows them. */
 export interface Observation {
   readonly metrics: Metrics;
   readonly sources: StatusSources;
   close(): Promise<void>;
 }
 
-/** Joins what keeps figures to what shows them. */
 export function observe(
-  given: Omit<StatusSources, "version" | "startedWallMs" | "policy"> & { readonly metrics: Metrics; readonly state: () => PolicyState },
+  given: Pick<StatusSources, "name" | "capacity" | "audit"> & {
+    readonly metrics: Metrics;
+    readonly state: () => PolicyState;
+    readonly exports: OpenTelemetry | undefined;
+  },
 ): Observation {
-  const { metrics, state, ...rest } = given;
+  const { metrics, state, exports, ...rest } = given;
+  const port = exports?.port;
   const sources: StatusSources = {
     ...rest,
     version: packageVersion(),
@@ -31,12 +49,16 @@ export function observe(
       const { loaded, loadedAtMs, reloads, rejected, lastError } = state();
       return { name: loaded.name, version: loaded.version, hash: loaded.hash, loadedAtMs, reloads, rejected, lastError };
     },
+    telemetry: port === undefined ? undefined : () => port.stats,
   };
   const runtime = new RuntimeMetrics();
   metrics.watch(...watchedStatus(sources), ...runtime.watched());
   return {
     metrics,
     sources,
-    close: async () => runtime.close(),
+    close: async () => {
+      await exports?.close(EXPORT_CLOSE_MS);
+      runtime.close();
+    },
   };
 }

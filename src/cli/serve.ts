@@ -56,7 +56,7 @@ async function serve(args: readonly string[], io: CommandIo): Promise<number> {
   const envoyAdmin = values["envoy-admin"] ?? env["SLUICE_ENVOY_ADMIN"];
   if ((dynamicDir === undefined) !== (envoyAdmin === undefined)) return usage("--envoy-dir and --envoy-admin go together");
   const envoy = dynamicDir === undefined || envoyAdmin === undefined ? {} : { envoy: { dynamicDir, admin: envoyAdmin } };
-  const started = await startSluice({ policy, data, socket, admin, writerId, rotateBytes: rotateMib * 1024 * 1024, log, ...envoy });
+  const started = await startSluice({ policy, data, socket, admin, writerId, rotateBytes: rotateMib * 1024 * 1024, env, log, ...envoy });
   if (!started.ok) {
     io.stderr.write(`sluice serve: ${started.error}\n`);
     return 1;

@@ -34,6 +34,7 @@ export function explain(loaded: LoadedPolicy, stages: readonly StageDefinition[]
     ["timeouts", { ...bound.common.timeouts }],
     ["errors", bound.common.errors],
     ["evidence", { ...bound.common.evidence }],
+    ["telemetry", { ...bound.common.telemetry }],
     ...bound.stages.map((stage): [string, Json] => [
       stage.name,
       { mode: stage.mode, onFault: stage.onFault, ...(isJsonMap(stage.settings) ? stage.settings : {}) },

@@ -6,6 +6,7 @@ import { YIELD_CHARS } from "../core/limits.ts";
 import type { Plan, Target } from "../core/policy.ts";
 import type { OpenEntry } from "../core/record.ts";
 import type { Result } from "../core/result.ts";
+import { formatTraceparent, parseTraceparent } from "../ports/telemetry.ts";
 import { readContract } from "./contract.ts";
 import { answer, refuse } from "./reply.ts";
 import { runStages } from "./run.ts";
@@ -34,9 +35,9 @@ export async function decide(
   if (codec === undefined || principal === undefined) return no({ code: "internal" });
   work.requestBytes = body?.length ?? 0;
 
-  const problem = await read(work, codec, body);
+  const problem = await readBody(work, codec, body);
   if (problem !== undefined) return no(problem);
-  const unfit = resolve(work, principal.tenant);
+  const unfit = resolvePolicy(work, principal.tenant);
   if (unfit !== undefined) return no(unfit);
   const denial = await runStages(work, deps.clock.monotonicMs);
   if (denial !== undefined) return no(denial);
@@ -57,7 +58,7 @@ export async function decide(
 const NO_BODY: JsonDoc = { text: "{}", root: { kind: "object", start: 0, end: 2, members: [] } };
 
 /** Parses the body once and has the codec read it. */
-async function read(work: Work, codec: Codec, body: Buffer | undefined): Promise<Denial | undefined> {
+export async function readBody(work: Work, codec: Codec, body: Buffer | undefined): Promise<Denial | undefined> {
   if (codec.readPath !== undefined) {
     // What no codec reads must not reach a provider.
     if (body !== undefined && body.length > 0) return { code: "invalid_request", detail: "This call takes no body." };
@@ -92,7 +93,7 @@ function readForm(work: Work, codec: Codec, body: Buffer): Denial | undefined {
 const NO_MEMBERS: ReadonlyMap<string, string> = new Map();
 
 /** Contract, use case and policy. A use case that is not the app's is refused in every rollout mode: it is who one is, not a rule. */
-function resolve(work: Work, tenant: string): Denial | undefined {
+export function resolvePolicy(work: Work, tenant: string): Denial | undefined {
   const { principal, snapshot } = work;
   if (principal === undefined) return { code: "internal" };
   const contract = readContract(work.head, work.request?.view.contractFields ?? NO_MEMBERS, principal);
@@ -130,7 +131,9 @@ function layOut(work: Work, codec: Codec, plan: Plan, target: Target, deps: Pipe
     ...timeoutHeaders(work, deps),
   ];
   if (body !== undefined) set.push(["content-length", String(body.length)]);
-  return { set, remove: unforwarded(work), body, chain: plan.chain.map((member) => clusterOf(member, work.principal?.tenant)) };
+  const traced = work.policy?.propagateTrace === true;
+  if (traced && work.trace !== undefined) set.push(["traceparent", formatTraceparent(work.trace)]);
+  return { set, remove: unforwarded(work, traced), body, chain: plan.chain.map((member) => clusterOf(member, work.principal?.tenant)) };
 }
 
 export function clusterOf(target: Target, tenant: string | undefined): string {
@@ -187,11 +190,13 @@ const ALWAYS_FORWARDED = new Set(["content-type", "content-length", "accept", "u
 const ENVOYS_OWN = new Set(["host", "x-forwarded-proto", "x-forwarded-for", "x-request-id"]);
 
 /** Everything that came and is not on the format's allow-list: contract headers, cookies, credentials, forwarding headers. */
-function unforwarded(work: Work): readonly string[] {
+function unforwarded(work: Work, traced: boolean): readonly string[] {
   const allowed = work.dialect.forwardedHeaders;
   const remove: string[] = [];
   for (const name of work.head.names()) {
     if (name.startsWith(":") || name.startsWith("x-envoy-") || ENVOYS_OWN.has(name)) continue;
+    // Ours stands in its place, or the caller's own goes on where no spans are made. What vendors add (`tracestate`) stays here.
+    if (name === "traceparent" && traced && (work.trace !== undefined || parseTraceparent(work.head.get(name)) !== undefined)) continue;
     if (!ALWAYS_FORWARDED.has(name) && !allowed.includes(name)) remove.push(name);
   }
   return remove;

@@ -1,4 +1,5 @@
 import type { Ending, ExchangeRecord } from "../core/record.ts";
+import type { SpanFacts } from "../ports/telemetry.ts";
 import { settleUsage } from "./answer.ts";
 import type { PipelineDeps, Work } from "./work.ts";
 
@@ -23,6 +24,7 @@ export function makeRecord(work: Work, ending: Ending, answerDigest: string | un
     ...defined({
       requestId: requestId !== undefined && /^[\x21-\x7e]{1,128}$/.test(requestId) ? requestId : undefined,
       traceparent: traceparent !== undefined && /^[0-9a-f-]{55}$/.test(traceparent) ? traceparent : undefined,
+      trace: work.trace === undefined ? undefined : { id: work.trace.traceId, span: work.trace.spanId, sampled: work.trace.sampled },
       tenant: work.principal?.tenant,
       app: work.principal?.app,
       user: values.user,
@@ -76,6 +78,19 @@ export function makeRecord(work: Work, ending: Ending, answerDigest: string | un
       }),
     },
     digests: defined({ request: work.requestDigest, requestSent: work.sentDigest, answer: answerDigest }),
+  };
+}
+
+/** What the span of an exchange says beyond its record. */
+export function spanFacts(work: Work): SpanFacts {
+  const provider = work.forwarded ? work.plan?.chain[0]?.provider : undefined;
+  const view = work.request?.view;
+  return {
+    arrivedWallMs: work.arrivedWallMs,
+    serverAddress: provider?.host,
+    serverPort: provider?.port,
+    outputTokensMax: work.change.outputTokensMax ?? view?.outputTokensMax,
+    choices: view?.choices,
   };
 }
 

@@ -2,6 +2,7 @@ import type { DialectSpec } from "../core/codec.ts";
 import { DENIALS, type Denial, REQUEST_ID_HEADERS } from "../core/denials.ts";
 import type { Json } from "../core/json.ts";
 import type { Framing } from "../core/view.ts";
+import { formatTraceparent } from "../ports/telemetry.ts";
 import type { LocalReply, Work } from "./work.ts";
 
 /** Headers that every answer carries, once what they say is known. */
@@ -18,6 +19,8 @@ export function evidenceHeaders(work: Work): [string, string][] {
   }
   if (work.attempts !== undefined) headers.push(["x-ai-attempts", String(work.attempts)]);
   headers.push(...work.answerHeaders);
+  // W3C Trace Context, level 2: the caller finds the exchange's span by it, also where it began the trace.
+  if (work.trace !== undefined) headers.push(["traceresponse", formatTraceparent(work.trace)]);
   return headers;
 }
 
