@@ -7,7 +7,11 @@ import type { WireHeaderMutation, WireHeaderOption, WireResponse } from "./wire.
 /** OVERWRITE_IF_EXISTS_OR_ADD of envoy.config.core.v3.HeaderValueOption: never append to what a caller sent. */
 const OVERWRITE = 2;
 
-/** Header edits: pairs to set, names to remove. Values hold no CR, LF or NUL (Envoy answers 500 to those); they are dropped here. */
+/** What no header value may hold (Envoy answers 500 to CR, LF and NUL), or what is no latin1. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not pass
+const UNSENDABLE = /[\r\n\0]|[^\x00-\xff]/g;
+
+/** Header edits: pairs to set, names to remove. */
 export interface HeaderEdits {
   readonly set: readonly (readonly [string, string])[];
   readonly remove: readonly string[];
@@ -16,7 +20,7 @@ export interface HeaderEdits {
 function mutation(edits: HeaderEdits): WireHeaderMutation {
   const set_headers: WireHeaderOption[] = [];
   for (const [key, value] of edits.set) {
-    set_headers.push({ header: { key, raw_value: Buffer.from(value.replace(/[\r\n\0]/g, " "), "latin1") }, append_action: OVERWRITE });
+    set_headers.push({ header: { key, raw_value: value.replace(UNSENDABLE, " ") }, append_action: OVERWRITE });
   }
   return { set_headers, remove_headers: edits.remove };
 }
@@ -87,7 +91,7 @@ export function encodeForward(
 }
 
 function encodeLog(log: Readonly<Record<string, string>>): NonNullable<WireResponse["dynamic_metadata"]> {
-  const fields: Record<string, { stringValue: string }> = {};
+  const fields: Record<string, { readonly stringValue: string }> = {};
   for (const [key, value] of Object.entries(log)) fields[key] = { stringValue: value };
   return { fields: { [LOG_NAMESPACE]: { structValue: { fields } } } };
 }

@@ -9,6 +9,7 @@ import { HealthImplementation } from "grpc-health-check";
 import { MIB } from "../core/limits.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { WireRequest, WireResponse } from "../envoy/wire.ts";
+import { readRequest, writeResponse } from "../envoy/wire-codec.ts";
 import { Driver, type DriverDeps } from "./driver.ts";
 
 const PROTO = fileURLToPath(new URL("../../proto/ext_proc.proto", import.meta.url));
@@ -42,7 +43,8 @@ export async function serveGrpc(path: string, deps: DriverDeps, bodyBytesMax: nu
   if (!place.ok) return place;
   const definition = loadSync(PROTO, { keepCase: true, longs: Number, oneofs: true });
   const service = definition[SERVICE];
-  if (service === undefined || "format" in service) return err(`${PROTO} does not define ${SERVICE}`);
+  const process = service === undefined || "format" in service ? undefined : service["Process"];
+  if (process === undefined) return err(`${PROTO} does not define ${SERVICE}`);
   const server = new Server({
     // ENVOY rule 11: grpc-js refuses messages above 4 MiB unless told.
     "grpc.max_receive_message_length": bodyBytesMax + MIB,
@@ -50,7 +52,7 @@ export async function serveGrpc(path: string, deps: DriverDeps, bodyBytesMax: nu
     "grpc.max_concurrent_streams": 4096,
   });
   const open = new Set<ServerDuplexStream<WireRequest, WireResponse>>();
-  server.addService(service, {
+  server.addService({ Process: { ...process, requestDeserialize: readRequest, responseSerialize: writeResponse } }, {
     Process: (call: ServerDuplexStream<WireRequest, WireResponse>) => {
       open.add(call);
       attach(call, deps, () => open.delete(call));
