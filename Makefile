@@ -10,7 +10,7 @@ SETUP ?= .ci/setup
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run test test-unit test-envoy check check-only format bench fuzz clean
+.PHONY: help setup run test test-unit test-envoy check check-only format docs bench fuzz clean
 
 help: ## this page
 	@echo 'Sluice: governance for LLM traffic on a stock Envoy.'
@@ -42,7 +42,7 @@ test-unit: setup ## the tests that need no Envoy
 test-envoy: setup ## the tests through a real Envoy
 	@$(TEST) $(WITH_ENVOY)
 
-check: setup check-only ## format, lint, types and import rules
+check: setup check-only ## format, lint, types, import rules, Kubernetes manifests
 
 # All of it, also after a failure, so that one run shows everything.
 check-only:
@@ -54,6 +54,9 @@ check-only:
 
 format: setup ## put the sources into the project's format
 	@$(BIOME) check --write .
+
+docs: setup ## write the parts of docs/ that are made from the code
+	@$(NODE) test/docs/generate.ts
 
 bench: setup ## CPU and latency against Envoy alone and a do-nothing sidecar (two minutes)
 	@$(NODE) test/bench/bench.ts $(ARGS)

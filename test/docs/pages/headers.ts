@@ -1,0 +1,103 @@
+import { DIALECTS } from "../../../src/codecs/dialects.ts";
+import { CONTRACT_FIELD_NAMES, CONTRACT_FIELDS, type ContractField } from "../../../src/core/contract.ts";
+import { code, type GeneratedPage, page, table } from "./page.ts";
+
+const MEANING: Readonly<Record<ContractField, string>> = {
+  contract: "Version of these fields; 1 where absent.",
+  tenant: "Must be the credential's own. For logs of the application; it changes nothing.",
+  app: "Must be the credential's own.",
+  user: "On whose behalf the application calls. Recorded; must be the credential's own where it is bound to a user.",
+  channel: "web, phone, batch ... Recorded.",
+  useCase: "What the call is for: one of the app's `useCases`. Its only one is taken where absent, unless the policy demands it.",
+  conversation: "Ties calls together. Recorded.",
+  dataClass: "How sensitive the content is. Recorded.",
+  maxTokens: "Most output tokens of this call; the tighter of it and the policy's cap holds.",
+  maxCostUsd: "Most this call may cost. Recorded; no rule uses it yet.",
+  maxLatencyMs: "Longest time to the last byte; the tighter of it and the policy's cap holds.",
+  modelFamily: "Only models of this family; picks one where the body names no model.",
+  qualityTier: "Goes before the model field: the policy's models of this tier.",
+  region: "Only targets in this region.",
+  redactionProfile: "Checked for its form and otherwise unused: no rule uses it yet.",
+  retention: "Checked for its form and otherwise unused: no rule uses it yet.",
+  piiMode: "Checked for its form and otherwise unused: no rule uses it yet.",
+};
+
+/** Headers that Sluice or its Envoy adds to answers. A test holds the list against the sources. */
+export const ANSWER_HEADERS: readonly (readonly [name: string, when: string, what: string])[] = [
+  [
+    "x-ai-request-id",
+    "always",
+    "The exchange's id: `id` of its record. Where Envoy answered without Sluice, the caller's or Envoy's `x-request-id`.",
+  ],
+  ["x-ai-decision", "unless Envoy answered without Sluice", "`allowed`, `warned` or `refused` (`degraded` and `cached` are reserved)."],
+  ["x-ai-policy", "once the caller is known", "`tenant/app/use-case@version`: which rules held."],
+  ["x-ai-warning", "mode `warn`", "Codes of rules that would have refused."],
+  ["x-ai-model", "the call went to a provider", "The policy's name of the model."],
+  ["x-ai-provider", "the call went to a provider", "The policy's name of the provider."],
+  ["x-ai-attempts", "the call went to a provider", "How often Envoy tried, the first included."],
+  ["x-ai-usage", "not on streams", "Tokens and other units, as a list of `name=number`; `estimated` where the provider did not say."],
+  ["x-ai-cost-usd", "not on streams, and only where the price is known", "Dollars, exact."],
+  ["x-ai-error", "refusals and provider errors", "One of the [codes](codes.md)."],
+  ["x-should-retry", "refusals", "`true` or `false`: what OpenAI's and Anthropic's SDKs do then."],
+  ["retry-after", "refusals that know a time", "Whole seconds."],
+];
+
+export function headersPage(): GeneratedPage {
+  return page("docs/headers.md", [
+    "# Headers",
+    "",
+    "An application needs none of these: base URL and key are enough. They say more about a call, tighten what it may do, or tell what was done.",
+    "",
+    "## What a caller may send",
+    "",
+    "As a header, or for SDKs that cannot set headers as a member of the body's `metadata` object, which is taken out before the provider sees it.",
+    "A header goes before the member, the credential before both. Whether a field is required, optional or forbidden is the policy's to say",
+    "(`contract`).",
+    "",
+    ...table(
+      ["Header", "In `metadata`", "Value", "Meaning"],
+      CONTRACT_FIELD_NAMES.map((field) => {
+        const row = CONTRACT_FIELDS[field];
+        return [code(row.header), code(row.member), row.expects, `${MEANING[field]}${row.limiting ? " **Limiting.**" : ""}`];
+      }),
+    ),
+    "",
+    "A name that differs from a *limiting* field's by one letter, plural or dashes is refused (`contract_violation`), because a cap that is silently",
+    "ignored is worse than an error. Other unknown `x-ai-*` names are recorded and ignored; with `contract: { strict: true }` they are refused.",
+    "",
+    "Also read: `x-request-id` (kept in the record; made by Envoy where absent) and `traceparent` (W3C Trace Context).",
+    "",
+    "The model field takes a model of the policy, `tier:high`, `tier:standard`, `tier:cheap`, or `family:NAME`.",
+    "",
+    "## Where the key goes",
+    "",
+    "Wherever the SDK puts it: `authorization: Bearer`, `x-api-key`, `api-key`, `x-goog-api-key` or `?key=`. Other kinds of credentials:",
+    "[credentials.md](credentials.md). Two that prove different callers are refused.",
+    "",
+    "## What comes back",
+    "",
+    ...table(
+      ["Header", "When", "What"],
+      ANSWER_HEADERS.map(([name, when, what]) => [code(name), when, what]),
+    ),
+    "",
+    "Taken out of providers' answers: `set-cookie`, `openai-organization`, `openai-project`, `anthropic-organization-id`. Everything else of the",
+    "provider's passes, `x-request-id` and `request-id` among it: those are the provider's own ids.",
+    "",
+    "In shadow and warn an answer's status and body are what they would be without rules; the headers above are added.",
+    "",
+    "## What reaches a provider",
+    "",
+    "An allow-list. Always `content-type`, `content-length`, `accept`, `user-agent`; Envoy adds `host` and the provider's credential; and by format:",
+    "",
+    ...table(
+      ["Format", "Headers"],
+      Object.values(DIALECTS).map(({ dialect, forwardedHeaders }) => [
+        dialect,
+        forwardedHeaders.length === 0 ? "none" : forwardedHeaders.map(code).join(", "),
+      ]),
+    ),
+    "",
+    "So no `x-ai-*`, no cookie, no forwarding header and never the caller's key.",
+  ]);
+}
