@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { openJsonlAudit } from "../adapters/audit/jsonl.ts";
 import { openKeySets } from "../adapters/jwks/store.ts";
+import { openSqliteState } from "../adapters/sqlite/state.ts";
 import { DIALECTS } from "../codecs/dialects.ts";
 import { findCodec } from "../codecs/index.ts";
 import type { LoadedPolicy } from "../config/load.ts";
@@ -66,6 +67,15 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
     onError: (fault) => log.error("audit_fault", { doing: fault.doing, lost: fault.lost, cause: fault.cause }),
   });
   if (!audit.ok) return err(describeAudit(audit.error.cause, data));
+  const state = await openSqliteState({
+    dir: data,
+    clock: systemClock,
+    onError: (fault) => log.error("state_fault", { doing: fault.doing, lost: fault.lost, cause: fault.cause }),
+  });
+  if (!state.ok) {
+    await audit.value.close();
+    return err(`what callers made at providers cannot be kept in ${data}: ${state.error.cause instanceof Error ? state.error.cause.message : "unusable"}`);
+  }
   // The environment has the proxy settings.
   const keySets = openKeySets({ clock: systemClock, log, env: process.env });
   keySets.keep(generations.current.keySources);
@@ -86,6 +96,7 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
           dialects: DIALECTS,
           newId: randomUUID,
           keySets,
+          state: state.value,
           overloaded: (current) => capacity.full(current),
           capacity,
           metrics,
@@ -98,6 +109,7 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
   if (!grpc.ok) {
     keySets.close();
     await audit.value.close();
+    await state.value.close();
     await exports?.close(0);
     return grpc;
   }
@@ -124,6 +136,7 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
       await grpc.value.close(deadlineMs);
       keySets.close();
       await audit.value.close();
+      await state.value.close();
       await observation.close();
     },
   });
@@ -138,7 +151,8 @@ const REMEDIES: Readonly<Record<string, string>> = {
   EEXIST: "it is no folder; choose another with --data",
 };
 
-function describeAudit(cause: unknown, data: string): string {
+/** Why records cannot be kept, and what to do, as one line. */
+export function describeAudit(cause: unknown, data: string): string {
   const code = cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : "";
   const message = cause instanceof Error ? cause.message : String(cause);
   const busy = message.includes("in use by another process") ? "stop it, or give each process its own --name" : undefined;

@@ -22,7 +22,7 @@ export interface Gateway {
   /** API keys by app name, as `tenant/app`. */
   readonly key: (app?: string) => string;
   /** Records so far, after everything taken was written; waits until at least `count` are there. */
-  records(count?: number): Promise<readonly ExchangeRecord[]>;
+  records(count?: number, withinMs?: number): Promise<readonly ExchangeRecord[]>;
   /** The record of the exchange with this id (`x-ai-request-id`); fails when it is not written within five seconds. */
   record(id: string): Promise<ExchangeRecord>;
   /** Ends everything, checks Envoy's counters, removes the files. */
@@ -113,6 +113,8 @@ async function start(options: GatewayOptions, undo: (() => Promise<unknown>)[]):
       policyHash: plan.policyHash,
       bodyBytesMax: plan.bodyBytesMax,
       requestMsMax: plan.requestMsMax,
+      ...(plan.observe === undefined ? {} : { observe: plan.observe }),
+      listen: plan.listen,
     },
   });
   const readRecords = async (): Promise<readonly ExchangeRecord[]> => {
@@ -133,8 +135,8 @@ async function start(options: GatewayOptions, undo: (() => Promise<unknown>)[]):
       await rename(`${policyPath}.new`, policyPath);
     },
     key: (app) => keys.key(app),
-    records: async (count = 0) => {
-      for (let waited = 0; waited < 5_000; waited += 20) {
+    records: async (count = 0, withinMs = 5_000) => {
+      for (let waited = 0; waited < withinMs; waited += 20) {
         const records = await readRecords();
         if (records.length >= count && waited >= 20) return records;
         await sleep(20);

@@ -1,7 +1,16 @@
 import type { EnvoyPlan } from "../../core/upstream.ts";
 import { accessLog } from "./access-log.ts";
 import { localReplies } from "./local-replies.ts";
-import { CHAIN_NAMESPACE, EDGE_NAMESPACE, EXT_PROC_FILTER, NONE_CLUSTER, SLUICE_CLUSTER, SLUICE_NAMESPACE } from "./names.ts";
+import {
+  CHAIN_NAMESPACE,
+  EDGE_NAMESPACE,
+  EXT_PROC_FILTER,
+  NONE_CLUSTER,
+  PEER_UNTIL_HEADER,
+  SLUICE_CLUSTER,
+  SLUICE_NAMESPACE,
+} from "./names.ts";
+import { callersTls } from "./tls.ts";
 import { durationMs, extension, type JsonRecord, typed } from "./typed.ts";
 
 /**
@@ -22,7 +31,10 @@ export function listener(plan: EnvoyPlan): JsonRecord {
     name: "sluice",
     address: { socket_address: { address: plan.listen.address, port_value: plan.listen.port } },
     filter_chains: [
-      { filters: [extension("envoy.filters.network.http_connection_manager", `${HCM}.HttpConnectionManager`, connectionManager(plan))] },
+      {
+        filters: [extension("envoy.filters.network.http_connection_manager", `${HCM}.HttpConnectionManager`, connectionManager(plan))],
+        ...(plan.listen.tls === undefined ? {} : { transport_socket: callersTls(plan, plan.listen.tls) }),
+      },
     ],
   };
 }
@@ -40,6 +52,7 @@ function connectionManager(plan: EnvoyPlan): JsonRecord {
     server_header_transformation: "OVERWRITE",
     use_remote_address: true,
     preserve_external_request_id: true,
+    // A caller's own words about its certificate go; Sluice is told of the real one by attributes, providers of none.
     forward_client_cert_details: "SANITIZE",
     normalize_path: true,
     merge_slashes: true,
@@ -55,7 +68,7 @@ function connectionManager(plan: EnvoyPlan): JsonRecord {
     request_timeout: idle,
     request_headers_timeout: "10s",
     route_config: routes(plan),
-    http_filters: [strip(), remember(), externalProcessor(), router()],
+    http_filters: [strip(plan), remember(), externalProcessor(plan), router()],
     access_log: [accessLog(plan)],
     local_reply_config: localReplies(),
   };
@@ -90,8 +103,16 @@ function routes(plan: EnvoyPlan): JsonRecord {
   return { name: "sluice", virtual_hosts: [{ name: "sluice", domains: ["*"], routes: [route] }] };
 }
 
+/** The caller's certificate; empty without one. `connection.mtls`: there is one, and Envoy verified it. */
+const PEER_ATTRIBUTES = ["connection.mtls", "connection.uri_san_peer_certificate", "connection.subject_peer_certificate"];
+/** No attribute says when a certificate ends, and a connection may outlive it. */
+const PEER_UNTIL: JsonRecord = {
+  header: { key: PEER_UNTIL_HEADER, value: "%DOWNSTREAM_PEER_CERT_V_END(%s)%" },
+  append_action: "OVERWRITE_IF_EXISTS_OR_ADD",
+};
+
 /** Our own control headers never come from outside; answers must be readable to the guards, so none is compressed. */
-function strip(): JsonRecord {
+function strip(plan: EnvoyPlan): JsonRecord {
   return extension("strip", "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation", {
     mutations: {
       request_mutations: [
@@ -99,6 +120,7 @@ function strip(): JsonRecord {
         { remove: "accept-encoding" },
         // The one x-envoy-* header of a stranger that `use_remote_address` lets through.
         { remove: "x-envoy-attempt-count" },
+        ...(plan.listen.peerCertificates === true ? [{ append: PEER_UNTIL }] : []),
       ],
     },
   });
@@ -119,7 +141,7 @@ function remember(): JsonRecord {
 }
 
 /** ENVOY.md rule 3: request BUFFERED, response FULL_DUPLEX_STREAMED, configured and never overridden. */
-function externalProcessor(): JsonRecord {
+function externalProcessor(plan: EnvoyPlan): JsonRecord {
   return extension(EXT_PROC_FILTER, "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor", {
     stat_prefix: "sluice",
     grpc_service: {
@@ -149,6 +171,7 @@ function externalProcessor(): JsonRecord {
       allow_expression: { regex: "x-envoy-(upstream-rq-(per-try-)?timeout-ms|max-retries|retry-on|retriable-status-codes)" },
     },
     metadata_options: { receiving_namespaces: { typed: [CHAIN_NAMESPACE], untyped: [SLUICE_NAMESPACE] } },
+    ...(plan.listen.peerCertificates === true ? { request_attributes: PEER_ATTRIBUTES } : {}),
     // Who served, at which attempt; and whether it was the provider at all or Envoy's own reply.
     response_attributes: ["xds.cluster_name", "upstream.address", "upstream.request_attempt_count", "response.code_details"],
   });

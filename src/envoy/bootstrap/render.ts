@@ -2,7 +2,9 @@ import type { Json } from "../../core/json.ts";
 import type { EnvoyPlan, SecretSource } from "../../core/upstream.ts";
 import { cdsSource, googleMetadataCluster, noneCluster, providerCluster, sluiceCluster } from "./clusters.ts";
 import { listener } from "./listener.ts";
+import { observeListener } from "./observe.ts";
 import { CDS_FILE, sdsFile, secretName } from "./names.ts";
+import { listenerSecrets } from "./tls.ts";
 import { type JsonRecord, typed } from "./typed.ts";
 
 /** Connections from callers that Envoy takes at once; past it new ones are closed. */
@@ -43,6 +45,7 @@ export function renderEnvoy(plan: EnvoyPlan): RenderedEnvoy {
   for (const { name, credential } of plan.clusters) {
     if (credential !== undefined) sds.set(sdsFile(name), renderSecret(name, credential.secret));
   }
+  for (const [name, secret] of listenerSecrets(plan)) sds.set(sdsFile(name), discovery("1", [secret]));
   return {
     bootstrap,
     cds,
@@ -85,7 +88,7 @@ function renderBootstrap(plan: EnvoyPlan): JsonRecord {
       ],
     },
     dynamic_resources: { cds_config: cdsSource(plan) },
-    static_resources: { listeners: [listener(plan)], clusters: [sluiceCluster(plan), noneCluster()] },
+    static_resources: { listeners: [listener(plan), ...(plan.observe === undefined ? [] : [observeListener(plan, plan.observe)])], clusters: [sluiceCluster(plan), noneCluster()] },
   };
 }
 
