@@ -6,7 +6,8 @@ import { type Command, type Exchange, type Input, type Phase, START, step } from
 
 /** Runs inputs through the machine; the driver's own results (identified, decided ...) are given where it asks for them. */
 interface Choices {
-  readonly identify: "go" | "refuse";
+  /** late: the answer comes when the test gives it, or never. */
+  readonly identify: "go" | "refuse" | "late";
   readonly decide: "forward" | "reply" | "late";
   readonly open: "hold" | "stream";
   readonly judge: "pass" | "replace";
@@ -17,6 +18,7 @@ class Run {
   readonly commands: Command[] = [];
   readonly #choices: Choices;
   pendingDecision = false;
+  pendingIdentity = false;
 
   constructor(choices: Choices) {
     this.#choices = choices;
@@ -27,7 +29,10 @@ class Run {
     this.now = next;
     for (const command of commands) {
       this.commands.push(command);
-      if (command.do === "identify") this.send({ on: "identified", reply: this.#choices.identify === "refuse" ? "refused" : undefined });
+      if (command.do === "identify") {
+        if (this.#choices.identify === "late") this.pendingIdentity = true;
+        else this.identified(this.#choices.identify === "refuse" ? "refused" : undefined);
+      }
       if (command.do === "decide") {
         if (this.#choices.decide === "late") this.pendingDecision = true;
         else this.decided();
@@ -35,6 +40,11 @@ class Run {
       if (command.do === "open") this.send({ on: "opened", as: this.#choices.open });
       if (command.do === "judge") this.send({ on: "judged", as: this.#choices.judge, ending: "served" });
     }
+  }
+
+  identified(reply: "refused" | undefined): void {
+    this.pendingIdentity = false;
+    this.send({ on: "identified", reply });
   }
 
   decided(): void {
@@ -57,7 +67,7 @@ const session = fc.record({
   closeAfter: fc.nat({ max: 14 }),
   disturb: fc.array(fc.record({ at: fc.nat({ max: 12 }), what: fc.constantFrom<"expired" | "fault" | "cut">("expired", "fault", "cut") }), { maxLength: 2 }),
   choices: fc.record<Choices>({
-    identify: fc.constantFrom("go", "go", "go", "refuse"),
+    identify: fc.constantFrom("go", "go", "go", "refuse", "late"),
     decide: fc.constantFrom("forward", "forward", "reply", "late"),
     open: fc.constantFrom("hold", "stream"),
     judge: fc.constantFrom("pass", "replace"),
@@ -81,6 +91,7 @@ function play(of: Session): Run {
   for (const message of messages(of)) {
     if (sent === of.closeAfter) break;
     // Envoy goes on to the answer only when the request phase was answered, unless it answers itself.
+    if (run.pendingIdentity && !of.localReplyEarly) run.identified(undefined);
     if (message.on === "response_headers" && run.pendingDecision && !of.localReplyEarly) run.decided();
     if (run.now.state === "finished") break;
     run.send(message);
@@ -88,8 +99,11 @@ function play(of: Session): Run {
       if (at === sent) run.send(what === "cut" ? { on: "cut", ending: "cut" } : { on: what });
     }
     sent += 1;
+    // Envoy has answered on its own: who was calling does not matter any more.
+    if (run.pendingIdentity && sent === 2) run.identified("refused");
   }
   run.send({ on: "closed" });
+  if (run.pendingIdentity) run.identified(undefined);
   if (run.pendingDecision) run.decided();
   run.send({ on: "closed" });
   return run;
@@ -162,6 +176,28 @@ test("a message out of turn fails the call instead of passing uninspected", () =
     const [, commands] = step(START, first === "response_trailers" ? { on: first } : { on: first, end: true });
     assert.equal(commands[0]?.do, "fail");
   }
+});
+
+test("the body waits for who is calling, and a late word about it is dropped", () => {
+  const choices: Choices = { identify: "late", decide: "forward", open: "hold", judge: "pass" };
+  const waiting = new Run(choices);
+  waiting.send({ on: "request_headers", end: false });
+  assert.deepEqual(waiting.commands, [{ do: "identify", end: false }], "nothing is answered before it is known");
+  waiting.identified(undefined);
+  assert.equal(waiting.commands.at(-1)?.do, "continue");
+  const refused = new Run(choices);
+  refused.send({ on: "request_headers", end: true });
+  refused.identified("refused");
+  assert.deepEqual(refused.commands.at(-1), { do: "reply", at: "request_headers" });
+  const left = new Run(choices);
+  left.send({ on: "request_headers", end: true });
+  left.send({ on: "closed" });
+  left.identified(undefined);
+  assert.deepEqual(
+    left.commands.map((command) => command.do),
+    ["identify", "settle"],
+    "no decision is begun for a caller who left",
+  );
 });
 
 test("a decision that arrives after Envoy answered itself is dropped", () => {
