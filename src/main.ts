@@ -3,6 +3,8 @@ import type { CommandIo } from "./cli/command.ts";
 /** Entry of the `sluice` command: finds the command, runs it, exits with its code. */
 import { COMMANDS } from "./cli/index.ts";
 
+const DONE_MS = 500;
+
 const HELP = `sluice: governance for LLM traffic on Envoy
 
   sluice COMMAND [options]        sluice COMMAND --help is its manual
@@ -34,3 +36,5 @@ process.exitCode = await main(process.argv.slice(2), {
   env: process.env,
   cwd: process.cwd(),
 });
+// A command that is done ends, whatever is still open: a collector that does not answer keeps its request for many seconds.
+setTimeout(() => process.exit(), DONE_MS).unref();
