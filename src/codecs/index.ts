@@ -1,6 +1,10 @@
 import type { Codec, HeaderView, PathFacts, RequestTarget } from "../core/codec.ts";
 import { anthropicCountTokens } from "./anthropic-count-tokens.ts";
 import { anthropicMessages } from "./anthropic-messages.ts";
+import { cohereChat, cohereChatV1 } from "./cohere-chat.ts";
+import { cohereEmbed, cohereRerank } from "./cohere-inputs.ts";
+import { geminiCountTokens } from "./gemini-count-tokens.ts";
+import { geminiBatchEmbed, geminiEmbed } from "./gemini-embed.ts";
 import { geminiGenerate, geminiStream } from "./gemini-generate.ts";
 import { anthropicModels, geminiModels, openaiModels } from "./models.ts";
 import { openaiChat } from "./openai-chat.ts";
@@ -16,6 +20,13 @@ export const CODECS: readonly Codec[] = [
   anthropicCountTokens,
   geminiGenerate,
   geminiStream,
+  geminiCountTokens,
+  geminiEmbed,
+  geminiBatchEmbed,
+  cohereChat,
+  cohereChatV1,
+  cohereEmbed,
+  cohereRerank,
   openaiModels,
   anthropicModels,
   geminiModels,

@@ -227,7 +227,7 @@ const KNOWN_MEMBERS = new Set(
   ].flatMap((name) => [name, name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)]),
 );
 const PATH =
-  /\/v1(?:beta1?|alpha|internal)?\/((?:.*\/)?(?:models|tunedModels)\/([^/]+?))(?::|%3[aA])(generateContent|streamGenerateContent|countTokens)$/;
+  /\/v1(?:beta1?|alpha|internal)?\/((?:.*\/)?(?:models|tunedModels)\/([^/]+?))(?::|%3[aA])(generateContent|streamGenerateContent|countTokens|embedContent|batchEmbedContents)$/;
 
 function decoded(text: string): string {
   try {
@@ -237,7 +237,17 @@ function decoded(text: string): string {
   }
 }
 
-/** POST …:generateContent, :streamGenerateContent and :countTokens. */
+/** One vector for each content; the answer says nothing of usage, as the older embedding models do. */
+function openEmbed(body: Values, single: boolean): Opened | string {
+  const requests = single ? [body] : listOf(body["requests"]).map(objectOf);
+  const texts = requests.map((request) => textsOf(request["content"]).join(" "));
+  if (requests.length === 0) return "* BatchEmbedContentsRequest.requests: requests is not specified\n";
+  const vectors = texts.map((text) => ({ values: [text.length / 1000, 0.5, -0.25] }));
+  const answer = single ? { embedding: vectors[0] } : { embeddings: vectors };
+  return { ask: { ...NO_ASK, texts }, contentType: JSON_TYPE, unary: () => `${JSON.stringify(answer, null, 2)}\n` };
+}
+
+/** POST …:generateContent, :streamGenerateContent, :countTokens, :embedContent and :batchEmbedContents. */
 export const geminiModels: Surface = {
   name: "gemini.generate",
   style: geminiStyle,
@@ -252,6 +262,7 @@ export const geminiModels: Surface = {
       const counted = { totalTokens: total, promptTokensDetails: [{ modality: "TEXT", tokenCount: total }] };
       return { ask: { ...NO_ASK, texts }, contentType: JSON_TYPE, unary: () => `${JSON.stringify(counted, null, 2)}\n` };
     }
+    if (method === "embedContent" || method === "batchEmbedContents") return openEmbed(body, method === "embedContent");
     const unknown = Object.keys(body).find((key) => !KNOWN_MEMBERS.has(key));
     if (unknown !== undefined) return `Invalid JSON payload received. Unknown name "${unknown.slice(0, 64)}": Cannot find field.`;
     if (listOf(body["contents"]).length === 0) return "* GenerateContentRequest.contents: contents is not specified\n";

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { answerOf } from "./answer.ts";
 import { anthropicCountTokens, anthropicMessages, anthropicModels, anthropicStyle } from "./anthropic.ts";
+import { cohereChat, cohereInputs } from "./cohere.ts";
 import { Attempts, type Faults, readFaults } from "./faults.ts";
 import { geminiList, geminiModels, geminiStyle } from "./gemini.ts";
 import { openaiChat } from "./openai-chat.ts";
@@ -19,6 +20,8 @@ const SURFACES: readonly Surface[] = [
   anthropicMessages,
   anthropicCountTokens,
   geminiModels,
+  cohereChat,
+  cohereInputs,
   openaiEmbeddings,
   geminiList,
   anthropicModels,

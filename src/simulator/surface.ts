@@ -34,7 +34,7 @@ export interface Opened {
 
 /** The provider's way to say no; every text is fixed or names what the request itself named. */
 export interface ErrorStyle {
-  readonly name: "openai" | "anthropic" | "gemini";
+  readonly name: "openai" | "anthropic" | "gemini" | "cohere" | "bedrock";
   /** `undefined`: the credential is right. */
   checkKey(arrival: Arrival, key: string): ErrorReply | undefined;
   notFound(arrival: Arrival): ErrorReply;

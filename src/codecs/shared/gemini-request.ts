@@ -195,7 +195,9 @@ const SCHEMA_RULES: WalkRules = {
 };
 
 /** Members of the root whose strings are names, modes and ids of the API, never text. */
-const PLAIN_MEMBERS: ReadonlySet<string> = new Set(["model", "safetySettings", "toolConfig", "cachedContent", "serviceTier", "store"]);
+const PLAIN_MEMBERS: ReadonlySet<string> = new Set([
+  ...["model", "safetySettings", "toolConfig", "cachedContent", "serviceTier", "store", "taskType"],
+]);
 
 function readTexts(root: JsonObject): readonly TextSpan[] {
   const out: TextSpan[] = [];
@@ -203,7 +205,11 @@ function readTexts(root: JsonObject): readonly TextSpan[] {
     const name = camelOf(key);
     if (PLAIN_MEMBERS.has(name)) continue;
     if (name === "contents") for (const content of itemsOf(value)) walkTexts(content, placeOfRole(content), CONTENT_RULES, out);
-    else if (name === "systemInstruction") walkTexts(value, "system", CONTENT_RULES, out);
+    // Embeddings: one content, or requests that hold one each. A token counter: a request within the request.
+    else if (name === "content") walkTexts(value, placeOfRole(value), CONTENT_RULES, out);
+    else if (name === "requests" || name === "generateContentRequest") {
+      for (const request of itemsOf(value)) if (request.kind === "object") out.push(...readTexts(request));
+    } else if (name === "systemInstruction") walkTexts(value, "system", CONTENT_RULES, out);
     else if (name === "tools") walkTexts(value, "tool_definition", TOOL_RULES, out);
     else if (name === "generationConfig") walkTexts(value, "other", SCHEMA_RULES, out);
     else if (name === "metadata" && value.kind === "object") {

@@ -1,0 +1,64 @@
+import type { AnswerContext, AnswerReader, ParseError, PathFacts, RequestChange } from "../../core/codec.ts";
+import { field, type Json, type JsonEdit, type JsonNode, type JsonObject } from "../../core/json.ts";
+import { err, ok, type Result } from "../../core/result.ts";
+import type { Usage } from "../../core/usage.ts";
+import type { Delta, RequestView } from "../../core/view.ts";
+import { type AnswerMapper, openReader } from "./answer-reader.ts";
+import { AnswerTally } from "./answer-tally.ts";
+import { either } from "./gemini-fields.ts";
+import { geminiErrorBody } from "./gemini-reader.ts";
+import { geminiEdits, readGeminiRequest } from "./gemini-request.ts";
+import { defined, reportedFigures, tokenCount } from "./reported-usage.ts";
+
+/**
+ * Google's token counter: the contents alone, or (Gemini API) a whole request within `generateContentRequest`, which excludes the first.
+ * Source: CountTokensRequest at ai.google.dev/api/tokens and of Vertex AI's `v1` reference, read 2026-11.
+ */
+export function readCountRequest(root: JsonNode, facts: PathFacts): Result<RequestView, ParseError> {
+  const outer = readGeminiRequest(root, facts);
+  const inner = whole(root);
+  if (!outer.ok || inner === undefined) return outer;
+  if (root.kind === "object" && either(root, "contents") !== undefined)
+    return err({ code: "invalid_request", where: "/contents", message: "contents and generateContentRequest exclude each other." });
+  const view = readGeminiRequest(inner, facts);
+  return view.ok ? ok({ ...view.value, contractFields: outer.value.contractFields, texts: outer.value.texts }) : view;
+}
+
+function whole(root: JsonNode): JsonObject | undefined {
+  const inner = root.kind === "object" ? either(root, "generateContentRequest") : undefined;
+  return inner?.kind === "object" ? inner : undefined;
+}
+
+/** There is no output to cap: a cap, and the parameters that only generation takes, change nothing. */
+export function editCountRequest(root: JsonNode, change: RequestChange): readonly JsonEdit[] {
+  if (root.kind !== "object") return [];
+  const { parameters: _generation, outputTokensMax: _cap, ...rest } = change;
+  const inner = whole(root);
+  return [...geminiEdits(root, rest), ...(inner === undefined ? [] : geminiEdits(inner, rest))];
+}
+
+export const openCountAnswer = (context: AnswerContext): AnswerReader =>
+  openReader({ ...context, contentType: "application/json" }, new Count(), geminiErrorBody);
+
+class Count implements AnswerMapper {
+  readonly tally = new AnswerTally();
+  #body: Json | undefined;
+
+  event(): readonly Delta[] {
+    return [];
+  }
+  body(json: Json): readonly Delta[] {
+    this.tally.complete = true;
+    if (!this.tally.readError(json)) this.#body = json;
+    return [];
+  }
+  usage(): Usage | undefined {
+    const total = tokenCount(field(this.#body, "totalTokens"));
+    if (total === undefined || this.#body === undefined) return undefined;
+    const cached = tokenCount(field(this.#body, "cachedContentTokenCount"));
+    return { ...defined({ inputTokens: total, cachedInputTokens: cached }), reported: reportedFigures(this.#body) };
+  }
+  tail(): string {
+    return "";
+  }
+}

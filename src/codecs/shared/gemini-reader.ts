@@ -1,0 +1,67 @@
+import type { AnswerContext, AnswerReader, Frame, TailReason } from "../../core/codec.ts";
+import type { Usage } from "../../core/usage.ts";
+import type { AnswerSummary } from "../../core/view.ts";
+import { openReader } from "./answer-reader.ts";
+import { GeminiAnswer } from "./gemini-answer.ts";
+import { geminiError } from "./gemini-error.ts";
+import { type ArrayPiece, JsonArraySplitter } from "./json-array.ts";
+import { SniffingReader } from "./sniffing-reader.ts";
+
+/** Opens the reader of a GenerateContentResponse in whichever framing: one body, an array over time, or events. */
+export function openGeminiAnswer(context: AnswerContext): AnswerReader {
+  const isArray = context.view.framing === "json-array" && !context.contentType.toLowerCase().includes("text/event-stream");
+  return isArray ? new ArrayReader() : new SniffingReader(context, (sniffed) => openReader(sniffed, new GeminiAnswer(), geminiErrorBody));
+}
+
+/** An error in place of a body that was held back; a body cannot be cut to a length. */
+export function geminiErrorBody(reason: TailReason): string {
+  return reason.kind === "length" ? "" : JSON.stringify(geminiError(reason.denial, reason.requestId));
+}
+
+const encoder = new TextEncoder();
+const NO_BYTES = new Uint8Array(0);
+
+/** Reads the array form of a stream; also the single error object that some errors come as. */
+class ArrayReader implements AnswerReader {
+  readonly #answer = new GeminiAnswer();
+  readonly #splitter = new JsonArraySplitter();
+  /** Bytes that nobody reads were seen: not JSON at all, or behind the end. */
+  #foreign = 0;
+
+  push(chunk: Uint8Array): readonly Frame[] {
+    return this.#splitter.push(chunk).map((piece) => this.#frame(piece));
+  }
+  end(): readonly Frame[] {
+    return this.#splitter.end().map((piece) => this.#frame(piece));
+  }
+  usage(): Usage | undefined {
+    return this.#answer.usage();
+  }
+  summary(): AnswerSummary {
+    const summary = this.#answer.tally.summary();
+    return { ...summary, invalidEvents: summary.invalidEvents + this.#splitter.oversized + this.#foreign };
+  }
+  tail(reason: TailReason): Uint8Array {
+    const prefix = this.#splitter.prefix;
+    if (prefix === undefined) return NO_BYTES;
+    if (reason.kind === "length" && this.#answer.finished && prefix !== "") return encoder.encode("\n]");
+    return encoder.encode(`${prefix}${this.#answer.lastChunk(reason)}\n]`);
+  }
+
+  #frame({ kind, bytes, text }: ArrayPiece): Frame {
+    const { tally } = this.#answer;
+    if (text === undefined) {
+      if (kind === "end") tally.complete = true;
+      else if (kind === "other" && !isBlank(bytes)) this.#foreign = 1;
+      return { bytes, deltas: [] };
+    }
+    const invalid = tally.invalidEvents;
+    const deltas = this.#answer.event(undefined, text);
+    // Only the closing bracket ends an array; a body that is one value is whole as it stands.
+    tally.complete = kind === "single" && tally.invalidEvents === invalid;
+    tally.count(deltas);
+    return { bytes, deltas };
+  }
+}
+
+const isBlank = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09);
