@@ -74,7 +74,9 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
   });
   if (!state.ok) {
     await audit.value.close();
-    return err(`what callers made at providers cannot be kept in ${data}: ${state.error.cause instanceof Error ? state.error.cause.message : "unusable"}`);
+    return err(
+      `what callers made at providers cannot be kept in ${data}: ${state.error.cause instanceof Error ? state.error.cause.message : "unusable"}`,
+    );
   }
   // The environment has the proxy settings.
   const keySets = openKeySets({ clock: systemClock, log, env: process.env });

@@ -7,15 +7,43 @@ import { geminiCountTokens } from "./gemini-count-tokens.ts";
 import { geminiBatchEmbed, geminiEmbed } from "./gemini-embed.ts";
 import { geminiGenerate, geminiStream } from "./gemini-generate.ts";
 import { anthropicModels, geminiModels, openaiModels } from "./models.ts";
+import { openaiAudioSpeech } from "./openai-audio-speech.ts";
+import { openaiAudioTranscriptions } from "./openai-audio-transcriptions.ts";
+import { openaiAudioTranslations } from "./openai-audio-translations.ts";
 import { openaiChat } from "./openai-chat.ts";
+import { openaiCompletions } from "./openai-completions.ts";
 import { openaiEmbeddings } from "./openai-embeddings.ts";
+import { openaiImagesEdits } from "./openai-images-edits.ts";
+import { openaiImagesGenerations } from "./openai-images-generations.ts";
+import { openaiImagesVariations } from "./openai-images-variations.ts";
+import { openaiModerations } from "./openai-moderations.ts";
 import { openaiResponses } from "./openai-responses.ts";
+import { openaiResponsesCancel } from "./openai-responses-cancel.ts";
+import { openaiResponsesCompact } from "./openai-responses-compact.ts";
+import { openaiResponsesDelete } from "./openai-responses-delete.ts";
+import { openaiResponsesGet } from "./openai-responses-get.ts";
+import { openaiResponsesInputItems } from "./openai-responses-input-items.ts";
+import { openaiResponsesInputTokens } from "./openai-responses-input-tokens.ts";
 
 /** Every surface that callers may speak; anything else is `unsupported_surface`. No two match the same request. */
 export const CODECS: readonly Codec[] = [
   openaiChat,
   openaiResponses,
   openaiEmbeddings,
+  openaiCompletions,
+  openaiImagesGenerations,
+  openaiImagesEdits,
+  openaiImagesVariations,
+  openaiAudioSpeech,
+  openaiAudioTranscriptions,
+  openaiAudioTranslations,
+  openaiModerations,
+  openaiResponsesGet,
+  openaiResponsesDelete,
+  openaiResponsesCancel,
+  openaiResponsesInputItems,
+  openaiResponsesInputTokens,
+  openaiResponsesCompact,
   anthropicMessages,
   anthropicCountTokens,
   geminiGenerate,

@@ -6,23 +6,25 @@ import { openReader } from "./shared/answer-reader.ts";
 import { ChatAnswer } from "./shared/chat-answer.ts";
 import { editChatRequest, readChatRequest } from "./shared/chat-request.ts";
 import { openAiErrorBody } from "./shared/openai-error.ts";
+import { openAiPath, withPathModel } from "./shared/openai-paths.ts";
 import { SniffingReader } from "./shared/sniffing-reader.ts";
 
-const PATH = "/v1/chat/completions";
+const TAIL = "/chat/completions";
 
 /** OpenAI's Chat Completions, as OpenAI and the compatible providers speak it. */
 export const openaiChat: Codec = {
   surface: "openai.chat",
   dialect: "openai",
   operation: "chat",
-  title: `POST ${PATH}`,
+  title: `POST /v1${TAIL}`,
   treatment: "inspected",
-  match: ({ method, path }): PathFacts | undefined => (method === "POST" && path === PATH ? {} : undefined),
-  readRequest: (doc: JsonDoc): Result<RequestView, ParseError> => readChatRequest(doc.root),
+  keeps: "completion",
+  match: (target): PathFacts | undefined => openAiPath(target, "POST", TAIL),
+  readRequest: (doc: JsonDoc, facts: PathFacts): Result<RequestView, ParseError> => withPathModel(readChatRequest(doc.root), facts),
   editRequest: (request: ParsedRequest, change: RequestChange): readonly JsonEdit[] =>
     editChatRequest(request.doc.root, request.view, change),
   /** A provider's base path holds its own `/v1`. */
-  upstreamPath: () => "/chat/completions",
+  upstreamPath: () => TAIL,
   openAnswer: (context: AnswerContext): AnswerReader =>
     new SniffingReader(context, (sniffed) => openReader(sniffed, new ChatAnswer(sniffed), openAiErrorBody)),
 };

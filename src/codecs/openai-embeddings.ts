@@ -5,26 +5,27 @@ import type { RequestView, TextSpan } from "../core/view.ts";
 import { ChatAnswer } from "./shared/chat-answer.ts";
 import { EdgeReader } from "./shared/edge-reader.ts";
 import { openAiErrorBody } from "./shared/openai-error.ts";
+import { openAiPath, withPathModel } from "./shared/openai-paths.ts";
 import { topLevelEdits } from "./shared/request-edits.ts";
 import { RequestFields } from "./shared/request-fields.ts";
 import { walkAllTexts } from "./shared/text-walk.ts";
 
-const PATH = "/v1/embeddings";
+const TAIL = "/embeddings";
 
 /** OpenAI's embeddings. Its usage is that of chat without output; its vectors pass unread. */
 export const openaiEmbeddings: Codec = {
   surface: "openai.embeddings",
   dialect: "openai",
   operation: "embed",
-  title: `POST ${PATH}`,
+  title: `POST /v1${TAIL}`,
   treatment: "inspected",
-  match: ({ method, path }): PathFacts | undefined => (method === "POST" && path === PATH ? {} : undefined),
-  readRequest: (doc: JsonDoc): Result<RequestView, ParseError> => readEmbeddings(doc.root),
+  match: (target): PathFacts | undefined => openAiPath(target, "POST", TAIL),
+  readRequest: (doc: JsonDoc, facts: PathFacts): Result<RequestView, ParseError> => withPathModel(readEmbeddings(doc.root), facts),
   editRequest(request: ParsedRequest, change: RequestChange): readonly JsonEdit[] {
     const { root } = request.doc;
     return root.kind === "object" ? topLevelEdits(root, change, { model: "model", outputTokensMax: undefined }) : [];
   },
-  upstreamPath: () => "/embeddings",
+  upstreamPath: () => TAIL,
   openAnswer: (context: AnswerContext): AnswerReader => new EdgeReader(context, new ChatAnswer(context), openAiErrorBody),
 };
 

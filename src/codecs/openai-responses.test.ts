@@ -217,6 +217,7 @@ describe("openai.responses answers", () => {
       finishReasons: ["completed"],
       model: "gpt-test-1",
       responseId: "resp_1",
+      created: ["rs_1", "msg_1", "fc_1", "ct_1", "ws_1"].map((id) => ({ kind: "item", id })),
       toolCalls: ["get_weather", "shout", "web_search"],
       unknownEvents: 0,
       invalidEvents: 0,

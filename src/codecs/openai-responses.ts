@@ -4,28 +4,30 @@ import type { Result } from "../core/result.ts";
 import type { RequestView } from "../core/view.ts";
 import { openReader } from "./shared/answer-reader.ts";
 import { openAiErrorBody } from "./shared/openai-error.ts";
+import { openAiPath } from "./shared/openai-paths.ts";
 import { topLevelEdits } from "./shared/request-edits.ts";
 import { ResponsesAnswer } from "./shared/responses-answer.ts";
 import { readResponsesRequest } from "./shared/responses-request.ts";
 import { SniffingReader } from "./shared/sniffing-reader.ts";
 
-const PATH = "/v1/responses";
+const TAIL = "/responses";
 
 /** OpenAI's Responses API, as OpenAI and compatible providers (xAI, DeepSeek, OpenRouter, Azure) speak it. */
 export const openaiResponses: Codec = {
   surface: "openai.responses",
   dialect: "openai",
   operation: "chat",
-  title: `POST ${PATH}`,
+  title: `POST /v1${TAIL}`,
   treatment: "inspected",
-  match: ({ method, path }): PathFacts | undefined => (method === "POST" && path === PATH ? {} : undefined),
+  keeps: "response",
+  match: (target): PathFacts | undefined => openAiPath(target, "POST", TAIL),
   readRequest: (doc: JsonDoc): Result<RequestView, ParseError> => readResponsesRequest(doc.root),
   /** `reportUsage` changes nothing: the final event of a stream always has the usage. */
   editRequest(request: ParsedRequest, change: RequestChange): readonly JsonEdit[] {
     const { root } = request.doc;
     return root.kind === "object" ? topLevelEdits(root, change, { model: "model", outputTokensMax: "max_output_tokens" }) : [];
   },
-  upstreamPath: () => "/responses",
+  upstreamPath: () => TAIL,
   openAnswer: (context: AnswerContext): AnswerReader =>
     new SniffingReader(context, (found) => openReader(found, new ResponsesAnswer(found), openAiErrorBody)),
 };

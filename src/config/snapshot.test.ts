@@ -115,7 +115,7 @@ test("rules merge: defaults, then use case, then tenant, then app; maps by membe
     tiers: [],
     families: [],
     tools: { allow: ["search_kb"], deny: [] },
-    providerState: "deny",
+    providerState: "own",
   });
   assert.deepEqual(rules.timeouts, { requestMs: 50_000, perTryMs: 9000, idleMs: 50_000 });
   assert.deepEqual(rules.retry, { on: ["rate_limited", "5xx"], attempts: 3 });

@@ -1,6 +1,7 @@
 import type { Denial } from "./denials.ts";
 import type { Json, JsonDoc, JsonEdit } from "./json.ts";
 import type { Result } from "./result.ts";
+import type { StateKind } from "./state.ts";
 import type { Usage } from "./usage.ts";
 import type { AnswerSummary, Delta, Dialect, Framing, Operation, RequestView } from "./view.ts";
 
@@ -141,6 +142,10 @@ export interface Codec {
   readonly body?: "json" | "multipart" | "none";
   /** false: the provider bills nothing for this call by itself; usage is what it says, never estimated, and costs nothing. */
   readonly billed?: false;
+  /** What the answer's id is called where the request has the provider keep it, so that it can be referred to. */
+  readonly keeps?: StateKind;
+  /** The provider no longer has the thing that the path names, once it has answered. */
+  readonly forgets?: StateKind;
   /** Absent on surfaces without a request body. `form` is there where the body is one. */
   readRequest?(doc: JsonDoc, facts: PathFacts, form?: FormBody): Result<RequestView, ParseError>;
   /** Takes a body of kind `multipart` apart. */

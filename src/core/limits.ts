@@ -18,6 +18,14 @@ export const FORM_PARTS_MAX = 256;
 export const FORM_HEADER_BYTES_MAX = 8192;
 /** All text fields of a form together, in bytes; files count as body only. */
 export const FORM_TEXT_BYTES_MAX = MIB;
+/** How long things that callers made at providers are remembered; OpenAI keeps responses 30 days. */
+export const STATE_KEPT_MS = 30 * 24 * 3_600_000;
+/** Things remembered for one tenant. */
+export const STATE_ROWS_MAX = 500_000;
+/** Things that wait to be written. */
+export const STATE_PENDING_MAX = 50_000;
+/** References to kept state in one request. */
+export const STATE_REFS_MAX = 1000;
 /** Largest SSE event (all its lines), in bytes. A larger one passes on unread, and the record says so. */
 export const SSE_EVENT_BYTES_MAX = 16 * MIB;
 /** Longest value of a contract header or field, in characters. */

@@ -75,16 +75,17 @@ export function costNanoUsd(usage: Usage, price: Price): number {
 }
 
 /**
- * Does the usage hold what the price charges for? Tokens where tokens have a price; else images, seconds or characters. A usage
- * that does not must be estimated. Without a price anything measured will do.
+ * Does the usage hold what the price charges for: tokens where tokens cost something, else the images, seconds or characters
+ * that do? A usage that does not must be estimated. Without a price anything measured will do.
  */
 export function isMeasured(usage: Usage, price: Price | undefined): boolean {
-  if (usage.inputTokens !== undefined) return true;
   const counted = { image: usage.images, second: usage.seconds, character: usage.characters };
-  if (price === undefined) return Object.values(counted).some((figure) => figure !== undefined);
-  const priced = (["image", "second", "character"] as const).filter((kind) => price[kind] !== undefined);
-  if (priced.length === 0) return price.call !== undefined && price.input === 0 && price.output === 0;
-  return priced.every((kind) => counted[kind] !== undefined);
+  const hasTokens = usage.inputTokens !== undefined;
+  if (price === undefined) return hasTokens || Object.values(counted).some((figure) => figure !== undefined);
+  const units = (["image", "second", "character"] as const).filter((kind) => price[kind] !== undefined);
+  const tokensCost = price.input > 0 || price.output > 0;
+  if (units.length === 0) return hasTokens || (price.call !== undefined && !tokensCost);
+  return (hasTokens && tokensCost) || units.every((kind) => counted[kind] !== undefined);
 }
 
 /** A reported figure as a count of whole units. */

@@ -5,6 +5,7 @@ import { costNanoUsd, formatUsd, isMeasured } from "../core/money.ts";
 import type { Ending } from "../core/record.ts";
 import type { Usage } from "../core/usage.ts";
 import { evidenceHeaders, renderDenial } from "./reply.ts";
+import { rememberState } from "./state.ts";
 import type { LocalReply, PipelineDeps, Work } from "./work.ts";
 
 /** What Envoy says of the answer besides its headers. */
@@ -34,7 +35,13 @@ export function openAnswer(work: Work, head: HeaderView, origin: AnswerOrigin, d
   }
   const { codec, request } = work;
   if (codec?.openAnswer === undefined || request === undefined) return "hold";
-  work.reader = codec.openAnswer({ view: request.view, usageForced: work.usageForced, status: work.status, contentType: head.get("content-type") ?? "", headers: head });
+  work.reader = codec.openAnswer({
+    view: request.view,
+    usageForced: work.usageForced,
+    status: work.status,
+    contentType: head.get("content-type") ?? "",
+    headers: head,
+  });
   return request.view.streaming && work.status < 400 ? "stream" : "hold";
 }
 
@@ -50,13 +57,20 @@ const PRIVATE_ANSWER_HEADERS: readonly string[] = ["set-cookie", "openai-organiz
 export function feed(work: Work, chunk: Uint8Array, deps: PipelineDeps): readonly Frame[] {
   if (work.reader === undefined) return [];
   const frames = work.reader.push(chunk);
+  if (work.remembered === 0) rememberState(work, deps);
   if (work.firstTokenMs === undefined && frames.some((frame) => frame.deltas.length > 0)) work.firstTokenMs = deps.clock.monotonicMs();
   return frames;
 }
 
 /** A held answer, judged: passed on as it is, or replaced by a reply of ours; and how the exchange ends with it. */
 export type Judgement =
-  | { readonly as: "pass"; readonly ending: Ending; readonly set: readonly [string, string][]; readonly remove: readonly string[]; readonly body: Buffer }
+  | {
+      readonly as: "pass";
+      readonly ending: Ending;
+      readonly set: readonly [string, string][];
+      readonly remove: readonly string[];
+      readonly body: Buffer;
+    }
   | { readonly as: "replace"; readonly ending: Ending; readonly reply: LocalReply };
 
 /** `denial` is set when the wait for the body ended otherwise (a timer, a cap, a fault). */
@@ -68,6 +82,7 @@ export function judgeAnswer(work: Work, body: Buffer, denial: Denial | undefined
   const passed = read(work, body);
   work.firstTokenMs ??= status < 400 ? deps.clock.monotonicMs() : undefined;
   settleUsage(work);
+  rememberState(work, deps);
   const set = evidenceHeaders(work);
   if (status >= 400) {
     const code = upstreamCode(status);
@@ -97,7 +112,8 @@ function read(work: Work, body: Buffer): Buffer {
 
 /** Why Envoy answered itself, as a code of ours. */
 function localDenial(work: Work, status: number): Denial {
-  if (status === 413) return { code: "input_too_large", detail: `The request body is larger than ${work.snapshot.limits.bodyBytesMax} bytes.` };
+  if (status === 413)
+    return { code: "input_too_large", detail: `The request body is larger than ${work.snapshot.limits.bodyBytesMax} bytes.` };
   if (status === 504 || status === 408) {
     const capped = work.latencyCapMs !== undefined && work.latencyCapMs < (work.policy?.timeouts.requestMs ?? 0);
     return capped ? { code: "latency_cap" } : { code: "upstream_timeout" };

@@ -10,6 +10,7 @@ import { formatTraceparent, parseTraceparent } from "../ports/telemetry.ts";
 import { readContract } from "./contract.ts";
 import { answer, refuse } from "./reply.ts";
 import { runStages } from "./run.ts";
+import { storesOf } from "./state.ts";
 import type { LocalReply, PipelineDeps, Work } from "./work.ts";
 
 /** What Envoy is told about a request that may go. */
@@ -30,7 +31,10 @@ export async function decide(
   body: Buffer | undefined,
   deps: PipelineDeps,
 ): Promise<{ readonly forward: Forward } | { readonly reply: LocalReply; readonly answered: boolean }> {
-  const no = (denial: Denial): { readonly reply: LocalReply; readonly answered: boolean } => ({ reply: refuse(work, denial), answered: false });
+  const no = (denial: Denial): { readonly reply: LocalReply; readonly answered: boolean } => ({
+    reply: refuse(work, denial),
+    answered: false,
+  });
   const { codec, principal } = work;
   if (codec === undefined || principal === undefined) return no({ code: "internal" });
   work.requestBytes = body?.length ?? 0;
@@ -39,7 +43,7 @@ export async function decide(
   if (problem !== undefined) return no(problem);
   const unfit = resolvePolicy(work, principal.tenant);
   if (unfit !== undefined) return no(unfit);
-  const denial = await runStages(work, deps.clock.monotonicMs);
+  const denial = await runStages(work, deps.clock.monotonicMs, storesOf(deps));
   if (denial !== undefined) return no(denial);
 
   if (codec.answerList !== undefined) return list(work, codec, no);
@@ -72,7 +76,11 @@ export async function readBody(work: Work, codec: Codec, body: Buffer | undefine
   work.requestDigest = hash("sha256", body, "hex");
   if (codec.readForm !== undefined) return readForm(work, codec, body);
   const parsed: Result<JsonDoc, JsonError> = body.length > YIELD_CHARS ? await parseJsonSliced(body) : parseJson(body);
-  if (!parsed.ok) return { code: "invalid_request", detail: `The body is not acceptable JSON: ${parsed.error.code.replaceAll("_", " ")} at ${parsed.error.at}.` };
+  if (!parsed.ok)
+    return {
+      code: "invalid_request",
+      detail: `The body is not acceptable JSON: ${parsed.error.code.replaceAll("_", " ")} at ${parsed.error.at}.`,
+    };
   const view = codec.readRequest(parsed.value, work.facts);
   if (!view.ok) return { code: view.error.code, detail: view.error.message };
   work.request = { doc: parsed.value, facts: work.facts, view: view.value };
@@ -111,9 +119,14 @@ export function resolvePolicy(work: Work, tenant: string): Denial | undefined {
 }
 
 function list(work: Work, codec: Codec, no: (denial: Denial) => { readonly reply: LocalReply; readonly answered: boolean }) {
-  const models = (work.candidates ?? []).map(({ model }) => ({ id: model.name, ownedBy: model.targets[0]?.provider.name ?? "sluice", createdUnixS: 0 }));
+  const models = (work.candidates ?? []).map(({ model }) => ({
+    id: model.name,
+    ownedBy: model.targets[0]?.provider.name ?? "sluice",
+    createdUnixS: 0,
+  }));
   const value = codec.answerList?.(models, work.facts);
-  if (value === undefined) return no({ code: "model_not_allowed", detail: "No such model for this use case. GET /v1/models lists those it may call." });
+  if (value === undefined)
+    return no({ code: "model_not_allowed", detail: "No such model for this use case. GET /v1/models lists those it may call." });
   return { reply: answer(work, value), answered: true };
 }
 
@@ -122,14 +135,13 @@ function layOut(work: Work, codec: Codec, plan: Plan, target: Target, deps: Pipe
   const inForce = work.policy?.mode === "enforce";
   const model = work.change.model ?? work.request?.view.model ?? target.model;
   const streaming = work.request?.view.streaming === true;
-  const change: RequestChange = inForce ? { ...work.change, dropContractFields: true, ...(streaming ? { reportUsage: true } : {}) } : work.change;
+  const change: RequestChange = inForce
+    ? { ...work.change, dropContractFields: true, ...(streaming ? { reportUsage: true } : {}) }
+    : work.change;
   const body = edited(work, codec, change);
   work.sentBody = body;
   const path = codec.upstreamPath?.(work.facts, model, target.provider) ?? work.target.path;
-  const set: [string, string][] = [
-    [":path", target.provider.basePath + path],
-    ...timeoutHeaders(work, deps),
-  ];
+  const set: [string, string][] = [[":path", target.provider.basePath + path], ...timeoutHeaders(work, deps)];
   if (body !== undefined) set.push(["content-length", String(body.length)]);
   const traced = work.policy?.propagateTrace === true;
   if (traced && work.trace !== undefined) set.push(["traceparent", formatTraceparent(work.trace)]);
@@ -215,4 +227,3 @@ function openEntry(work: Work, target: Target): OpenEntry {
     policy: { name: work.policy?.name ?? "", version: work.snapshot.version, hash: work.snapshot.hash },
   };
 }
-

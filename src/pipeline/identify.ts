@@ -46,6 +46,7 @@ export function begin(head: RequestHead, peer: PeerCertificate | undefined, deps
     servedBy: undefined,
     attempts: undefined,
     localReply: false,
+    remembered: 0,
     reader: undefined,
     answerBytes: 0,
     answerSentBytes: 0,

@@ -2,6 +2,7 @@ import type { ResolvedPolicy } from "../core/snapshot.ts";
 import type { BoundStage } from "../core/stage.ts";
 import { readBody, resolvePolicy } from "./decide.ts";
 import { runStages } from "./run.ts";
+import { storesOf } from "./state.ts";
 import type { PipelineDeps, Work } from "./work.ts";
 
 /** Shadow twins of resolved policies, made once each. */
@@ -37,5 +38,5 @@ export async function observe(work: Work, body: Buffer | undefined, deps: Pipeli
     return;
   }
   work.policy = inShadow(work.policy);
-  await runStages(work, deps.clock.monotonicMs);
+  await runStages(work, deps.clock.monotonicMs, storesOf(deps));
 }

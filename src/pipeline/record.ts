@@ -1,6 +1,7 @@
 import type { Ending, ExchangeRecord } from "../core/record.ts";
 import type { SpanFacts } from "../ports/telemetry.ts";
 import { settleUsage } from "./answer.ts";
+import { rememberState } from "./state.ts";
 import type { PipelineDeps, Work } from "./work.ts";
 
 const round = (ms: number): number => Math.round(ms * 1000) / 1000;
@@ -11,6 +12,7 @@ const round = (ms: number): number => Math.round(ms * 1000) / 1000;
  */
 export function makeRecord(work: Work, ending: Ending, answerDigest: string | undefined, deps: PipelineDeps): ExchangeRecord {
   settleUsage(work);
+  rememberState(work, deps);
   const { policy, snapshot, codec, plan, contract } = work;
   const values = contract?.values ?? {};
   const target = work.forwarded ? plan?.chain[0] : undefined;

@@ -1,7 +1,7 @@
+import type { RequestChange } from "../core/codec.ts";
 import type { Denial } from "../core/denials.ts";
 import { untouchedPlan } from "../core/selection.ts";
-import type { BoundStage, Effect, StageContext, Verdict } from "../core/stage.ts";
-import type { RequestChange } from "../core/codec.ts";
+import type { BoundStage, Effect, StageContext, StageStores, Verdict } from "../core/stage.ts";
 import type { Work } from "./work.ts";
 
 /** Longest that all stages' waits together may take, milliseconds; below Envoy's message timeout, so that we answer first. */
@@ -12,7 +12,7 @@ export const DECIDE_DEADLINE_MS = 5_000;
  * stage is asked like any other, what it says goes into the record, and nothing it says takes effect.
  * Gives the refusal, or undefined; plan and changes are in the work.
  */
-export async function runStages(work: Work, now: () => number): Promise<Denial | undefined> {
+export async function runStages(work: Work, now: () => number, stores: StageStores = {}): Promise<Denial | undefined> {
   const { policy } = work;
   if (policy === undefined) return { code: "internal" };
   const deadline = new AbortController();
@@ -23,7 +23,7 @@ export async function runStages(work: Work, now: () => number): Promise<Denial |
       if (stage.mode === "off") continue;
       let outcome: Verdict | Fault;
       try {
-        const evaluated = stage.evaluate(contextOf(work), deadline.signal);
+        const evaluated = stage.evaluate(contextOf(work, stores), deadline.signal);
         if (evaluated instanceof Promise) {
           timer ??= setTimeout(() => deadline.abort(), DECIDE_DEADLINE_MS);
           const result = await Promise.race([evaluated, aborted(deadline.signal)]);
@@ -52,10 +52,12 @@ interface Fault {
 }
 
 function aborted(signal: AbortSignal): Promise<{ readonly ok: false; readonly error: { readonly code: "timeout" } }> {
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve({ ok: false, error: { code: "timeout" } }), { once: true }));
+  return new Promise((resolve) =>
+    signal.addEventListener("abort", () => resolve({ ok: false, error: { code: "timeout" } }), { once: true }),
+  );
 }
 
-function contextOf(work: Work): StageContext {
+function contextOf(work: Work, stores: StageStores): StageContext {
   const { principal, contract, codec } = work;
   if (principal === undefined || contract === undefined || codec === undefined) throw new Error("stages run before the caller is known");
   return {
@@ -70,6 +72,7 @@ function contextOf(work: Work): StageContext {
     candidates: work.candidates,
     plan: work.plan,
     change: work.change,
+    stores,
   };
 }
 
@@ -78,7 +81,14 @@ function judge(work: Work, stage: BoundStage, outcome: Verdict | Fault, us: numb
   const enforced = stage.mode === "enforce";
   if (outcome.kind === "fault") {
     const denial: Denial = { code: outcome.why === "exception" ? "internal" : "store_unavailable" };
-    work.entries.push({ stage: stage.name, mode: stage.mode, verdict: "fault", code: denial.code, reason: `${outcome.why}; ${stage.onFault}`, us });
+    work.entries.push({
+      stage: stage.name,
+      mode: stage.mode,
+      verdict: "fault",
+      code: denial.code,
+      reason: `${outcome.why}; ${stage.onFault}`,
+      us,
+    });
     return enforced && stage.onFault === "closed" ? denial : undefined;
   }
   if (outcome.kind === "allow") {
@@ -123,7 +133,9 @@ function merge(before: RequestChange, after: RequestChange): RequestChange {
   return {
     ...before,
     ...after,
-    ...(before.parameters === undefined && after.parameters === undefined ? {} : { parameters: { ...before.parameters, ...after.parameters } }),
+    ...(before.parameters === undefined && after.parameters === undefined
+      ? {}
+      : { parameters: { ...before.parameters, ...after.parameters } }),
     ...(caps.length === 0 ? {} : { outputTokensMax: Math.min(...caps) }),
   };
 }

@@ -17,6 +17,7 @@ import type { PolicySnapshot, ResolvedPolicy } from "../core/snapshot.ts";
 import type { Usage } from "../core/usage.ts";
 import type { AuditPort } from "../ports/audit.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { StatePort } from "../ports/state.ts";
 import type { TelemetryPort, TraceContext } from "../ports/telemetry.ts";
 
 /** Request headers with the names that came, for the outbound allow-list. */
@@ -33,6 +34,8 @@ export interface PipelineDeps {
   readonly findCodec: (target: RequestTarget, head: HeaderView) => { readonly codec: Codec; readonly facts: PathFacts } | undefined;
   readonly dialects: Readonly<Record<Codec["dialect"], DialectSpec>>;
   readonly newId: () => string;
+  /** What callers made at providers; absent: nothing is remembered, and references are refused. */
+  readonly state?: StatePort | undefined;
   /** Public keys of token issuers. */
   readonly keySets: KeySets;
   /** Absent: no spans are made. */
@@ -97,6 +100,8 @@ export interface Work {
   servedBy: string | undefined;
   attempts: number | undefined;
   localReply: boolean;
+  /** Things that this answer made at the provider and that are remembered already. */
+  remembered: number;
   reader: AnswerReader | undefined;
   answerBytes: number;
   answerSentBytes: number;

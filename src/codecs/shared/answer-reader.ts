@@ -13,6 +13,8 @@ export interface AnswerMapper {
   /** The bytes that the caller gets in place of the event that `event` has just read; absent: the event's own. */
   rewrite?(event: SseEvent): Uint8Array;
   body(json: Json): readonly Delta[];
+  /** What of a body's text is parsed; absent: all of it. For bodies that are mostly media. */
+  prepare?(text: string): string;
   usage(): Usage | undefined;
   /** SSE text that ends the stream; "" when it has ended already. */
   tail(reason: TailReason): string;
@@ -96,7 +98,8 @@ class BodyReader implements AnswerReader {
     const chunks = this.#release();
     if (chunks.length === 0) return [];
     const bytes = chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
-    const json = parseJsonValue(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8"));
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
+    const json = parseJsonValue(this.#mapper.prepare?.(text) ?? text);
     if (json === undefined) {
       this.#mapper.tally.invalidEvents++;
       return [{ bytes, deltas: NO_DELTAS }];

@@ -1,8 +1,11 @@
 import { field, type Json } from "../../core/json.ts";
+import type { CreatedState, StateKind } from "../../core/state.ts";
 import type { AnswerSummary, Delta } from "../../core/view.ts";
 
 /** Most names and reasons kept of one answer; a record needs no more. */
 const NAMES_MAX = 1000;
+/** Most stored things kept of one answer; real ones make tens. */
+const CREATED_MAX = 256;
 /** Longest name, id or reason kept, in characters. */
 const NAME_CHARS_MAX = 256;
 
@@ -16,6 +19,7 @@ export class AnswerTally {
   #responseId: string | undefined;
   readonly #finishReasons: string[] = [];
   readonly #toolCalls: string[] = [];
+  readonly #created = new Map<string, CreatedState>();
   #outputChars = 0;
 
   /** The first error stays; only its type or code, never its message. */
@@ -33,6 +37,11 @@ export class AnswerTally {
   calledTool(name: Json | undefined): void {
     const value = text(name);
     if (value !== undefined && this.#toolCalls.length < NAMES_MAX) this.#toolCalls.push(value);
+  }
+  /** Notes what the answer made at the provider; at most `CREATED_MAX` things. */
+  made(kind: StateKind, id: Json | undefined): void {
+    const value = text(id);
+    if (value !== undefined && this.#created.size < CREATED_MAX) this.#created.set(`${kind} ${value}`, { kind, id: value });
   }
   count(deltas: readonly Delta[]): void {
     for (const delta of deltas) this.#outputChars += delta.text.length;
@@ -52,6 +61,7 @@ export class AnswerTally {
       finishReasons: [...this.#finishReasons],
       model: this.#model,
       responseId: this.#responseId,
+      ...(this.#created.size === 0 ? {} : { created: [...this.#created.values()] }),
       toolCalls: [...this.#toolCalls],
       unknownEvents: this.unknownEvents,
       invalidEvents: this.invalidEvents,

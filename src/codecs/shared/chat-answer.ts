@@ -24,6 +24,7 @@ const INDEX_MAX = 4096;
 export class ChatAnswer implements AnswerMapper {
   readonly tally = new AnswerTally();
   readonly #context: AnswerContext;
+  readonly #kind: "chat" | "text";
   #usage: { readonly [key: string]: Json } | undefined;
   /** `[DONE]` was seen: nothing can follow. */
   #done = false;
@@ -38,8 +39,10 @@ export class ChatAnswer implements AnswerMapper {
   /** What `rewrite` does to the event just read. */
   #undo: "drop" | "cut" | undefined;
 
-  constructor(context: AnswerContext) {
+  /** `text`: completions before chat, whose choices hold a text. */
+  constructor(context: AnswerContext, kind: "chat" | "text" = "chat") {
     this.#context = context;
+    this.#kind = kind;
     this.#unfinished = context.view.choices;
   }
 
@@ -90,7 +93,8 @@ export class ChatAnswer implements AnswerMapper {
     if (this.#choices.size === 0) for (let index = 0; index < this.#context.view.choices; index++) this.#choices.set(index, false);
     let out = "";
     for (const [index, finished] of this.#choices) {
-      if (!finished) out += this.#chunk({ choices: [{ index, delta: {}, logprobs: null, finish_reason: "length" }] });
+      const piece = this.#kind === "chat" ? { delta: {} } : { text: "" };
+      if (!finished) out += this.#chunk({ choices: [{ index, ...piece, logprobs: null, finish_reason: "length" }] });
     }
     // Without a forced report, usage that is known is usage that the caller would have got.
     if (!this.#context.usageForced && this.#usage !== undefined && isRewritable(this.#usage)) {
@@ -101,7 +105,9 @@ export class ChatAnswer implements AnswerMapper {
 
   #chunk(members: { readonly [key: string]: Json }): string {
     const model = this.#model ?? this.#context.view.model ?? "";
-    const head = { id: this.#id ?? "chatcmpl-cut", object: "chat.completion.chunk", created: this.#created, model };
+    const names =
+      this.#kind === "chat" ? { id: "chatcmpl-cut", object: "chat.completion.chunk" } : { id: "cmpl-cut", object: "text_completion" };
+    const head = { ...names, id: this.#id ?? names.id, created: this.#created, model };
     return `data: ${JSON.stringify({ ...head, ...members })}\n\n`;
   }
 
@@ -149,7 +155,10 @@ export class ChatAnswer implements AnswerMapper {
     const finished = this.#choices.get(choice);
     if (finished === undefined && this.#choices.size < INDEX_MAX) this.#choices.set(choice, false);
     const message = field(json, "delta") ?? field(json, "message");
-    if (message !== undefined && message !== null) {
+    if (this.#kind === "text") push(out, choice, 0, "content", textField(json, "text"));
+    else if (message !== undefined && message !== null) {
+      // A spoken answer is kept under its id, for the next turn.
+      this.tally.made("item", field(field(message, "audio"), "id"));
       readContent(message, choice, out);
       this.#readCalls(message, choice, out);
     }

@@ -165,7 +165,8 @@ export function editChatRequest(root: JsonNode, view: RequestView, change: Reque
   return edits;
 }
 
-function usageEdits(root: JsonObject): JsonEdit[] {
+/** Asks for the usage report of a stream, in `stream_options`. */
+export function usageEdits(root: JsonObject): JsonEdit[] {
   const options = member(root, "stream_options");
   const wanted = '{"include_usage":true}';
   if (options === undefined) return [{ kind: "insert", object: root, key: "stream_options", text: wanted }];

@@ -26,6 +26,8 @@ const NO_DELTAS: readonly Delta[] = [];
 export class ResponsesAnswer implements AnswerMapper {
   readonly tally = new AnswerTally();
   readonly #context: AnswerContext;
+  /** The provider keeps this response, so its items can be referred to. */
+  readonly #kept: boolean;
   readonly #items = new Map<number, OutputItem>();
   #response: Json | undefined;
   #usage: Usage | undefined;
@@ -34,6 +36,7 @@ export class ResponsesAnswer implements AnswerMapper {
 
   constructor(context: AnswerContext) {
     this.#context = context;
+    this.#kept = context.view.providerState.some(({ kind }) => kind === "store" || kind === "background");
   }
 
   usage(): Usage | undefined {
@@ -172,6 +175,8 @@ export class ResponsesAnswer implements AnswerMapper {
       item.named = true;
       this.tally.calledTool(name);
     }
+    if (this.#kept) this.tally.made("item", field(json, "id"));
+    this.tally.made("container", field(json, "container_id"));
     for (const { slot, channel, text } of itemTexts(json)) this.#takeWhole(item, block, slot, channel, text, out);
     if (isRewritable(json)) item.json = json;
     else this.tally.invalidEvents++;

@@ -25,9 +25,16 @@ export function readResponsesRequest(root: JsonNode): Result<RequestView, ParseE
     tools: readTools(fields, items),
     providerState: readProviderState(fields, items),
     contractFields: fields.contractFields(),
+    ...expectedInBackground(fields),
     texts: () => readTexts(root),
   };
   return fields.problem === undefined ? ok(view) : err(fields.problem);
+}
+
+/** The answer to a background call is only its receipt, so its cap stands for the output that is made later. */
+function expectedInBackground(fields: RequestFields): { readonly expected?: { readonly outputTokens: number } } {
+  const cap = fields.boolean("background") === true ? fields.count("max_output_tokens") : undefined;
+  return cap === undefined ? {} : { expected: { outputTokens: cap } };
 }
 
 // ---- tools ----
@@ -120,8 +127,8 @@ function readProviderState(fields: RequestFields, items: readonly JsonObject[]):
   if (previous !== undefined) refs.push({ kind: "previous_response", node: previous });
   addNamed(fields, "conversation", "conversation", refs);
   addNamed(fields, "prompt", "prompt", refs);
-  // OpenAI stores answers unless told not to; only a caller that asks for it says something here.
-  if (fields.boolean("store") === true) refs.push({ kind: "store", node: undefined });
+  // OpenAI keeps answers unless told not to.
+  if (fields.boolean("store") !== false) refs.push({ kind: "store", node: undefined });
   if (fields.boolean("background") === true) refs.push({ kind: "background", node: undefined });
   for (const item of items) {
     const type = stringMember(item, "type")?.value;

@@ -16,9 +16,9 @@ const patterns = z.array(pattern).max(1000);
 export const accessSection = z
   .strictObject({
     operations: z
-      .array(z.enum(["chat", "embed", "list"]))
+      .array(z.enum(["chat", "embed", "image", "audio", "list"]))
       .default(() => ["chat" as const, "embed" as const, "list" as const])
-      .describe("Kinds of work that may be asked for."),
+      .describe("Kinds of work that may be asked for; image and audio must be named."),
     models: patterns.default(() => []).describe('Models of the policy that may be asked for by name; `gpt-4o*` and "*" are understood.'),
     tiers: z
       .array(z.enum(["high", "standard", "cheap"]))
@@ -43,10 +43,10 @@ export const accessSection = z
         "Largest input, tokens, measured by a bound that is cheap and never too low: the UTF-8 bytes of all texts (no tokenizer makes more tokens than bytes). English has about four bytes a token, so set it four times as high as the tokens you mean.",
       ),
     providerState: z
-      .enum(["deny", "allow"])
-      .default("deny")
+      .enum(["own", "deny", "allow"])
+      .default("own")
       .describe(
-        "References to state kept at the provider (previous response, conversation, file, vector store, cached content). Such ids are not bound to a tenant: allow only where one tenant owns the provider account.",
+        "State kept at the provider (previous responses, conversations, files, vector stores, containers, cached content). own: answers may be kept, and references are allowed to what the same tenant and app made through this gateway. deny: neither (the Responses API keeps answers unless a call says store: false). allow: any reference; only where one tenant owns the provider account.",
       ),
   })
   .describe("Who may use what: operations, models, tiers, families, tools, sizes.");

@@ -2,6 +2,9 @@ import { test } from "node:test";
 import { context, decideWith, model, provider, target, view } from "../../../test/support/context.ts";
 import { assertSubset } from "../../../test/support/subset.ts";
 import { parseJson } from "../../core/json.ts";
+import { ok } from "../../core/result.ts";
+import type { CreatedState, StateOwner, StatePlace } from "../../core/state.ts";
+import type { ProviderStateRef } from "../../core/view.ts";
 import { accessStage } from "./stage.ts";
 
 const openai = provider("openai", "openai");
@@ -80,10 +83,22 @@ const table = [
     denied("input_too_large", "120.*100"),
   ],
   [
-    "state at the provider",
-    all,
+    "state at the provider where the policy denies it",
+    { ...all, providerState: "deny" },
     context({ models, view: view({ providerState: [{ kind: "file", node: undefined }] }) }),
     denied("forbidden", "file"),
+  ],
+  [
+    "an answer that the provider would keep, where the policy denies it",
+    { ...all, providerState: "deny" },
+    context({ models, view: view({ providerState: [{ kind: "store", node: undefined }] }) }),
+    denied("forbidden", "store: false"),
+  ],
+  [
+    "an answer that the provider keeps is the caller's own",
+    all,
+    context({ models, view: view({ providerState: [{ kind: "store", node: undefined }] }) }),
+    only("gpt"),
   ],
   [
     "state at the provider where the policy allows it",
@@ -97,4 +112,83 @@ for (const [name, section, of, expected] of table) test(name, () => assertSubset
 test("a list shows what may be used, and nothing else", () => {
   const of = context({ models, view: undefined, surface: { name: "openai.models", dialect: "openai", operation: "list" } });
   assertSubset(decideWith(accessStage, { models: ["other"] }, of), only("other"));
+});
+
+const azure = provider("azure", "openai");
+const both = model("both", [target(openai, "both"), target(azure, "both")]);
+const homes: Readonly<Record<string, StatePlace>> = {
+  resp_1: { provider: "azure", model: "both", providerModel: "both" },
+  cntr_1: { provider: "azure", model: "both", providerModel: "both" },
+  file_1: { provider: "openai", model: "both", providerModel: "both" },
+  resp_gone: { provider: "gone", model: "both", providerModel: "both" },
+  resp_old: { provider: "azure", model: "retired", providerModel: "retired-1" },
+};
+const stores = {
+  state: {
+    find: async (owner: StateOwner, things: readonly CreatedState[]) =>
+      ok(things.map(({ id }) => (owner.tenant === "acme" && owner.app === "bot" ? homes[id] : undefined))),
+  },
+};
+const catalog = {
+  providers: new Map([
+    ["openai", openai],
+    ["azure", azure],
+  ]),
+  models: new Map([["both", both]]),
+  tiers: new Map(),
+};
+const refs = (...references: ProviderStateRef[]) => ({
+  ...context({ view: view({ model: "both", providerState: references }) }),
+  catalog,
+  stores,
+});
+const to = (kind: ProviderStateRef["kind"], id: string): ProviderStateRef => ({ kind, node: undefined, id });
+const subject = (id: string) => {
+  const of = refs({ kind: "previous_response", node: undefined, id, subject: true });
+  return of.request === undefined ? of : { ...of, request: { ...of.request, view: { ...of.request.view, model: undefined } } };
+};
+const at = (name: string, as: string, by: string) => ({
+  ok: true,
+  value: {
+    kind: "allow",
+    effects: [{ kind: "candidates", candidates: [{ model: { name, targets: [{ model: as, provider: { name: by } }] } }] }],
+  },
+});
+const no = (code: string, detail: string) => ({ ok: true, value: denied(code, detail) });
+const stateTable = [
+  ["a reference to the app's own goes where it is kept", {}, refs(to("previous_response", "resp_1")), at("both", "both", "azure")],
+  ["two things at one provider", {}, refs(to("previous_response", "resp_1"), to("container", "cntr_1")), at("both", "both", "azure")],
+  ["things at two providers", {}, refs(to("previous_response", "resp_1"), to("file", "file_1")), no("forbidden", "different providers")],
+  ["what nobody made", {}, refs(to("previous_response", "resp_x")), no("forbidden", "previous response. that this app did not make")],
+  [
+    "what another app made, in the same words",
+    {},
+    { ...refs(to("previous_response", "resp_1")), principal: { ...context().principal, app: "other" } },
+    no("forbidden", "previous response. that this app did not make"),
+  ],
+  ["one of several is not the app's", {}, refs(to("container", "cntr_1"), to("file", "file_x")), no("forbidden", "file")],
+  ["a provider that no longer serves the model", {}, refs(to("previous_response", "resp_gone")), no("no_target", "kept")],
+  ["a call about one thing goes to it", {}, subject("resp_1"), at("both", "both", "azure")],
+  ["a call about a thing whose model is gone", {}, subject("resp_old"), at("retired", "retired-1", "azure")],
+  ["a call about a thing whose provider is gone", {}, subject("resp_gone"), no("no_target", "no longer")],
+  ["a call about another's thing", {}, subject("resp_x"), no("forbidden", "did not make")],
+  ["unknown, where any reference is allowed", { providerState: "allow" }, refs(to("file", "file_x")), { ok: true, value: only("both") }],
+  [
+    "known, where any reference is allowed",
+    { providerState: "allow" },
+    refs(to("previous_response", "resp_1")),
+    at("both", "both", "azure"),
+  ],
+] as const;
+for (const [name, section, of, expected] of stateTable)
+  test(`state: ${name}`, async () => assertSubset(await decideWith(accessStage, { models: ["*"], ...section }, of), expected));
+
+test("state: without a store references are the stage's fault, and requests without any never ask", async () => {
+  const of = { ...refs(to("file", "file_1")), stores: {} };
+  assertSubset(await decideWith(accessStage, all, of), { ok: false, error: { code: "unavailable" } });
+  assertSubset(decideWith(accessStage, all, refs()), { kind: "allow" });
+});
+test("state: too many references", () => {
+  const of = refs(...Array.from({ length: 1001 }, (_, index) => to("item", `i_${index}`)));
+  assertSubset(decideWith(accessStage, all, of), denied("forbidden", "more than 1000"));
 });

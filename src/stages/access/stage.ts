@@ -2,22 +2,40 @@ import { allowsName, matchesAny } from "../../core/patterns.ts";
 import type { ModelChoice } from "../../core/policy.ts";
 import { asked, candidatesFor } from "../../core/selection.ts";
 import { defineStage, type StageContext, type Verdict } from "../../core/stage.ts";
+import type { StatePlace } from "../../core/state.ts";
 import type { RequestView } from "../../core/view.ts";
 import { type AccessSection, accessSection } from "./section.ts";
+import { atHome, gatherState, type StateFacts, stateProblem, subjectChoice } from "./state.ts";
 
 /** Allow-lists: operation, model, tier, family, tools, input size, state kept at the provider. */
-function decide(context: StageContext, section: AccessSection): Verdict {
+function decide(context: StageContext, section: AccessSection, facts: StateFacts | undefined): Verdict {
   const { operation } = context.surface;
   if (!section.operations.some((allowed) => allowed === operation) && operation !== "other")
     return { kind: "deny", code: "forbidden", detail: `The operation ${operation} is not allowed for this use case.` };
   if (context.request === undefined) {
-    const listed = [...context.catalog.models.values()].map((model): ModelChoice => ({ model, parameters: {}, tier: undefined }));
-    return { kind: "allow", effects: [{ kind: "candidates", candidates: listed.filter((choice) => mayUse(choice, section)) }] };
+    return { kind: "allow", effects: [{ kind: "candidates", candidates: allChoices(context, section) }] };
   }
   const { view } = context.request;
-  return (
-    sizeProblem(context, section, view) ?? toolProblem(section, view) ?? stateProblem(section, view) ?? modelVerdict(context, section, view)
-  );
+  const problem = sizeProblem(context, section, view) ?? toolProblem(section, view) ?? stateProblem(section, view, facts);
+  if (problem !== undefined) return problem;
+  const home = facts?.places.find((place) => place !== undefined);
+  if (view.providerState.some(({ subject }) => subject === true)) return subjectVerdict(context, section, home);
+  const verdict = modelVerdict(context, section, view);
+  return home === undefined ? verdict : atHome(verdict, home);
+}
+
+/** A call about one kept thing goes where it is kept; where nobody remembers (`allow`), to what the caller may use. */
+function subjectVerdict(context: StageContext, section: AccessSection, home: StatePlace | undefined): Verdict {
+  if (home === undefined) return { kind: "allow", effects: [{ kind: "candidates", candidates: allChoices(context, section) }] };
+  const choice = subjectChoice(context.catalog, home);
+  if (choice === undefined)
+    return { kind: "deny", code: "no_target", detail: "The provider that keeps this is no longer part of the policy." };
+  return { kind: "allow", effects: [{ kind: "candidates", candidates: [choice] }] };
+}
+
+function allChoices(context: StageContext, section: AccessSection): readonly ModelChoice[] {
+  const all = [...context.catalog.models.values()].map((model): ModelChoice => ({ model, parameters: {}, tier: undefined }));
+  return all.filter((choice) => mayUse(choice, section));
 }
 
 function mayUse({ model }: ModelChoice, section: AccessSection): boolean {
@@ -75,14 +93,4 @@ function toolProblem(section: AccessSection, view: RequestView): Verdict | undef
   return undefined;
 }
 
-function stateProblem(section: AccessSection, view: RequestView): Verdict | undefined {
-  const [reference] = view.providerState;
-  if (section.providerState === "allow" || reference === undefined) return undefined;
-  return {
-    kind: "deny",
-    code: "forbidden",
-    detail: `The request refers to state kept at the provider (${reference.kind.replaceAll("_", " ")}), which is not allowed. Send the content itself.`,
-  };
-}
-
-export const accessStage = defineStage({ name: "access", section: accessSection, decide });
+export const accessStage = defineStage({ name: "access", section: accessSection, gather: gatherState, decide });

@@ -1,0 +1,44 @@
+import type { AnswerContext, AnswerReader, Codec, ParsedRequest, ParseError, PathFacts, RequestChange } from "../core/codec.ts";
+import { field, type JsonDoc, type JsonEdit } from "../core/json.ts";
+import { ok, type Result } from "../core/result.ts";
+import type { RequestView } from "../core/view.ts";
+import { openReader } from "./shared/answer-reader.ts";
+import { openAiErrorBody } from "./shared/openai-error.ts";
+import { openAiPath } from "./shared/openai-paths.ts";
+import { PlainAnswer } from "./shared/plain-answer.ts";
+import { reportedFigures, tokenCount } from "./shared/reported-usage.ts";
+import { topLevelEdits } from "./shared/request-edits.ts";
+import { readResponsesRequest } from "./shared/responses-request.ts";
+
+const TAIL = "/responses/input_tokens";
+
+/** The token counter of the Responses API. It takes a whole request, so the same is inspected; its answer is a number, free of charge. */
+export const openaiResponsesInputTokens: Codec = {
+  surface: "openai.responses.input_tokens",
+  dialect: "openai",
+  operation: "other",
+  title: `POST /v1${TAIL}`,
+  treatment: "inspected",
+  billed: false,
+  match: (target): PathFacts | undefined => openAiPath(target, "POST", TAIL),
+  readRequest(doc: JsonDoc): Result<RequestView, ParseError> {
+    const view = readResponsesRequest(doc.root);
+    // Counting keeps nothing.
+    return view.ok ? ok({ ...view.value, providerState: view.value.providerState.filter(({ kind }) => kind !== "store") }) : view;
+  },
+  /** There is no output: a cap, and the parameters that only generation takes, change nothing. */
+  editRequest({ doc: { root } }: ParsedRequest, change: RequestChange): readonly JsonEdit[] {
+    const { parameters: _generation, ...rest } = change;
+    return root.kind === "object" ? topLevelEdits(root, rest, { model: "model", outputTokensMax: undefined }) : [];
+  },
+  upstreamPath: () => TAIL,
+  openAnswer: (context: AnswerContext): AnswerReader =>
+    openReader(
+      { ...context, contentType: "application/json" },
+      new PlainAnswer((body) => {
+        const inputTokens = tokenCount(field(body, "input_tokens"));
+        return inputTokens === undefined ? undefined : { inputTokens, reported: reportedFigures({ input_tokens: inputTokens }) };
+      }),
+      openAiErrorBody,
+    ),
+};

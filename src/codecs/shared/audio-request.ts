@@ -1,0 +1,52 @@
+import type { FormBody, ParseError } from "../../core/codec.ts";
+import type { JsonDoc } from "../../core/json.ts";
+import { err, ok, type Result } from "../../core/result.ts";
+import type { RequestView, TextPlace } from "../../core/view.ts";
+import { FormFields, formTexts } from "./form-request.ts";
+
+/** Bytes of a second of speech at 64 kbit/s; recordings that people send are rarely smaller, so the guess is rarely too low. */
+const BYTES_PER_SECOND = 8000;
+/** Audio tokens of a second, as the transcription models count (10), and text tokens that a second of speech can give. */
+const INPUT_TOKENS_PER_SECOND = 10;
+const OUTPUT_TOKENS_PER_SECOND = 6;
+
+const PLACES: ReadonlyMap<string, TextPlace> = new Map<string, TextPlace>([["prompt", "user"]]);
+/** Names and modes of the API. */
+const PLAIN_KEYS: ReadonlySet<string> = new Set([
+  ...["model", "response_format", "stream", "temperature", "language", "languages[]", "include[]", "timestamp_granularities[]", "user"],
+  ...["chunking_strategy", "chunking_strategy[type]"],
+]);
+
+/** The form of a transcription or translation. Source: `TranscriptionCreateParams` of the `openai` package 7.57. */
+export function readAudioForm(
+  doc: JsonDoc,
+  form: FormBody | undefined,
+  { streams }: { readonly streams: boolean },
+): Result<RequestView, ParseError> {
+  const fields = new FormFields(doc, form, ["model", "prompt", "stream", "response_format"]);
+  const prompt = fields.string("prompt");
+  fields.string("response_format");
+  const streaming = fields.boolean("stream") && streams;
+  let bytes = 0;
+  for (const sizes of form?.files.values() ?? []) for (const size of sizes) bytes += size;
+  const seconds = Math.ceil(bytes / BYTES_PER_SECOND);
+  const audioInputTokens = seconds * INPUT_TOKENS_PER_SECOND;
+  const view: RequestView = {
+    model: fields.string("model")?.value,
+    streaming,
+    framing: streaming ? "sse" : "json",
+    outputTokensMax: undefined,
+    choices: 1,
+    tools: [],
+    providerState: [],
+    contractFields: fields.contractFields(),
+    expected: {
+      seconds,
+      inputTokens: audioInputTokens + (prompt?.value.length ?? 0),
+      audioInputTokens,
+      outputTokens: seconds * OUTPUT_TOKENS_PER_SECOND,
+    },
+    texts: () => formTexts(fields.root, PLACES, PLAIN_KEYS),
+  };
+  return fields.problem === undefined ? ok(view) : err(fields.problem);
+}

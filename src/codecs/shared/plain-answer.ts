@@ -1,0 +1,34 @@
+import type { TailReason } from "../../core/codec.ts";
+import { field, type Json } from "../../core/json.ts";
+import type { Usage } from "../../core/usage.ts";
+import type { Delta } from "../../core/view.ts";
+import type { AnswerMapper } from "./answer-reader.ts";
+import { AnswerTally } from "./answer-tally.ts";
+
+/** A JSON body that has no text of a model: model and id are read, an error, and usage where `usageOf` finds one. */
+export class PlainAnswer implements AnswerMapper {
+  readonly tally = new AnswerTally();
+  readonly #usageOf: (body: Json) => Usage | undefined;
+  #usage: Usage | undefined;
+
+  constructor(usageOf: (body: Json) => Usage | undefined = () => undefined) {
+    this.#usageOf = usageOf;
+  }
+
+  event(): readonly Delta[] {
+    return [];
+  }
+  body(json: Json): readonly Delta[] {
+    this.tally.complete = true;
+    if (this.tally.readError(json)) return [];
+    this.tally.answeredBy(field(json, "model"), field(json, "id"));
+    this.#usage = this.#usageOf(json);
+    return [];
+  }
+  usage(): Usage | undefined {
+    return this.#usage;
+  }
+  tail(_reason: TailReason): string {
+    return "";
+  }
+}

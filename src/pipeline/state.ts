@@ -1,0 +1,34 @@
+import type { StageStores } from "../core/stage.ts";
+import type { CreatedState } from "../core/state.ts";
+import type { PipelineDeps, Work } from "./work.ts";
+
+/** What stages may ask. */
+export function storesOf(deps: PipelineDeps): StageStores {
+  return deps.state === undefined ? {} : { state: deps.state };
+}
+
+/**
+ * Remembers what the answer so far made at the provider, as its caller's own. Called before the caller can have the id: at the
+ * first piece of a stream that tells it, before a held answer is released, and at the end.
+ */
+export function rememberState(work: Work, deps: PipelineDeps): void {
+  const { codec, principal, plan, request, reader } = work;
+  const target = plan?.chain[0];
+  if (deps.state === undefined || codec === undefined || principal === undefined || !work.forwarded) return;
+  if (work.localReply || work.status === undefined || work.status >= 400) return;
+  const { tenant, app } = principal;
+  if (codec.forgets !== undefined && work.facts.id !== undefined)
+    deps.state.forget({ tenant, app }, { kind: codec.forgets, id: work.facts.id });
+  if (codec.keeps === undefined || plan === undefined || target === undefined || request === undefined || reader === undefined) return;
+  const summary = reader.summary();
+  const made: CreatedState[] = [];
+  const kept = request.view.providerState.some(({ kind }) => kind === "store" || kind === "background");
+  if (kept && summary.responseId !== undefined) made.push({ kind: codec.keeps, id: summary.responseId });
+  made.push(...(summary.created ?? []));
+  if (made.length <= work.remembered) return;
+  // An id that the caller brought along is not made by this answer.
+  const brought = new Set(request.view.providerState.map(({ node, id }) => id ?? node?.value));
+  const place = { tenant, app, provider: target.provider.name, model: plan.choice.model.name, providerModel: target.model };
+  deps.state.remember(made.filter(({ id }) => !brought.has(id)).map((thing) => ({ ...thing, ...place })));
+  work.remembered = made.length;
+}
