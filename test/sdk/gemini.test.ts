@@ -99,6 +99,13 @@ describe("generateContent", () => {
     );
     assert.deepEqual(JSON.parse(result.text ?? ""), WEATHER_ARGUMENTS);
   });
+  test("tokens are counted, and cost nothing", async () => {
+    const { result, records } = await observe(gateway, { exchanges: 1, sent: 1 }, () =>
+      google.models.countTokens({ model, contents: "Hello there" }),
+    );
+    assert.equal(result.totalTokens, 3);
+    assert.deepEqual([records[0]?.usage?.inputTokens, records[0]?.cost?.nanoUsd ?? 0], [3, 0]);
+  });
   test("models: those that this caller may use", async () => {
     const { result } = await observe(gateway, { exchanges: 1, sent: 0 }, async () => drained(await google.models.list()));
     assert.ok(result.some(({ name }) => name === `models/${model}`));
@@ -124,8 +131,7 @@ describe("refusals raise the SDK's own error", () => {
     ["forbidden", 403, "PERMISSION_DENIED", () => ask(google, { config: { cachedContent: "cachedContents/1" } })],
     ["residency_violation", 403, "PERMISSION_DENIED", () => ask(as("globex/bot"))],
     ["contract_violation", 400, "INVALID_ARGUMENT", () => ask(as("acme/bot", { "x-ai-contract": "99" }))],
-    ["unsupported_surface", 404, "NOT_FOUND", () => google.models.countTokens({ model, contents: "hi" })],
-    ["unsupported_surface", 404, "NOT_FOUND", () => google.models.embedContent({ model, contents: "hi" })],
+    ["unsupported_surface", 404, "NOT_FOUND", () => google.tunings.get({ name: "tunedModels/mine" })],
     ["input_too_large", 413, "INVALID_ARGUMENT", () => ask(as("acme/small"), { contents: "x".repeat(300) })],
     ["no_target", 503, "UNAVAILABLE", () => ask(as("acme/bot", { "x-ai-region": "eu" }))],
   ];

@@ -229,7 +229,7 @@ describe("refusals raise the SDK's own errors, and are not tried again", () => {
     ["residency_violation", OpenAI.PermissionDeniedError, 403, () => ask(as("globex/bot"))],
     ["contract_violation", OpenAI.BadRequestError, 400, () => ask(openai, {}, { headers: { "x-ai-max-token": "5" } })],
     ["invalid_request", OpenAI.BadRequestError, 400, () => ask(openai, { n: 0 })],
-    ["unsupported_surface", OpenAI.NotFoundError, 404, () => openai.images.generate({ prompt: "a cat" })],
+    ["unsupported_surface", OpenAI.NotFoundError, 404, () => openai.fineTuning.jobs.retrieve("job-1")],
     ["input_too_large", OpenAI.APIError, 413, () => ask(as("acme/small"), { messages: [{ role: "user", content: "x".repeat(300) }] })],
     ["no_target", OpenAI.InternalServerError, 503, () => ask(openai, {}, { headers: { "x-ai-region": "eu" } })],
   ];
