@@ -1,5 +1,6 @@
 import type { Answer, Ask, Choice, OfferedTool, Piece } from "./answer.ts";
 import type { Faults } from "./faults.ts";
+import { modelOf } from "./openai-azure.ts";
 import { openaiStyle, SERVER_ERROR } from "./openai-style.ts";
 import { JSON_TYPE, type Opened, SSE_TYPE, type StreamReply, type Surface } from "./surface.ts";
 import { idText } from "./text.ts";
@@ -160,10 +161,10 @@ export const openaiChat: Surface = {
   name: "openai.chat",
   style: openaiStyle,
   match: (arrival) => arrival.method === "POST" && arrival.path.endsWith("/chat/completions"),
-  open(body): Opened | string {
+  open(body, arrival): Opened | string {
     if (!isObject(body)) return "We could not parse the JSON body of your request.";
-    const model = textOf(body["model"]);
-    if (model === undefined || model === "") return "you must provide a model parameter";
+    const model = modelOf(body, arrival);
+    if (model === undefined) return "you must provide a model parameter";
     if (!Array.isArray(body["messages"])) return "Missing required parameter: 'messages'.";
     const ask = readAsk(body, model);
     return {

@@ -108,7 +108,7 @@ export class Sender {
 export interface UnaryOptions {
   readonly status: number;
   readonly headers: Record<string, string | number>;
-  readonly body: string;
+  readonly body: string | Uint8Array;
   readonly faults: Faults;
 }
 

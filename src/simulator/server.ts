@@ -5,8 +5,12 @@ import { anthropicCountTokens, anthropicMessages, anthropicModels, anthropicStyl
 import { cohereChat, cohereInputs } from "./cohere.ts";
 import { Attempts, type Faults, readFaults } from "./faults.ts";
 import { geminiList, geminiModels, geminiStyle } from "./gemini.ts";
+import { openaiSpeech, openaiTranscripts } from "./openai-audio.ts";
 import { openaiChat } from "./openai-chat.ts";
+import { openaiCompletions, openaiModerations } from "./openai-completions.ts";
 import { openaiEmbeddings, openaiModels } from "./openai-embeddings.ts";
+import { openaiImages } from "./openai-images.ts";
+import { openaiKept, openaiResponsesTools } from "./openai-kept.ts";
 import { openaiResponses } from "./openai-responses.ts";
 import { openaiStyle } from "./openai-style.ts";
 import { Sender, sendStream, sendWhole } from "./send.ts";
@@ -17,6 +21,13 @@ import { parsed } from "./values.ts";
 const SURFACES: readonly Surface[] = [
   openaiChat,
   openaiResponses,
+  openaiResponsesTools,
+  openaiKept,
+  openaiCompletions,
+  openaiModerations,
+  openaiImages,
+  openaiSpeech,
+  openaiTranscripts,
   anthropicMessages,
   anthropicCountTokens,
   geminiModels,
@@ -218,7 +229,7 @@ class Running {
     if (refusal !== undefined) return sendError(sender, style, number, refusal);
     if (surface === undefined) return sendError(sender, style, number, style.notFound(arrival));
     const text = entry.body.toString("utf8");
-    const opened = surface.open(entry.method === "GET" ? undefined : parsed(text)?.value, arrival);
+    const opened = surface.open(entry.method === "GET" ? undefined : parsed(text)?.value, arrival, entry.body);
     if (typeof opened === "string") return sendError(sender, style, number, style.badRequest(opened));
     const faults = readFaults(opened.ask.texts, text, this.#attempts);
     if (await sendFault(sender, style, number, opened, faults)) return;

@@ -28,7 +28,7 @@ export interface Opened {
   readonly ask: Ask;
   /** Content type of the answer that was asked for. */
   readonly contentType: string;
-  unary(answer: Answer, faults: Faults): string;
+  unary(answer: Answer, faults: Faults): string | Uint8Array;
   stream?(answer: Answer, faults: Faults): StreamReply;
 }
 
@@ -50,7 +50,7 @@ export interface Surface {
   readonly style: ErrorStyle;
   match(arrival: Arrival): boolean;
   /** A string says what is wrong with the request, in the provider's words. */
-  open(body: unknown, arrival: Arrival): Opened | string;
+  open(body: unknown, arrival: Arrival, raw: Buffer): Opened | string;
 }
 
 /** Surfaces without a body (lists) get this. */
