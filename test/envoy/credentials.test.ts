@@ -1,11 +1,12 @@
 /** Tokens and client certificates through a real Envoy, with real signatures and real TLS. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { TLSSocket } from "node:tls";
 import { type Authority, type Issued, makeAuthority } from "../support/certificates.ts";
 import { BASIC_POLICY, type Gateway, startGateway } from "../support/gateway.ts";
 import { startIssuer, type TestIssuer } from "../support/issuer.ts";
@@ -137,6 +138,33 @@ describe("tokens of an identity provider", () => {
   });
 });
 
+test("an issuer that is away at the start: its callers are told to try again, others are served, and it is found later", async (t) => {
+  const issuer = await startIssuer();
+  t.after(() => issuer.close());
+  issuer.behave("down");
+  const gateway = await startGateway({ policy: withCredentials(`{ jwt: { issuer: "${issuer.url}", audience: sluice } }`) });
+  t.after(() => gateway.stop());
+  const call = (secret: string): Promise<Response> =>
+    fetch(`${gateway.url}/v1/chat/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${secret}` },
+      body: JSON.stringify(CHAT),
+    });
+  const token = await issuer.token();
+  const away = await call(token);
+  assert.equal(away.status, 503, await away.text());
+  assert.deepEqual([away.headers.get("x-ai-error"), away.headers.get("x-should-retry")], ["store_unavailable", "true"]);
+  assert.equal((await call(gateway.key())).status, 200);
+  issuer.behave("well");
+  const deadline = performance.now() + 8_000;
+  let status = 503;
+  while (status === 503 && performance.now() < deadline) {
+    await sleep(100);
+    status = (await call(token)).status;
+  }
+  assert.equal(status, 200);
+});
+
 describe("client certificates", () => {
   let dir: string;
   let clients: Authority;
@@ -170,7 +198,7 @@ listen:
     rmSync(dir, { recursive: true });
   });
   const call = (issued: Issued | undefined, options: { readonly headers?: Record<string, string>; readonly agent?: Agent } = {}) =>
-    new Promise<{ status: number; id: string; text: string }>((resolve, reject) => {
+    new Promise<{ status: number; id: string; text: string; server: string }>((resolve, reject) => {
       const sent = request(
         `https://127.0.0.1:${gateway.envoy.port}/v1/chat/completions`,
         {
@@ -182,11 +210,14 @@ listen:
         },
         (answer) => {
           let text = "";
+          const { CN } = (answer.socket instanceof TLSSocket ? answer.socket.getPeerCertificate() : undefined)?.subject ?? {};
           answer.setEncoding("utf8");
           answer.on("data", (chunk: string) => {
             text += chunk;
           });
-          answer.on("end", () => resolve({ status: answer.statusCode ?? 0, id: String(answer.headers["x-ai-request-id"]), text }));
+          answer.on("end", () =>
+            resolve({ status: answer.statusCode ?? 0, id: String(answer.headers["x-ai-request-id"]), text, server: String(CN) }),
+          );
         },
       );
       sent.on("error", reject);
@@ -250,6 +281,23 @@ listen:
     assert.equal(late.status, 401);
     assert.match(late.text, /expired/);
     agent.destroy();
+  });
+
+  test("certificates and authorities that are replaced are used without a restart", async () => {
+    const place = (name: string, text: string): void => renameSync(file(`${name}.new`, text), join(dir, name));
+    const later = makeAuthority("later clients");
+    place("clients.pem", clients.cert + later.cert);
+    const renewed = server.issue({ subject: [["CN", "renewed"]], addresses: ["127.0.0.1"] });
+    place("server.key", renewed.key);
+    place("server.pem", renewed.cert);
+    const byLater = later.issue({ subject: [["CN", "x"]], uris: ["spiffe://acme/support-bot"] });
+    const deadline = performance.now() + 5_000;
+    let shown: { status: number; server?: string } = { status: 0 };
+    while (shown.server !== "renewed" || shown.status !== 200) {
+      assert.ok(performance.now() < deadline, JSON.stringify(shown));
+      shown = await call(byLater).catch(() => ({ status: 0 }));
+    }
+    assert.equal((await call(spiffe("spiffe://acme/support-bot"))).status, 200, "the authority before is still there");
   });
 
   test("a certificate that is revoked in the policy is out within a second, on an open connection too", async () => {
