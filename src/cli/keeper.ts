@@ -76,6 +76,8 @@ export class Keeper {
   /** Digest of the files last looked at, good or bad. */
   #seen: string;
   #running: Promise<void> = Promise.resolve();
+  /** All versions before the one in force are over. */
+  #older: Promise<unknown> = Promise.resolve();
   /** Clusters that exchanges may still name, by name. */
   #clusters: ReadonlyMap<string, UpstreamCluster>;
 
@@ -169,11 +171,13 @@ export class Keeper {
     };
     log.info("policy_in_force", { version: next.version, hash: next.hash.slice(0, 12), before: before.version });
     for (const warning of next.warnings) log.warn("policy_warning", { problem: formatProblem(warning) });
-    if (envoy !== undefined) this.#retire(over, plan);
+    // A long exchange may outlive several versions.
+    this.#older = Promise.all([this.#older, over]);
+    if (envoy !== undefined) this.#retire(this.#older, plan);
   }
 
   /** Takes away the clusters that only older versions name, when no exchange can name them any more. */
-  #retire(over: Promise<void>, plan: EnvoyPlan): void {
+  #retire(over: Promise<unknown>, plan: EnvoyPlan): void {
     const patience = sleep(plan.requestMsMax + RETIRE_SLACK_MS, undefined, { ref: false, signal: this.#stop.signal }).catch(() => {});
     Promise.race([over, patience])
       .then(async () => {

@@ -12,8 +12,8 @@ export interface AdminView {
   /** The policy in force, without secrets, as JSON. */
   policy(): unknown;
   /** Metrics as text, in pieces. */
-  metrics(format: TextFormat): Iterable<string>;
-  status(): StatusView;
+  metrics(format: TextFormat): Iterable<string> | Promise<Iterable<string>>;
+  status(): StatusView | Promise<StatusView>;
 }
 export interface AdminServer {
   readonly port: number;
@@ -57,10 +57,10 @@ async function answer(request: IncomingMessage, response: ServerResponse, view: 
       return view.ready() ? send(200, PLAIN, "ready\n") : send(503, PLAIN, "not ready\n");
     case "/metrics": {
       const format = formatFor(request.headers.accept);
-      return send(200, CONTENT_TYPES[format], await collect(view.metrics(format)));
+      return send(200, CONTENT_TYPES[format], await collect(await view.metrics(format)));
     }
     case "/status":
-      return send(200, JSON_TYPE, `${JSON.stringify(view.status(), null, 2)}\n`);
+      return send(200, JSON_TYPE, `${JSON.stringify(await view.status(), null, 2)}\n`);
     case "/policy":
       return send(200, JSON_TYPE, `${JSON.stringify(view.policy(), null, 2)}\n`);
     default:

@@ -37,8 +37,24 @@ export interface StatusView {
   readonly audit: AuditStats;
   /** Absent where no collector is configured. */
   readonly telemetry?: TelemetryStats;
-  /** Processes beside this one, where one speaks for all. */
-  readonly workers?: readonly StatusView[];
+  /** The processes that serve, where this one only watches over them and speaks for all. */
+  readonly workers?: readonly WorkerStatus[];
+}
+
+/** One of several processes, as the one that watches over them sees it. */
+export interface WorkerStatus {
+  /** From 0. */
+  readonly worker: number;
+  /** `waiting`: it ended, and is started again at `nextStartAt`. */
+  readonly state: "starting" | "serving" | "draining" | "waiting" | "stopped";
+  readonly pid?: number;
+  /** Processes that this place has had before. */
+  readonly restarts: number;
+  /** Why it does not serve, or why the process before ended. */
+  readonly problem?: string;
+  readonly nextStartAt?: string;
+  /** What it says of itself. */
+  readonly status?: StatusView;
 }
 
 export interface StatusSources {

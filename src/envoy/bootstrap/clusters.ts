@@ -43,8 +43,12 @@ export function sluiceCluster(plan: EnvoyPlan): JsonRecord {
     type: "STATIC",
     lb_policy: "LEAST_REQUEST",
     connect_timeout: "0.25s",
-    // Only when no process is healthy are all tried, so that recovery does not wait for a check.
-    common_lb_config: { healthy_panic_threshold: { value: 1 } },
+    common_lb_config: {
+      // Only when no process is healthy are all tried, so that recovery does not wait for a check.
+      healthy_panic_threshold: { value: 1 },
+      // By default Envoy's threads hear of health a second late, and would go on sending to a process that has drained.
+      update_merge_window: "0s",
+    },
     load_assignment: {
       cluster_name: SLUICE_CLUSTER,
       endpoints: [{ lb_endpoints: plan.sockets.map((path) => ({ endpoint: { address: { pipe: { path } } } })) }],

@@ -151,6 +151,18 @@ export const METRICS = {
     "1 while the last edit of the policy could not be taken over, and the one before serves on.",
   ),
   ready: gauge("sluice.ready", "", "1 while new exchanges are taken."),
+  workers: gauge(
+    "sluice.workers",
+    "",
+    "Worker processes by state: starting, serving, draining, or waiting to be started anew. Only with --workers.",
+    ["sluice.state"],
+  ),
+  workerRestarts: counter(
+    "sluice.worker.restarts",
+    "{restart}",
+    [],
+    "Processes started in the place of another since the start. Only with --workers.",
+  ),
   loopDelayP50: gauge("nodejs.eventloop.delay.p50", "s", "Median delay of the event loop over the last ten seconds or more."),
   loopDelayP99: gauge("nodejs.eventloop.delay.p99", "s", "99th percentile of the event loop's delay."),
   loopDelayMax: gauge("nodejs.eventloop.delay.max", "s", "Longest delay of the event loop."),
