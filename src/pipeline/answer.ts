@@ -140,7 +140,9 @@ export function settleUsage(work: Work): void {
   if (work.costNanoUsd !== undefined || !work.forwarded || work.codec === undefined) return;
   const reported = work.reader?.usage();
   const summary = work.reader?.summary();
-  const failed = work.status === undefined || work.status >= 400 || work.localReply;
+  // The request left and nobody knows what the provider made of it: the caller went away, or the provider ran out of time.
+  const unanswered = reported === undefined && (work.status === undefined || (work.localReply && work.status === 504));
+  const failed = !unanswered && (work.status === undefined || work.status >= 400 || work.localReply);
   const price = work.plan?.chain[0]?.price;
   if (work.codec.billed === false) {
     work.usage = reported;
@@ -153,11 +155,18 @@ export function settleUsage(work: Work): void {
     work.usage = estimateUsage(reported, {
       inputBytes: work.sentBody?.length ?? work.requestBytes,
       outputChars: summary?.outputChars ?? 0,
+      outputTokensMax: unanswered ? outputCap(work) : undefined,
       expected: work.request?.view.expected,
     });
     work.estimated = true;
   }
   if (price !== undefined && work.codec.operation !== "other") work.costNanoUsd = costNanoUsd(work.usage, price);
+}
+
+/** Output tokens that the request allowed, over all its choices; 0 where it set no cap. */
+function outputCap({ change, request }: Work): number {
+  const cap = change.outputTokensMax ?? request?.view.outputTokensMax ?? 0;
+  return cap * (request?.view.choices ?? 1);
 }
 
 /** `input=12, cached_input=0, output=5`: the usage as an RFC 9651 dictionary; and the cost in dollars, exact. */

@@ -77,6 +77,9 @@ describe("a caller that leaves before its answer", () => {
       await until("the provider's connection is closed", () => gateway.simulator.requests.at(-1)?.closedEarly === true, 1000);
       const record = (await gateway.records(written + 1))[written];
       assert.equal(record?.ending, "aborted");
+      // It left, so the provider may bill it: its input, and as much output as the call allowed.
+      assert.equal(record?.cost?.estimated, true);
+      assert.ok((record?.usage?.outputTokens ?? 0) > 0);
       await assertIdle();
     });
   }
