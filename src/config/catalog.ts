@@ -40,6 +40,7 @@ export function compileCatalog(document: PolicyDocument, prices: PriceCatalog, f
       regions,
       residency,
       private: settings.private,
+      ...(settings.azure === undefined ? {} : { azure: { api: settings.azure.api, apiVersion: settings.azure.apiVersion } }),
       ...(settings.google === undefined ? {} : { google: settings.google }),
       cluster: account.own.name,
       tenantClusters,

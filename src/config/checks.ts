@@ -117,7 +117,8 @@ class Checker {
       this.#add(here, "OpenAI's API lies below /v1", "write https://api.openai.com/v1");
     if (format === "anthropic" && url.basePath.endsWith("/v1")) this.#add(here, "the path /v1 would be sent twice", "cut /v1 off");
     this.#cloud(path, provider, String(format), url.host);
-    if (format === "cohere" && /\/v[12]$/.test(url.basePath)) this.#add(here, "the version would be sent twice", "cut it off after the host");
+    if (format === "cohere" && /\/v[12]$/.test(url.basePath))
+      this.#add(here, "the version would be sent twice", "cut it off after the host");
     if (format === "gemini" && /\/v1(?:beta)?$/.test(url.basePath))
       this.#add(here, "the version would be sent twice", "cut it off after the host");
     const loopback = url.host === "localhost" || url.host === "::1" || url.host.startsWith("127.");
@@ -130,6 +131,8 @@ class Checker {
   #cloud(path: Path, provider: Json, format: string, host: string): void {
     const [aws, google] = [memberOf(provider, "aws"), memberOf(provider, "google")];
     if (aws !== undefined && format !== "bedrock") this.#add([...path, "aws"], "only format bedrock is signed for AWS", "take it out");
+    if (memberOf(provider, "azure") !== undefined && format !== "openai")
+      this.#add([...path, "azure"], "only format openai is spoken by Azure OpenAI", "take it out");
     if (google !== undefined && format !== "vertex") this.#add([...path, "google"], "only format vertex has a project", "take it out");
     if (format === "bedrock" && aws === undefined && memberOf(provider, "credential") === undefined && awsRegionOf(host) === undefined)
       this.#add(path, "the host does not tell the AWS region to sign for", "write aws: { region: us-east-1 }");
@@ -211,7 +214,8 @@ class Checker {
       const path = ["observe", "providers", dialect];
       if (!this.#reference(path, provider, this.#names("providers"), "provider")) continue;
       const format = at(this.#root, ["providers", String(provider), "format"]);
-      if (format !== dialect) this.#add(path, `provider ${quote(String(provider))} does not speak ${dialect}`, "name a provider of that format");
+      if (format !== dialect)
+        this.#add(path, `provider ${quote(String(provider))} does not speak ${dialect}`, "name a provider of that format");
     }
   }
 
@@ -264,7 +268,8 @@ class Checker {
         const credentials = memberOf(rules, "credentials");
         for (const [index, credential] of (Array.isArray(credentials) ? credentials : []).entries()) {
           const setting = memberOf(credential, kind);
-          if (setting !== undefined) found.push({ tenant, app, path: ["tenants", tenant, "apps", app, "credentials", index, kind], setting });
+          if (setting !== undefined)
+            found.push({ tenant, app, path: ["tenants", tenant, "apps", app, "credentials", index, kind], setting });
         }
       }
     }
@@ -276,9 +281,14 @@ class Checker {
     const tls = at(this.#root, ["listen", "tls"]);
     for (const key of ["requireClientCertificate", "clientCrl"]) {
       if (memberOf(tls, key) !== undefined && memberOf(tls, "clientCa") === undefined)
-        this.#add(["listen", "tls", key], "no client's certificate can be verified without an authority", "add clientCa: FILE, or remove this", {
-          what: "key",
-        });
+        this.#add(
+          ["listen", "tls", key],
+          "no client's certificate can be verified without an authority",
+          "add clientCa: FILE, or remove this",
+          {
+            what: "key",
+          },
+        );
     }
   }
 

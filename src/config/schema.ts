@@ -49,8 +49,10 @@ const usd = z
     "must be dollars, at most seven digits before and nine after the point -> write for example 0.15",
   )
   .describe("US dollars per million units.");
+/** Nano-dollars of a million of them must stay below 2^53. */
+const eachUsd = usd.refine((value) => Number(value) <= 9, "must be at most 9 dollars each -> write for example 0.04");
 const rates = {
-  input: usd.describe("US dollars per million input tokens."),
+  input: usd.default(0).describe("US dollars per million input tokens."),
   output: usd.default(0).describe("US dollars per million output tokens."),
   cachedInput: usd.optional().describe("Input read from the provider's prompt cache; the input price where absent."),
   cacheWrite: usd.optional().describe("Input written to the prompt cache; the input price where absent."),
@@ -60,15 +62,24 @@ const rates = {
   audioOutput: usd.optional(),
   imageInput: usd.optional(),
   imageOutput: usd.optional(),
+  image: eachUsd.optional().describe("US dollars for each image made, for models that are not priced by tokens (DALL-E)."),
+  second: eachUsd.optional().describe("US dollars for each second of audio (Whisper: 0.0001)."),
+  character: usd.optional().describe("US dollars per million characters spoken (tts-1: 15)."),
+  call: eachUsd.optional().describe("US dollars for each answered call."),
 };
-const inlinePrice = z.strictObject({
-  ...rates,
-  above: z
-    .array(z.strictObject({ tokens: z.int().min(1), ...rates }))
-    .max(8)
-    .optional()
-    .describe("Prices for the whole call once its input is longer than `tokens`."),
-});
+const inlinePrice = z
+  .strictObject({
+    ...rates,
+    above: z
+      .array(z.strictObject({ tokens: z.int().min(1), ...rates }))
+      .max(8)
+      .optional()
+      .describe("Prices for the whole call once its input is longer than `tokens`."),
+  })
+  .refine(
+    (value) => Object.keys(value).length > 2 || value.input !== 0 || value.output !== 0 || Object.hasOwn(value, "input"),
+    "has no amount -> write input: 0.15, or image, second, character or call",
+  );
 const price = z
   .union([z.literal("catalog"), inlinePrice])
   .describe(
@@ -87,7 +98,9 @@ const provider = z.strictObject({
     .string()
     .min(1)
     .max(2048)
-    .describe("Up to the version: https://api.openai.com/v1, https://api.anthropic.com, https://generativelanguage.googleapis.com, https://bedrock-runtime.us-east-1.amazonaws.com."),
+    .describe(
+      "Up to the version: https://api.openai.com/v1, https://api.anthropic.com, https://generativelanguage.googleapis.com, https://bedrock-runtime.us-east-1.amazonaws.com.",
+    ),
   credential: secret
     .optional()
     .describe("Its API key. bedrock and vertex need none: Envoy signs with its AWS credentials, or fetches the machine's Google token."),
@@ -107,6 +120,26 @@ const provider = z.strictObject({
     })
     .optional()
     .describe("Format vertex: project and location of every call, whatever the caller's path says."),
+  azure: z
+    .strictObject({
+      api: z
+        .enum(["v1", "deployments"])
+        .default("v1")
+        .describe(
+          "v1: paths as OpenAI has them, below a baseUrl that ends in /openai/v1. deployments: Azure's dated API, below a baseUrl that ends in /openai; the target's model is the deployment's name.",
+        ),
+      apiVersion: z
+        .string()
+        .regex(/^[A-Za-z0-9.-]{1,40}$/, "must be an API version -> write for example 2024-10-21")
+        .optional()
+        .describe("Sent as ?api-version=; deployments need one (2024-10-21 or later reports the usage of streams)."),
+    })
+    .refine(
+      (value) => value.api === "v1" || value.apiVersion !== undefined,
+      "api: deployments needs a version -> write apiVersion: 2024-10-21",
+    )
+    .optional()
+    .describe("Format openai: an Azure OpenAI resource. Its key goes in `api-key`."),
   regions: z.array(place).max(64).default([]).describe("Where it runs; targets name one of them."),
   residency: z
     .array(place)
@@ -168,7 +201,9 @@ const app = {
     .array(credential)
     .max(1000)
     .default([])
-    .describe("What proves that a caller is this app: API keys, tokens, client certificates. `sluice keys new` writes to the top-level `keys`."),
+    .describe(
+      "What proves that a caller is this app: API keys, tokens, client certificates. `sluice keys new` writes to the top-level `keys`.",
+    ),
   useCases: z.array(z.string()).max(1000).default([]).describe("Use cases that the app may declare."),
 };
 const tenant = {
@@ -285,7 +320,9 @@ const layerShape = {
       propagate: z
         .boolean()
         .optional()
-        .describe("true (default): the provider gets a traceparent header, so that its spans join the caller's trace. It holds random ids only."),
+        .describe(
+          "true (default): the provider gets a traceparent header, so that its spans join the caller's trace. It holds random ids only.",
+        ),
     })
     .optional(),
 };

@@ -26,6 +26,32 @@ export function upstreamsOf(document: PolicyDocument, folder: string): ReadonlyM
 }
 
 /**
+ * Where the observing listener sends each API: the account that the policy names, else the first of the format, dialled with the
+ * caller's own key. Its names are stable, because a static route names them.
+ */
+export function observedUpstreams(
+  document: PolicyDocument,
+  folder: string,
+): readonly { readonly dialect: Dialect; readonly cluster: UpstreamCluster }[] {
+  if (document.observe === undefined) return [];
+  const chosen = new Map<Dialect, string>();
+  for (const [name, { format }] of Object.entries(document.providers)) {
+    const wanted = document.observe.providers[format];
+    if (wanted === name || (wanted === undefined && !chosen.has(format))) chosen.set(format, name);
+  }
+  return [...chosen].flatMap(([dialect, name]) => {
+    const provider = document.providers[name];
+    if (provider === undefined) return [];
+    return [
+      {
+        dialect,
+        cluster: { ...cluster(`o.${name}`, name, provider, undefined, folder), name: `o.${dialect}`, label: `o.${dialect}`, asIs: true },
+      },
+    ];
+  });
+}
+
+/**
  * Where each format expects its credential. Sources: OpenAI API reference "Authentication", Anthropic API "Authentication",
  * Gemini API "API keys", Cohere API "Authentication", Amazon Bedrock "API keys", Vertex AI "Authenticate" (2026).
  */
@@ -39,6 +65,9 @@ const CREDENTIAL_HEADER: Readonly<Record<Dialect, { readonly header: string; rea
   // An access token that someone else renews, instead of the one that Envoy fetches.
   vertex: { header: "authorization", prefix: "Bearer " },
 };
+
+/** Azure OpenAI REST reference, "Authentication" (2026). */
+const AZURE_CREDENTIAL = { header: "api-key", prefix: "" } as const;
 
 /**
  * The name holds a digest of what is dialled and with which credential: an account that is changed by an edit of the policy is
@@ -62,7 +91,9 @@ function cluster(
     scheme,
     host,
     port,
-    ...(source === undefined ? {} : { credential: { ...CREDENTIAL_HEADER[provider.format], secret: source } }),
+    ...(source === undefined
+      ? {}
+      : { credential: { ...(provider.azure === undefined ? CREDENTIAL_HEADER[provider.format] : AZURE_CREDENTIAL), secret: source } }),
     ...(secret === "signed" ? signingOf(provider, host) : {}),
     ...(caFile === undefined ? {} : { caFile: resolve(folder, caFile) }),
     connectTimeoutMs,

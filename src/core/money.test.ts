@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { property } from "../../test/support/property.ts";
-import { costNanoUsd, formatUsd, type Price } from "./money.ts";
+import { costNanoUsd, formatUsd, isMeasured, type Price } from "./money.ts";
 import type { Usage } from "./usage.ts";
 
 const used = (usage: Omit<Usage, "reported">): Usage => ({ ...usage, reported: {} });
@@ -66,4 +66,39 @@ property("whatever a provider reports, the cost is a safe whole number and parts
 
 test("dollars as exact decimals", () => {
   assert.deepEqual([0, 1, 1_000_000_000, 123_456, 12_340_000_000].map(formatUsd), ["0", "0.000000001", "1", "0.000123456", "12.34"]);
+});
+
+test("images, seconds, characters and calls beside tokens, fractions of a second as a whole one", () => {
+  const price: Price = {
+    input: 0,
+    output: 0,
+    image: 40_000_000 * 1e6,
+    second: 100_000 * 1e6,
+    character: 15_000_000_000,
+    call: 1_000 * 1e6,
+    source: "policy",
+  };
+  assert.equal(costNanoUsd(used({ images: 2 }), price), 80_000_000 + 1_000);
+  assert.equal(costNanoUsd(used({ seconds: 8.47 }), price), 900_000 + 1_000);
+  assert.equal(costNanoUsd(used({ characters: 100 }), price), 1_500_000 + 1_000);
+  assert.equal(costNanoUsd(used({ images: 2, seconds: 9 }), PRICE), 0, "a price by tokens takes nothing else");
+});
+
+test("a usage is measured by what its price charges for", () => {
+  const free = { input: 0, output: 0, source: "policy" };
+  const table: readonly (readonly [Omit<Usage, "reported">, Price | undefined, boolean])[] = [
+    [{ inputTokens: 1 }, PRICE, true],
+    [{ inputTokens: 1 }, undefined, true],
+    [{ seconds: 1 }, undefined, true],
+    [{}, undefined, false],
+    [{ characters: 9 }, PRICE, false],
+    [{ inputTokens: 1 }, free, true],
+    [{ images: 1 }, { ...free, image: 1 }, true],
+    [{ inputTokens: 1 }, { ...free, image: 1 }, false],
+    [{ inputTokens: 1 }, { ...PRICE, image: 1 }, true],
+    [{ images: 1 }, { ...free, image: 1, second: 1 }, false],
+    [{}, { ...free, call: 1 }, true],
+    [{}, { ...PRICE, call: 1 }, false],
+  ];
+  for (const [usage, price, measured] of table) assert.equal(isMeasured(used(usage), price), measured, JSON.stringify([usage, price]));
 });

@@ -20,6 +20,8 @@ export interface Provider {
   readonly regions: readonly string[];
   readonly residency: readonly string[];
   readonly private: boolean;
+  /** An Azure OpenAI resource, of format openai alone: its paths differ. */
+  readonly azure?: { readonly api: "v1" | "deployments"; readonly apiVersion: string | undefined };
   /** Whose project and where, of format vertex alone: they stand in its paths. */
   readonly google?: { readonly project: string; readonly location: string };
   /** Envoy cluster that carries the account's own credential. */

@@ -1,7 +1,8 @@
 import { hash } from "node:crypto";
+import { azurePath } from "../core/azure.ts";
 import type { Codec, RequestChange } from "../core/codec.ts";
 import type { Denial } from "../core/denials.ts";
-import { applyEdits, type JsonDoc, type JsonError, parseJson, parseJsonSliced } from "../core/json.ts";
+import { applyEdits, type JsonDoc, type JsonError, member, parseJson, parseJsonSliced } from "../core/json.ts";
 import { YIELD_CHARS } from "../core/limits.ts";
 import type { Plan, Target } from "../core/policy.ts";
 import type { OpenEntry } from "../core/record.ts";
@@ -135,17 +136,26 @@ function layOut(work: Work, codec: Codec, plan: Plan, target: Target, deps: Pipe
   const inForce = work.policy?.mode === "enforce";
   const model = work.change.model ?? work.request?.view.model ?? target.model;
   const streaming = work.request?.view.streaming === true;
-  const change: RequestChange = inForce
-    ? { ...work.change, dropContractFields: true, ...(streaming ? { reportUsage: true } : {}) }
-    : work.change;
+  const wanted = modelInPath(work, target);
+  const change: RequestChange = inForce ? { ...wanted, dropContractFields: true, ...(streaming ? { reportUsage: true } : {}) } : wanted;
   const body = edited(work, codec, change);
   work.sentBody = body;
   const path = codec.upstreamPath?.(work.facts, model, target.provider) ?? work.target.path;
-  const set: [string, string][] = [[":path", target.provider.basePath + path], ...timeoutHeaders(work, deps)];
+  const set: [string, string][] = [
+    [":path", target.provider.basePath + azurePath(target.provider.azure, path, target.model)],
+    ...timeoutHeaders(work, deps),
+  ];
   if (body !== undefined) set.push(["content-length", String(body.length)]);
   const traced = work.policy?.propagateTrace === true;
   if (traced && work.trace !== undefined) set.push(["traceparent", formatTraceparent(work.trace)]);
   return { set, remove: unforwarded(work, traced), body, chain: plan.chain.map((member) => clusterOf(member, work.principal?.tenant)) };
+}
+
+/** A deployment is named by the provider's path: a body that names no model, as Azure's own callers leave it, stays as it is. */
+function modelInPath({ change, request }: Work, { provider }: Target): RequestChange {
+  if (provider.azure?.api !== "deployments" || request === undefined || member(request.doc.root, "model") !== undefined) return change;
+  const { model: _inPath, ...rest } = change;
+  return rest;
 }
 
 export function clusterOf(target: Target, tenant: string | undefined): string {

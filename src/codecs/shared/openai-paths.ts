@@ -1,3 +1,4 @@
+import { DEPLOYMENT_TAILS } from "../../core/azure.ts";
 import type { PathFacts, RequestTarget } from "../../core/codec.ts";
 import { ok, type Result } from "../../core/result.ts";
 import type { RequestView } from "../../core/view.ts";
@@ -19,19 +20,6 @@ export function openAiPath({ method, path }: RequestTarget, wanted: string, tail
   const model = decoded(name);
   return model === undefined || model === "" ? undefined : { model };
 }
-
-/** What belongs to a deployment in Azure's dated API. */
-export const DEPLOYMENT_TAILS: ReadonlySet<string> = new Set([
-  "/chat/completions",
-  "/completions",
-  "/embeddings",
-  "/images/generations",
-  "/images/edits",
-  "/images/variations",
-  "/audio/speech",
-  "/audio/transcriptions",
-  "/audio/translations",
-]);
 
 /** The view with the path's model where the body names none. */
 export function withPathModel<E>(view: Result<RequestView, E>, facts: PathFacts): Result<RequestView, E> {

@@ -1,8 +1,9 @@
 /**
  * Makes catalog.json from a price list: `node src/config/prices/build-catalog.ts LIST.json > src/config/prices/catalog.json`.
  * The list holds { source, retrieved, models: [{ provider, model, input, output, cache_read ... in USD per token,
- * above_200k: the same once the prompt is longer }] }. Kept are token prices only, as whole nano-dollars per million tokens;
- * prices by image, query or batch are left out, and so are models that have no other.
+ * above_200k: the same once the prompt is longer }] }. Kept are token prices, as whole nano-dollars per million
+ * tokens, and for models that have none the price of an image made, per million images; prices by query or batch are left out,
+ * and so are models that have no other.
  */
 import { readFileSync } from "node:fs";
 
@@ -37,8 +38,18 @@ function ratesOf(row: Row): Record<string, number> {
   return rates;
 }
 
+/** The price of an image made, of models that have no price for tokens. The list calls it input for DALL-E, output for others. */
+function imagePrice(row: Row, rates: Readonly<Record<string, number>>): number | undefined {
+  if (row["mode"] !== "image_generation" || Object.keys(rates).length > 0) return undefined;
+  return nanoPerMillion(row["output_image"] ?? row["input_image"]);
+}
+
 function priceOf(row: Row): Record<string, unknown> | undefined {
   const rates = ratesOf(row);
+  const image = imagePrice(row, rates);
+  if (image !== undefined) return { input: 0, output: 0, image };
+  // All output of a model without a price for text is images.
+  if (row["mode"] === "image_generation" && rates["imageOutput"] !== undefined) rates["output"] ??= rates["imageOutput"];
   if (rates["input"] === undefined || row["mode"] === "rerank" || row["input_query"] !== undefined) return undefined;
   const embedding = row["mode"] === "embedding";
   if (rates["output"] === undefined && !embedding) return undefined;

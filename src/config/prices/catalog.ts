@@ -12,6 +12,7 @@ const rates = {
   reasoning: nano.exactOptional(),
   imageInput: nano.exactOptional(),
   imageOutput: nano.exactOptional(),
+  image: nano.exactOptional(),
 };
 const row = z.strictObject({ ...rates, above: z.array(z.strictObject({ tokens: z.int().min(1), ...rates })).exactOptional() });
 const list = z.strictObject({

@@ -23,7 +23,13 @@ function plainDecimal(value: number): string {
 }
 
 type Rates = Omit<Price, "above" | "source">;
-const KINDS = ["cachedInput", "cacheWrite", "cacheWrite1h", "reasoning", "audioInput", "audioOutput", "imageInput", "imageOutput"] as const;
+const KINDS = [
+  ...(["cachedInput", "cacheWrite", "cacheWrite1h", "reasoning"] as const),
+  ...(["audioInput", "audioOutput", "imageInput", "imageOutput", "character"] as const),
+] as const;
+/** Written in dollars for one. */
+const EACH = ["image", "second", "call"] as const;
+const MILLION = 1_000_000;
 
 /** A price written in the policy, which its schema has checked. */
 export function inlinePrice(price: InlinePrice): Price {
@@ -32,10 +38,14 @@ export function inlinePrice(price: InlinePrice): Price {
 }
 
 function ratesOf(price: Omit<InlinePrice, "above">): Rates {
-  const optional: { [Kind in (typeof KINDS)[number]]?: NanoUsdPerMillion } = {};
+  const optional: { [Kind in (typeof KINDS)[number] | (typeof EACH)[number]]?: NanoUsdPerMillion } = {};
   for (const kind of KINDS) {
     const usd = price[kind];
     if (usd !== undefined) optional[kind] = exact(usd);
+  }
+  for (const kind of EACH) {
+    const usd = price[kind];
+    if (usd !== undefined) optional[kind] = exact(usd) * MILLION;
   }
   return { input: exact(price.input), output: exact(price.output), ...optional };
 }

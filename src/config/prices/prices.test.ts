@@ -30,9 +30,19 @@ test("a model is found by its name, its case, its prefix, without its date, and 
   assert.equal(sourceOf("nobody", "gpt-4o-mini"), undefined);
 });
 
-test("prices by image or by query are not mistaken for free tokens", () => {
-  assert.equal(findPrice("openai", "dall-e-3"), undefined);
+test("models priced by the image cost nothing for tokens; prices by query are not mistaken for free tokens", () => {
+  const price = findPrice("openai", "dall-e-3");
+  assert.ok(price !== undefined);
+  assert.equal(costNanoUsd({ images: 3, inputTokens: 900, outputTokens: 900, reported: {} }, price), 120_000_000, "three at 4 cents");
   assert.equal(findPrice("cohere", "rerank-english-v3.0"), undefined);
+});
+
+test("image models priced by tokens charge text and image tokens apart, and no image besides", () => {
+  const price = findPrice("openai", "gpt-image-1");
+  assert.ok(price !== undefined);
+  const usage = { inputTokens: 1_100, imageInputTokens: 1_000, outputTokens: 272, imageOutputTokens: 272, images: 1, reported: {} };
+  // 100 text tokens at 5 dollars a million, 1,000 image tokens at 10, 272 made at 40.
+  assert.equal(costNanoUsd(usage, price), 500_000 + 10_000_000 + 10_880_000);
 });
 
 test("long prompts have their own prices", () => {
