@@ -42,6 +42,7 @@ export function compileCatalog(document: PolicyDocument, prices: PriceCatalog, f
       private: settings.private,
       ...(settings.azure === undefined ? {} : { azure: { api: settings.azure.api, apiVersion: settings.azure.apiVersion } }),
       ...(settings.google === undefined ? {} : { google: settings.google }),
+      ...(format === "vertex" && settings.credential === undefined ? { googleToken: true } : {}),
       cluster: account.own.name,
       tenantClusters,
     });

@@ -24,6 +24,8 @@ export interface Provider {
   readonly azure?: { readonly api: "v1" | "deployments"; readonly apiVersion: string | undefined };
   /** Whose project and where, of format vertex alone: they stand in its paths. */
   readonly google?: { readonly project: string; readonly location: string };
+  /** Its own cluster (no tenant's) needs the access token that Envoy fetches from Google's metadata server. */
+  readonly googleToken?: true;
   /** Envoy cluster that carries the account's own credential. */
   readonly cluster: string;
   /** Clusters with a tenant's own credential, by tenant. */

@@ -75,3 +75,6 @@ export interface ObservePlan {
   readonly listen: { readonly address: string; readonly port: number };
   readonly upstreams: readonly { readonly dialect: string; readonly cluster: UpstreamCluster }[];
 }
+
+/** Set to `1` by Sluice on a request whose chain has an account that needs Google's access token, for Envoy to fetch it. */
+export const GOOGLE_TOKEN_HEADER = "x-sluice-google";

@@ -7,6 +7,7 @@ import { YIELD_CHARS } from "../core/limits.ts";
 import type { Plan, Target } from "../core/policy.ts";
 import type { OpenEntry } from "../core/record.ts";
 import type { Result } from "../core/result.ts";
+import { GOOGLE_TOKEN_HEADER } from "../core/upstream.ts";
 import { formatTraceparent, parseTraceparent } from "../ports/telemetry.ts";
 import { readContract } from "./contract.ts";
 import { answer, refuse } from "./reply.ts";
@@ -146,6 +147,8 @@ function layOut(work: Work, codec: Codec, plan: Plan, target: Target, deps: Pipe
     ...timeoutHeaders(work, deps),
   ];
   if (body !== undefined) set.push(["content-length", String(body.length)]);
+  const isOwn = ({ provider }: Target): boolean => !provider.tenantClusters.has(work.principal?.tenant ?? "");
+  if (plan.chain.some((member) => member.provider.googleToken === true && isOwn(member))) set.push([GOOGLE_TOKEN_HEADER, "1"]);
   const traced = work.policy?.propagateTrace === true;
   if (traced && work.trace !== undefined) set.push(["traceparent", formatTraceparent(work.trace)]);
   return { set, remove: unforwarded(work, traced), body, chain: plan.chain.map((member) => clusterOf(member, work.principal?.tenant)) };

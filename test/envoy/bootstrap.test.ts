@@ -58,6 +58,12 @@ describe("rendering", () => {
       host: "api.example.com",
       credential: { header: "x-api-key", prefix: "", secret: { kind: "file", path: "/etc/hostname" } },
     }),
+    loopbackCluster("aws", 443, {
+      scheme: "https",
+      host: "bedrock-runtime.us-east-1.amazonaws.com",
+      signing: { kind: "aws", region: "us-east-1" },
+    }),
+    loopbackCluster("google", 443, { scheme: "https", host: "us-central1-aiplatform.googleapis.com", signing: { kind: "google" } }),
     loopbackCluster("tls-address", 8443, { scheme: "https", host: "10.0.0.1", caFile: "/etc/ssl/certs/ca-certificates.crt" }),
   ];
 

@@ -14,9 +14,12 @@ export const DIALECT_PATHS = {
   openai: "/v1/chat/completions",
   anthropic: "/v1/messages?beta=true",
   gemini: "/v1beta/models/gemini-pro:streamGenerateContent?alt=sse&key=AIza-caller",
+  cohere: "/v2/chat",
+  bedrock: "/model/us.amazon.nova-lite-v1%3A0/converse-stream",
+  vertex: "/v1/projects/p/locations/l/publishers/google/models/gemini-pro:generateContent",
 } as const;
 export type Dialect = keyof typeof DIALECT_PATHS;
-export const DIALECT_NAMES: readonly Dialect[] = ["openai", "anthropic", "gemini"];
+export const DIALECT_NAMES: readonly Dialect[] = ["openai", "anthropic", "gemini", "cohere", "bedrock", "vertex"];
 
 export interface Answer {
   readonly status: number;
@@ -46,6 +49,8 @@ export function assertLocalReply(answer: Answer, dialect: Dialect, expected: { s
   assert.equal(answer.headers.get("x-ai-request-id"), "req-1");
   assert.equal(answer.headers.get("x-ai-error"), expected.code);
   assert.equal(answer.headers.get("x-should-retry"), String(expected.retry));
+  for (const [name, value] of DIALECTS[dialect].errorHeaders?.({ code: expected.code }, "req-1") ?? [])
+    assert.equal(answer.headers.get(name), value);
   const body: unknown = JSON.parse(answer.text);
   const text = messageOf(body);
   const denial = { code: expected.code, detail: text, ...(expected.code === "overloaded" ? { retryAfterMs: 1000 } : {}) };
@@ -53,10 +58,10 @@ export function assertLocalReply(answer: Answer, dialect: Dialect, expected: { s
   assert.doesNotMatch(answer.text, /upstream connect|127\.0\.0\.1|\.sock|ext_proc/, "nothing of the inside shows");
 }
 
-/** `error.message`, where all dialects have it. */
+/** `error.message`, or `message` at the top (Cohere, AWS). */
 function messageOf(body: unknown): string {
-  assert.ok(typeof body === "object" && body !== null && "error" in body);
-  const { error } = body;
+  assert.ok(typeof body === "object" && body !== null);
+  const error = "error" in body ? body.error : body;
   assert.ok(typeof error === "object" && error !== null && "message" in error && typeof error.message === "string" && error.message !== "");
   return error.message;
 }

@@ -1,7 +1,16 @@
 import { isIP } from "node:net";
 import { EXCHANGES_MAX } from "../../core/limits.ts";
 import type { EnvoyPlan, UpstreamCluster } from "../../core/upstream.ts";
-import { CDS_FILE, GOOGLE_METADATA_CLUSTER, NONE_CLUSTER, SLUICE_CLUSTER, sdsFile, secretName } from "./names.ts";
+import {
+  CDS_FILE,
+  GOOGLE_METADATA_CLUSTER,
+  GOOGLE_TOKEN_FILTER,
+  GOOGLE_TOKEN_KEY,
+  NONE_CLUSTER,
+  SLUICE_CLUSTER,
+  sdsFile,
+  secretName,
+} from "./names.ts";
 import { durationMs, extension, type JsonRecord, typed } from "./typed.ts";
 
 const HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
@@ -230,14 +239,15 @@ function awsSigning(upstream: UpstreamCluster, region: string): JsonRecord {
   });
 }
 
-/** An OAuth access token of the machine's service account; Envoy renews it. Scope: what Vertex AI asks for. */
+/** The access token that the listener's filter fetched. From metadata and not from a header, so that a later attempt has it too. */
 function googleToken(): JsonRecord {
-  return extension("envoy.filters.http.gcp_authn", "envoy.extensions.filters.http.gcp_authn.v3.GcpAuthnFilterConfig", {
-    cluster: GOOGLE_METADATA_CLUSTER,
-    timeout: "5s",
-    cache_config: { cache_size: 16 },
-    retry_policy: { retry_back_off: { base_interval: "0.1s", max_interval: "1s" }, num_retries: 3 },
-    audience: { access_token: { scopes: ["https://www.googleapis.com/auth/cloud-platform"] } },
+  const token = `%DYNAMIC_METADATA(${GOOGLE_TOKEN_FILTER}:${GOOGLE_TOKEN_KEY})%`;
+  return extension("google-token", "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation", {
+    mutations: {
+      request_mutations: [
+        { append: { header: { key: "authorization", value: `Bearer ${token}` }, append_action: "OVERWRITE_IF_EXISTS_OR_ADD" } },
+      ],
+    },
   });
 }
 

@@ -1,10 +1,13 @@
-import type { EnvoyPlan } from "../../core/upstream.ts";
+import { type EnvoyPlan, GOOGLE_TOKEN_HEADER } from "../../core/upstream.ts";
 import { accessLog } from "./access-log.ts";
 import { localReplies } from "./local-replies.ts";
 import {
   CHAIN_NAMESPACE,
   EDGE_NAMESPACE,
   EXT_PROC_FILTER,
+  GOOGLE_METADATA_CLUSTER,
+  GOOGLE_TOKEN_FILTER,
+  GOOGLE_TOKEN_KEY,
   NONE_CLUSTER,
   PEER_UNTIL_HEADER,
   SLUICE_CLUSTER,
@@ -68,7 +71,7 @@ function connectionManager(plan: EnvoyPlan): JsonRecord {
     request_timeout: idle,
     request_headers_timeout: "10s",
     route_config: routes(plan),
-    http_filters: [strip(plan), remember(), externalProcessor(plan), router()],
+    http_filters: [strip(plan), remember(), externalProcessor(plan), googleTokens(), router()],
     access_log: [accessLog(plan)],
     local_reply_config: localReplies(),
   };
@@ -174,6 +177,40 @@ function externalProcessor(plan: EnvoyPlan): JsonRecord {
     ...(plan.listen.peerCertificates === true ? { request_attributes: PEER_ATTRIBUTES } : {}),
     // Who served, at which attempt; and whether it was the provider at all or Envoy's own reply.
     response_attributes: ["xds.cluster_name", "upstream.address", "upstream.request_attempt_count", "response.code_details"],
+  });
+}
+
+/**
+ * Fetches an OAuth access token of the machine's service account (Envoy caches it and asks anew before it ends), only for requests that
+ * Sluice marked, so that Google's metadata server is no matter to all others. Here, because Envoy 1.40 has this filter for listeners
+ * alone; an account's cluster takes the token from the metadata. Scope: what Vertex AI asks for.
+ */
+function googleTokens(): JsonRecord {
+  const filter = extension(GOOGLE_TOKEN_FILTER, "envoy.extensions.filters.http.gcp_authn.v3.GcpAuthnFilterConfig", {
+    cluster: GOOGLE_METADATA_CLUSTER,
+    timeout: "5s",
+    cache_config: { cache_size: 16 },
+    retry_policy: { retry_back_off: { base_interval: "0.1s", max_interval: "1s" }, num_retries: 3 },
+    token_metadata_key: GOOGLE_TOKEN_KEY,
+    audience: { access_token: { scopes: ["https://www.googleapis.com/auth/cloud-platform"] } },
+  });
+  const skip = extension("skip", "envoy.extensions.filters.common.matcher.action.v3.SkipFilter");
+  const marked = {
+    name: "marked",
+    typed_config: typed("envoy.type.matcher.v3.HttpRequestHeaderMatchInput", { header_name: GOOGLE_TOKEN_HEADER }),
+  };
+  return extension(GOOGLE_TOKEN_FILTER, "envoy.extensions.common.matching.v3.ExtensionWithMatcher", {
+    xds_matcher: {
+      matcher_list: {
+        matchers: [
+          {
+            predicate: { not_matcher: { single_predicate: { input: marked, value_match: { exact: "1" } } } },
+            on_match: { action: skip },
+          },
+        ],
+      },
+    },
+    extension_config: filter,
   });
 }
 

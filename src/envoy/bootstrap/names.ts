@@ -9,6 +9,9 @@ export const SLUICE_CLUSTER = "sluice";
 export const NONE_CLUSTER = "sluice-none";
 /** Google's metadata server, where access tokens come from; only there where a provider needs one. */
 export const GOOGLE_METADATA_CLUSTER = "google-metadata";
+/** Filter that fetches tokens, which is also where it leaves one in the dynamic metadata; and the key there. */
+export const GOOGLE_TOKEN_FILTER = "envoy.filters.http.gcp_authn";
+export const GOOGLE_TOKEN_KEY = "token";
 /** Name of the ext_proc filter: key of its filter state (`%FILTER_STATE(sluice:PLAIN)%`). */
 export const EXT_PROC_FILTER = "sluice";
 /** Typed dynamic metadata: the chain of clusters (`PriorityGroupsOverride`) that Sluice chose. */
