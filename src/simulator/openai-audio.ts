@@ -13,7 +13,11 @@ const event = (members: Values): string => `data: ${JSON.stringify(members)}\n\n
 function* speechPieces(answer: Answer, sound: Buffer): Generator<Piece> {
   for (let at = 0; at < sound.length; at += 1500)
     yield { text: event({ type: "speech.audio.delta", audio: sound.subarray(at, at + 1500).toString("base64") }), tokens: 1 };
-  const usage = { input_tokens: answer.inputTokens, output_tokens: TOKENS_PER_SECOND, total_tokens: answer.inputTokens + TOKENS_PER_SECOND };
+  const usage = {
+    input_tokens: answer.inputTokens,
+    output_tokens: TOKENS_PER_SECOND,
+    total_tokens: answer.inputTokens + TOKENS_PER_SECOND,
+  };
   yield { text: event({ type: "speech.audio.done", usage }), tokens: 0 };
 }
 
@@ -28,7 +32,8 @@ export const openaiSpeech: Surface = {
     const input = textOf(body["input"]);
     if (model === undefined || input === undefined) return "Missing required parameter: 'input'.";
     const events = body["stream_format"] === "sse";
-    const sound = (answer: Answer): Buffer => Buffer.concat([Buffer.from([0xff, 0xfb, 0x90, 0x00]), Buffer.alloc(4096, `${answer.hash}\0\xff{`, "latin1")]);
+    const sound = (answer: Answer): Buffer =>
+      Buffer.concat([Buffer.from([0xff, 0xfb, 0x90, 0x00]), Buffer.alloc(4096, `${answer.hash}\0\xff{`, "latin1")]);
     return {
       ask: { ...NO_ASK, model, texts: [input], lastUserText: input, streaming: events },
       contentType: events ? SSE_TYPE : "audio/mpeg",
@@ -76,7 +81,10 @@ export const openaiTranscripts: Surface = {
       unary(answer) {
         const text = answer.choices[0]?.content.join("") ?? "";
         if (plain) return format === "text" ? `${text}\n` : `1\n00:00:00,000 --> 00:00:0${Math.min(9, seconds)},000\n${text}\n\n`;
-        const verbose = format === "verbose_json" ? { task: translates ? "translate" : "transcribe", language: "english", duration: seconds, segments: [] } : {};
+        const verbose =
+          format === "verbose_json"
+            ? { task: translates ? "translate" : "transcribe", language: "english", duration: seconds, segments: [] }
+            : {};
         return `${JSON.stringify({ ...verbose, text, ...(translates ? {} : { usage: usageFor(answer) }) })}\n`;
       },
       stream: (answer): StreamReply => ({

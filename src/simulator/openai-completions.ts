@@ -42,7 +42,10 @@ function* pieces(ask: Ask, answer: Answer, body: Values): Generator<Piece> {
   for (const [index, choice] of answer.choices.entries()) {
     for (const [at, text] of choice.content.entries()) {
       const last = at === choice.content.length - 1;
-      yield { text: event({ choices: [{ text, index, logprobs: null, finish_reason: last ? finishOf(answer, index) : null }], ...none }), tokens: 1 };
+      yield {
+        text: event({ choices: [{ text, index, logprobs: null, finish_reason: last ? finishOf(answer, index) : null }], ...none }),
+        tokens: 1,
+      };
     }
   }
   if (withUsage) yield { text: event({ choices: [], usage: usageOf(answer) }), tokens: 0 };
@@ -63,11 +66,19 @@ export const openaiCompletions: Surface = {
       ask,
       contentType: ask.streaming ? SSE_TYPE : JSON_TYPE,
       unary(answer) {
-        const choices = answer.choices.map(({ content }, index) => ({ text: content.join(""), index, logprobs: null, finish_reason: finishOf(answer, index) }));
+        const choices = answer.choices.map(({ content }, index) => ({
+          text: content.join(""),
+          index,
+          logprobs: null,
+          finish_reason: finishOf(answer, index),
+        }));
         const id = `cmpl-${idText(answer.hash, 29)}`;
         return `${JSON.stringify({ id, object: "text_completion", created: answer.createdUnixS, model, choices, usage: usageOf(answer) }, null, 2)}\n`;
       },
-      stream: (answer): StreamReply => ({ pieces: pieces(ask, answer, body), fail: () => `data: ${JSON.stringify({ error: SERVER_ERROR })}\n\n` }),
+      stream: (answer): StreamReply => ({
+        pieces: pieces(ask, answer, body),
+        fail: () => `data: ${JSON.stringify({ error: SERVER_ERROR })}\n\n`,
+      }),
     };
   },
 };
@@ -82,7 +93,12 @@ export const openaiModerations: Surface = {
     const model = textOf(body["model"]) ?? "omni-moderation-latest";
     const inputs = Array.isArray(body["input"]) ? listOf(body["input"]) : [body["input"]];
     const texts = inputs.map((input) => textOf(input) ?? textOf(objectOf(input)["text"]) ?? "");
-    const result = { flagged: false, categories: { violence: false }, category_scores: { violence: 0.00001 }, category_applied_input_types: { violence: ["text"] } };
+    const result = {
+      flagged: false,
+      categories: { violence: false },
+      category_scores: { violence: 0.00001 },
+      category_applied_input_types: { violence: ["text"] },
+    };
     return {
       ask: { ...NO_ASK, model, texts },
       contentType: JSON_TYPE,

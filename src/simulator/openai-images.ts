@@ -42,7 +42,12 @@ function usageOf(ask: ImageAsk): Values {
   const text = inputTokensOf(Buffer.byteLength(ask.prompt));
   const image = Math.ceil(ask.sentBytes / 100);
   const output = ask.images * IMAGE_TOKENS + (ask.streaming ? ask.partial * PARTIAL_TOKENS : 0);
-  return { input_tokens: text + image, input_tokens_details: { image_tokens: image, text_tokens: text }, output_tokens: output, total_tokens: text + image + output };
+  return {
+    input_tokens: text + image,
+    input_tokens_details: { image_tokens: image, text_tokens: text },
+    output_tokens: output,
+    total_tokens: text + image + output,
+  };
 }
 
 function* pieces(ask: ImageAsk, answer: Answer, word: string): Generator<Piece> {

@@ -26,12 +26,22 @@ function keptResponse(id: string, status: "completed" | "cancelled" | "in_progre
     tool_choice: "auto",
     tools: [],
     top_p: 1,
-    usage: status === "in_progress" ? null : { input_tokens: 9, input_tokens_details: { cached_tokens: 0 }, output_tokens: 5, output_tokens_details: { reasoning_tokens: 0 }, total_tokens: 14 },
+    usage:
+      status === "in_progress"
+        ? null
+        : {
+            input_tokens: 9,
+            input_tokens_details: { cached_tokens: 0 },
+            output_tokens: 5,
+            output_tokens_details: { reasoning_tokens: 0 },
+            total_tokens: 14,
+          },
   };
 }
 
 function* pieces(id: string): Generator<Piece> {
-  const event = (type: string, sequence_number: number, response: Values): string => `event: ${type}\ndata: ${JSON.stringify({ type, sequence_number, response })}\n\n`;
+  const event = (type: string, sequence_number: number, response: Values): string =>
+    `event: ${type}\ndata: ${JSON.stringify({ type, sequence_number, response })}\n\n`;
   yield { text: event("response.created", 0, keptResponse(id, "in_progress")), tokens: 0 };
   yield { text: event("response.completed", 1, keptResponse(id, "completed")), tokens: 1 };
 }
@@ -61,7 +71,10 @@ export const openaiKept: Surface = {
       ask: { ...NO_ASK, streaming },
       contentType: streaming ? SSE_TYPE : JSON_TYPE,
       unary: () => `${JSON.stringify(body(), null, 2)}\n`,
-      stream: (): StreamReply => ({ pieces: pieces(id), fail: () => `event: error\ndata: ${JSON.stringify({ type: "error", error: SERVER_ERROR })}\n\n` }),
+      stream: (): StreamReply => ({
+        pieces: pieces(id),
+        fail: () => `event: error\ndata: ${JSON.stringify({ type: "error", error: SERVER_ERROR })}\n\n`,
+      }),
     };
   },
 };
@@ -82,7 +95,13 @@ export const openaiResponsesTools: Surface = {
       unary(answer) {
         if (path.endsWith("/input_tokens")) return `${JSON.stringify({ object: "response.input_tokens", input_tokens: tokens })}\n`;
         const output = [{ id: `cmp_${answer.hash}`, type: "compaction", encrypted_content: "c2ltdWxhdGVk" }];
-        const usage = { input_tokens: tokens, input_tokens_details: { cached_tokens: 0 }, output_tokens: 7, output_tokens_details: { reasoning_tokens: 0 }, total_tokens: tokens + 7 };
+        const usage = {
+          input_tokens: tokens,
+          input_tokens_details: { cached_tokens: 0 },
+          output_tokens: 7,
+          output_tokens_details: { reasoning_tokens: 0 },
+          total_tokens: tokens + 7,
+        };
         return `${JSON.stringify({ id: `resp_${answer.hash}`, object: "response.compaction", created_at: answer.createdUnixS, output, usage })}\n`;
       },
     };
