@@ -135,7 +135,9 @@ function attach(call: ServerDuplexStream<WireRequest, WireResponse>, deps: Drive
     if (over) return;
     over = true;
     gone();
-    driver.closed();
+    driver?.closed();
+    // Node's own table of streams keeps ended ones reachable until the next full collection: what hangs on them must be little.
+    driver = undefined;
     if (clean) call.end();
   };
   call.on("data", (message: WireRequest) => {
