@@ -11,6 +11,7 @@ import { err, ok, type Result } from "../core/result.ts";
 import type { WireRequest, WireResponse } from "../envoy/wire.ts";
 import { readRequest, writeResponse } from "../envoy/wire-codec.ts";
 import { Driver, type DriverDeps } from "./driver.ts";
+import { Observer } from "./observer.ts";
 
 const PROTO = fileURLToPath(new URL("../../proto/ext_proc.proto", import.meta.url));
 const SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor";
@@ -117,20 +118,22 @@ export async function serveGrpc(path: string, deps: DriverDeps, bodyBytesMax: nu
 
 function attach(call: ServerDuplexStream<WireRequest, WireResponse>, deps: DriverDeps, gone: () => void): void {
   let over = false;
-  const driver = new Driver(
-    {
-      send: (message) => {
-        if (!over) call.write(message);
+  let driver: Driver | Observer | undefined;
+  const decider = (): Driver =>
+    new Driver(
+      {
+        send: (message) => {
+          if (!over) call.write(message);
+        },
+        fail: (why) => {
+          if (over) return;
+          // Never `call.end()` here: a clean end makes Envoy pass the rest uninspected (ENVOY rule 1).
+          call.emit("error", { code: status.INTERNAL, details: why.slice(0, 100) });
+          finish(false);
+        },
       },
-      fail: (why) => {
-        if (over) return;
-        // Never `call.end()` here: a clean end makes Envoy pass the rest uninspected (ENVOY rule 1).
-        call.emit("error", { code: status.INTERNAL, details: why.slice(0, 100) });
-        finish(false);
-      },
-    },
-    deps,
-  );
+      deps,
+    );
   const finish = (clean: boolean): void => {
     if (over) return;
     over = true;
@@ -141,7 +144,9 @@ function attach(call: ServerDuplexStream<WireRequest, WireResponse>, deps: Drive
     if (clean) call.end();
   };
   call.on("data", (message: WireRequest) => {
-    if (!over) driver.receive(message);
+    if (over) return;
+    driver ??= message.observability_mode === true ? new Observer(deps) : decider();
+    driver.receive(message);
   });
   // With ext_proc_graceful_grpc_close Envoy ends its side; without, or when it resets, grpc-js says `cancelled` (ENVOY rules 2 and 13).
   call.on("end", () => finish(true));
