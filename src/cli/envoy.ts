@@ -14,6 +14,7 @@ import { findSystemCa } from "../envoy/bootstrap/system-ca.ts";
 import { writeDynamic, writeJsonFile } from "../envoy/bootstrap/write.ts";
 import { STAGES } from "../stages/index.ts";
 import type { Command, CommandIo } from "./command.ts";
+import { parseWorkers, WORKERS_MAX, workerSockets } from "./worker-names.ts";
 
 const HELP = `sluice envoy: Envoy's configuration from the policy
 
@@ -24,6 +25,8 @@ const HELP = `sluice envoy: Envoy's configuration from the policy
   --out DIR          folder to write to; what no longer applies goes
   --dynamic DIR      where Envoy will find dynamic/                    (DIR/dynamic; /run/sluice/envoy when printing)
   --socket PATH      Sluice's unix socket; once for each process       (SLUICE_SOCKET; /run/sluice/0.sock)
+  --workers N        as given to sluice serve: s.sock stands for
+                     s.0.sock, s.1.sock ...                            (SLUICE_WORKERS; 1)
   --listen ADDR:PORT where callers go                                  (the policy's listen)
   --admin ADDR:PORT  Envoy's own admin interface; keep it on loopback  (127.0.0.1:9902)
   --access-log PATH  JSON lines                                        (/dev/stdout)
@@ -44,6 +47,7 @@ const OPTIONS = {
   out: { type: "string" },
   dynamic: { type: "string" },
   socket: { type: "string", multiple: true },
+  workers: { type: "string" },
   listen: { type: "string" },
   admin: { type: "string" },
   "access-log": { type: "string" },
@@ -99,7 +103,9 @@ function readArguments(args: readonly string[], { env, cwd }: CommandIo): Result
   const concurrency = values.concurrency === undefined ? undefined : Number(values.concurrency);
   if (concurrency !== undefined && !(Number.isInteger(concurrency) && concurrency > 0 && concurrency <= 1024))
     return err("--concurrency is a number of threads");
-  const sockets = values.socket ?? [env["SLUICE_SOCKET"] ?? "/run/sluice/0.sock"];
+  const workers = parseWorkers(values.workers ?? env["SLUICE_WORKERS"] ?? "1");
+  if (workers === undefined) return err(`--workers is a number from 1 to ${WORKERS_MAX}`);
+  const sockets = (values.socket ?? [env["SLUICE_SOCKET"] ?? "/run/sluice/0.sock"]).flatMap((path) => workerSockets(path, workers));
   // sun_path of unix(7) holds 108 bytes, the last of them zero.
   if (sockets.some((path) => Buffer.byteLength(path) > 107)) return err("a socket's path may have 107 bytes at most");
   const out = values.out === undefined ? undefined : resolve(cwd, values.out);

@@ -5,6 +5,7 @@ import { err, ok, type Result } from "../core/result.ts";
 import type { Command, CommandIo } from "./command.ts";
 import { type Address, parseAddress } from "./up/address.ts";
 import { Stack, type UpOptions } from "./up/stack.ts";
+import { parseWorkers, WORKERS_MAX } from "./worker-names.ts";
 
 const HELP = `sluice up: Sluice and Envoy on this machine, to try it
 
@@ -15,10 +16,13 @@ const HELP = `sluice up: Sluice and Envoy on this machine, to try it
   --dir DIR            policy, records, logs and Envoy's files       (.run)
   --admin ADDR:PORT    Sluice's health, metrics and policy           (127.0.0.1:9901, or a free port)
   --envoy-admin ADDR:PORT                                            (127.0.0.1:9902, or a free port)
+  --workers N          processes of Sluice that serve                (1)
 
 Without a provider key in the environment (OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY and others) a bundled simulator
-answers. With one, the first run writes a policy with those providers; an edited policy is never touched. ENVOY_BIN names an
-Envoy of 1.40 or later. Ctrl-C or SIGTERM stops Envoy first, then Sluice, which writes every record; a second one ends at once.
+answers. With one, the first run writes a policy with those providers; an edited policy is never touched, and an edit is in
+force within a second, providers included (a provider's key must be in the environment at the start). ENVOY_BIN names an Envoy
+of 1.40 or later. Ctrl-C or SIGTERM lets running calls end, then stops Envoy, then Sluice, which writes every record; a second
+one ends at once.
 Exit code: 0 stopped, 1 something could not start or died, 2 wrong options.
 `;
 
@@ -71,6 +75,7 @@ const OPTIONS = {
   dir: { type: "string" },
   admin: { type: "string" },
   "envoy-admin": { type: "string" },
+  workers: { type: "string" },
 } as const;
 
 const parse = (args: readonly string[]) => parseArgs({ args: [...args], options: OPTIONS, strict: true }).values;
@@ -90,11 +95,14 @@ function readOptions(args: readonly string[], { cwd, env }: CommandIo): Result<O
   }
   const [listen, admin, envoyAdmin] = addresses;
   if (listen === undefined || admin === undefined || envoyAdmin === undefined) return err("three addresses are needed");
+  const workers = parseWorkers(values.workers ?? env["SLUICE_WORKERS"] ?? "1");
+  if (workers === undefined) return err(`--workers is a number from 1 to ${WORKERS_MAX}`);
   const policy = values.policy ?? env["SLUICE_POLICY"];
   return ok({
     listen,
     admin,
     envoyAdmin,
+    workers,
     policy: policy === undefined ? undefined : resolve(cwd, policy),
     dir: resolve(cwd, values.dir ?? ".run"),
   });

@@ -99,11 +99,19 @@ test("up: says what to paste, serves, and a stop under load ends calls whole and
     assert.ok(first.out().includes(sign), sign);
   }
   const ids: string[] = [];
+  const failed: string[] = [];
   const call = async (): Promise<void> => {
-    const answer = await chat(at).catch(() => undefined);
-    if (answer === undefined) return;
-    await answer.text();
-    if (answer.status === 200) ids.push(answer.headers.get("x-ai-request-id") ?? "none");
+    try {
+      const answer = await chat(at);
+      await answer.text();
+      if (answer.status === 200) ids.push(answer.headers.get("x-ai-request-id") ?? "none");
+      else failed.push(String(answer.status));
+    } catch (cause) {
+      // Nobody listens any more: this call has not begun.
+      if (!(cause instanceof Error && /ECONNREFUSED/.test(String(cause.cause))))
+        failed.push(`${String(cause)} ${String(cause instanceof Error && cause.cause)}`);
+      await sleep(5);
+    }
   };
   const stopAt = performance.now() + 700;
   const load = Array.from({ length: 8 }, async () => {
@@ -114,6 +122,7 @@ test("up: says what to paste, serves, and a stop under load ends calls whole and
   await Promise.all(load);
   assert.equal(await first.ended, 0, first.said());
   assert.ok(ids.length > 20, String(ids.length));
+  assert.deepEqual(failed, [], "calls that began have ended whole");
   const written = records(dir);
   const served = new Set(written.filter((record) => record.ending === "served").map((record) => record.id));
   for (const id of ids) assert.ok(served.has(id), id);
@@ -153,6 +162,22 @@ test("up: a policy edited by hand is kept, and one with a mistake is named with 
   assert.equal(await third.ended, 1);
   assert.match(third.said(), /policy\.yaml:\d+.*outputTokenMax/);
   assert.doesNotMatch(third.said(), /^\s+at /m);
+});
+
+test("up --workers 2: an edit of the policy is in force at once, in both", { timeout: 60_000 }, async (t) => {
+  const dir = folder(t);
+  const running = await up(t, dir, ["--workers", "2"]);
+  const at = await ready(running);
+  const policy = join(dir, "run/policy.yaml");
+  writeFileSync(policy, readFileSync(policy, "utf8").replace(/^version: .*$/m, 'version: "edited"'));
+  const seen = async (): Promise<string> => (await chat(at)).headers.get("x-ai-policy") ?? "";
+  for (let waited = 0; waited < 5_000 && !(await seen()).endsWith("@edited"); waited += 50) await sleep(50);
+  const versions = await Promise.all(Array.from({ length: 8 }, seen));
+  assert.deepEqual(new Set(versions.map((version) => version.split("@")[1])), new Set(["edited"]));
+  running.process.kill("SIGINT");
+  assert.equal(await running.ended, 0, running.said());
+  const names = readdirSync(join(dir, "run/records"));
+  assert.ok(names.includes("records-0.jsonl") && names.includes("records-1.jsonl"), names.join(" "));
 });
 
 test("up: a taken port, a missing Envoy and wrong words are one line with the remedy", { timeout: 60_000 }, async (t) => {

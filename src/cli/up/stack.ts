@@ -10,9 +10,10 @@ import { err, ok, type Result } from "../../core/result.ts";
 import type { EnvoyPlan } from "../../core/upstream.ts";
 import { envoyArguments, renderEnvoy } from "../../envoy/bootstrap/render.ts";
 import { findSystemCa } from "../../envoy/bootstrap/system-ca.ts";
-import { writeDynamic, writeJsonFile } from "../../envoy/bootstrap/write.ts";
+import { writeJsonFile } from "../../envoy/bootstrap/write.ts";
 import { STAGES } from "../../stages/index.ts";
 import type { CommandIo } from "../command.ts";
+import { workerSockets } from "../worker-names.ts";
 import { type Address, freeNear, showAddress, tryBind } from "./address.ts";
 import { answersOk, type Child, type ChildOptions, startChild, waitUntil } from "./children.ts";
 import { type Demo, demoPolicyPath, fits, makeDemo, providersAtHand, readDemo } from "./demo.ts";
@@ -23,6 +24,7 @@ export interface UpOptions {
   readonly listen: Address;
   readonly admin: Address;
   readonly envoyAdmin: Address;
+  readonly workers: number;
   /** undefined: the demo's. */
   readonly policy: string | undefined;
   readonly dir: string;
@@ -33,6 +35,9 @@ export interface UpOptions {
 const START_WAIT_MS = 20_000;
 /** Running exchanges have this long to end once the listener is closed. */
 const DRAIN_WAIT_MS = 10_000;
+const DRAIN_STEP_MS = 50;
+/** So long without a request, a connection that a caller keeps open is taken for idle. */
+const DRAIN_QUIET_MS = 500;
 const ENVOY_STOP_MS = 3_000;
 /** A little above the drain of `sluice serve`, which writes every record before it ends. */
 const SLUICE_STOP_MS = 30_000;
@@ -65,7 +70,7 @@ export class Stack {
 
   /** Starts everything and makes a first call; gives the page to print. Error: a line, or "" when it was said already. */
   async raise(): Promise<Result<string, string>> {
-    const { listen, dir, io } = this.#options;
+    const { listen, dir, io, workers } = this.#options;
     const bound = await tryBind(listen);
     if (typeof bound === "string") return err(describeBind(listen, bound));
     const logs = join(dir, "logs");
@@ -101,7 +106,7 @@ export class Stack {
         demo,
         policy,
         policyName: `${loaded.value.name}@${loaded.value.version}`,
-        records: join(dir, "records", "records-0.jsonl"),
+        records: join(dir, "records", workers === 1 ? "records-0.jsonl" : "records-*.jsonl"),
         envoyLog: join(logs, "envoy.log"),
         accessLog: plan.accessLog,
         cwd: io.cwd,
@@ -169,10 +174,10 @@ export class Stack {
   }
 
   async #socket(): Promise<string> {
-    const near = join(this.#options.dir, "0.sock");
-    if (Buffer.byteLength(near) <= SOCKET_BYTES_MAX) return near;
+    const near = join(this.#options.dir, "s.sock");
+    if (workerSockets(near, this.#options.workers).every((path) => Buffer.byteLength(path) <= SOCKET_BYTES_MAX)) return near;
     this.#socketDir = await mkdtemp(join(tmpdir(), "sluice-"));
-    return join(this.#socketDir, "0.sock");
+    return join(this.#socketDir, "s.sock");
   }
 
   async #plan(loaded: LoadedPolicy, listen: Address, socket: string): Promise<EnvoyPlan> {
@@ -183,7 +188,7 @@ export class Stack {
       nodeId: "sluice-up",
       listen: { address: listen.host, port: listen.port },
       admin: { address: host, port },
-      sockets: [socket],
+      sockets: workerSockets(socket, this.#options.workers),
       dynamicDir: join(dir, "envoy", "dynamic"),
       accessLog: join(dir, "logs", "access.log"),
       ...(systemCaFile === undefined ? {} : { systemCaFile }),
@@ -208,6 +213,12 @@ export class Stack {
       given.socket,
       "--admin",
       showAddress(given.admin),
+      "--envoy-dir",
+      given.plan.dynamicDir,
+      "--envoy-admin",
+      showAddress({ host: given.plan.admin.address, port: given.plan.admin.port }),
+      "--workers",
+      String(this.#options.workers),
     ];
     // Sluice needs no provider's key, so it gets none.
     const env = { SLUICE_LOG_LEVEL: "warn", ...this.#plainEnv(credentialNames(given.plan)) };
@@ -222,8 +233,8 @@ export class Stack {
     const { dir, envoy, io } = this.#options;
     const rendered = renderEnvoy(plan);
     const bootstrap = join(dir, "envoy", "bootstrap.json");
-    const dynamic = await writeDynamic(rendered, plan.dynamicDir);
-    const written = dynamic.ok ? await writeJsonFile(bootstrap, rendered.bootstrap) : dynamic;
+    // Sluice has written the clusters' files, and goes on doing so.
+    const written = await writeJsonFile(bootstrap, rendered.bootstrap);
     if (!written.ok) return err(`cannot write ${written.error.path}: ${written.error.reason}`);
     const log = openSync(join(logs, "envoy.log"), "w", 0o600);
     const args = [...envoyArguments(plan, bootstrap), "--log-level", "warning"];
@@ -238,17 +249,25 @@ export class Stack {
     );
   }
 
-  /** No new connection; waits for what is running. */
+  /**
+   * No new connection, and the next answer on an old one is its last; waits for what is running. Kept-alive connections that are
+   * silent for a moment are let go.
+   */
   async #drain(): Promise<void> {
     const ask = (path: string, method: string): Promise<string> =>
       fetch(`${this.#envoyAdmin}${path}`, { method, signal: AbortSignal.timeout(2_000) }).then((answer) => answer.text());
+    const count = (page: string, name: string): number => {
+      const found = new RegExp(`^http\\.sluice\\.${name}: (\\d+)$`, "m").exec(page);
+      return Number(found?.[1] ?? 0);
+    };
     try {
+      await ask("/healthcheck/fail", "POST");
       await ask("/drain_listeners", "POST");
-      for (let waited = 0; waited < DRAIN_WAIT_MS; waited += 50) {
-        const page = await ask("/stats?filter=downstream_rq_active$", "GET");
-        const active = page.split("\n").filter((line) => /^http\.(?!admin\.)/.test(line) && !line.endsWith(": 0"));
-        if (active.length === 0) return;
-        await sleep(50);
+      for (let [waited, quiet] = [0, 0]; waited < DRAIN_WAIT_MS && quiet < DRAIN_QUIET_MS; waited += DRAIN_STEP_MS) {
+        const page = await ask("/stats?filter=downstream_(rq|cx)_active$", "GET");
+        if (count(page, "downstream_cx_active") === 0) return;
+        quiet = count(page, "downstream_rq_active") === 0 ? quiet + DRAIN_STEP_MS : 0;
+        await sleep(DRAIN_STEP_MS);
       }
     } catch {
       // An Envoy that does not answer is stopped as it is.
