@@ -1,9 +1,11 @@
+import { auditCommand } from "./audit.ts";
 import { checkCommand } from "./check.ts";
 import type { Command } from "./command.ts";
 import { envoyCommand } from "./envoy.ts";
 import { keysCommand } from "./keys.ts";
 import { serveCommand } from "./serve.ts";
+import { statusCommand } from "./status.ts";
 import { upCommand } from "./up.ts";
 
 /** Every command of `sluice`. A new one is one file and one line here. */
-export const COMMANDS: readonly Command[] = [upCommand, serveCommand, checkCommand, envoyCommand, keysCommand];
+export const COMMANDS: readonly Command[] = [upCommand, serveCommand, checkCommand, envoyCommand, keysCommand, statusCommand, auditCommand];
