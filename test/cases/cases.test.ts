@@ -11,6 +11,7 @@ import { z } from "zod";
 import { BASIC_POLICY, type Gateway, startGateway } from "../support/gateway.ts";
 import { assertSubset } from "../support/subset.ts";
 
+const FILE = z.strictObject({ name: z.string(), file: z.string(), bytes: z.int() });
 const anything = z.record(z.string(), z.unknown());
 const file = z.strictObject({
   about: z.string(),
@@ -28,10 +29,15 @@ const file = z.strictObject({
       method: z.string().default("POST"),
       path: z.string(),
       headers: z.record(z.string(), z.string()).default({}),
+      /** `${saved:NAME}` in path and body stands for what an earlier case saved. */
       body: z.union([z.string(), anything]).optional(),
+      /** A multipart form instead of a body; a file holds as many bytes. */
+      form: z.array(z.union([z.strictObject({ name: z.string(), value: z.string() }), FILE])).optional(),
       status: z.int(),
       answerHeaders: anything.default({}),
       answer: z.union([z.string(), anything]).optional(),
+      /** Members of the answer to keep for later cases, by the name they get. */
+      save: z.record(z.string(), z.string()).default({}),
       /** What the provider got; `none`: nothing may have reached it. */
       provider: z.union([
         z.literal("none"),
@@ -39,6 +45,8 @@ const file = z.strictObject({
           path: z.string().optional(),
           headers: anything.optional(),
           body: anything.optional(),
+          /** Of the body as text. */
+          text: z.string().optional(),
           sameBody: z.boolean().optional(),
         }),
       ]),
@@ -52,6 +60,9 @@ for (const name of readdirSync(folder).filter((entry) => entry.endsWith(".yaml")
   const suite = file.parse(parse(readFileSync(join(folder, name), "utf8")));
   describe(`${name}: ${suite.about}`, () => {
     let gateway: Gateway;
+    const saved = new Map<string, string>();
+    const filled = (text: string): string =>
+      text.replaceAll(/\$\{saved:(\w+)\}/g, (_all, key: string) => saved.get(key) ?? assert.fail(`nothing saved as ${key}`));
     before(async () => {
       let policy = suite.policy ?? BASIC_POLICY;
       for (const [from, to] of suite.replace) {
@@ -64,11 +75,14 @@ for (const name of readdirSync(folder).filter((entry) => entry.endsWith(".yaml")
     for (const [index, item] of suite.cases.entries()) {
       test(item.name, async () => {
         const sentBefore = gateway.simulator.requests.length;
-        const body = item.body === undefined || typeof item.body === "string" ? item.body : JSON.stringify(item.body);
-        const response = await fetch(gateway.url + withKey(item.path, item.key, gateway.key(item.app)), {
+        const written = item.body === undefined || typeof item.body === "string" ? item.body : JSON.stringify(item.body);
+        const form = item.form === undefined ? undefined : formBody(item.form);
+        const body = form ?? (written === undefined ? undefined : Buffer.from(filled(written)));
+        const type = form === undefined ? "application/json" : `multipart/form-data; boundary=${BOUNDARY}`;
+        const response = await fetch(gateway.url + withKey(filled(item.path), item.key, gateway.key(item.app)), {
           method: item.method,
           headers: {
-            ...(body === undefined ? {} : { "content-type": "application/json" }),
+            ...(body === undefined ? {} : { "content-type": type }),
             ...keyHeader(item.key, gateway.key(item.app)),
             ...item.headers,
           },
@@ -79,6 +93,7 @@ for (const name of readdirSync(folder).filter((entry) => entry.endsWith(".yaml")
         assertSubset(Object.fromEntries(response.headers), item.answerHeaders, "answer headers");
         if (typeof item.answer === "string") assertSubset(text, item.answer, "answer");
         else if (item.answer !== undefined) assertSubset(JSON.parse(text), item.answer, "answer");
+        for (const [key, member] of Object.entries(item.save)) saved.set(key, String(anything.parse(JSON.parse(text))[member]));
 
         const arrived = gateway.simulator.requests.slice(sentBefore);
         if (item.provider === "none") assert.equal(arrived.length, 0, "the provider was called");
@@ -89,7 +104,8 @@ for (const name of readdirSync(folder).filter((entry) => entry.endsWith(".yaml")
           if (item.provider.headers !== undefined) assertSubset(request.headers, item.provider.headers, "provider headers");
           if (item.provider.body !== undefined)
             assertSubset(JSON.parse(Buffer.from(request.body).toString()), item.provider.body, "provider body");
-          if (item.provider.sameBody === true) assert.equal(Buffer.from(request.body).toString(), body);
+          if (item.provider.text !== undefined) assertSubset(request.body.toString(), item.provider.text, "provider text");
+          if (item.provider.sameBody === true) assert.equal(request.body.toString("latin1"), body?.toString("latin1") ?? "");
         }
 
         const record = (await gateway.records(index + 1))[index];
@@ -106,6 +122,18 @@ for (const name of readdirSync(folder).filter((entry) => entry.endsWith(".yaml")
       assert.ok(!text.includes("sk-sim-provider-key"), "the provider's key is in a record");
     });
   });
+}
+
+const BOUNDARY = "case-boundary";
+
+function formBody(parts: readonly ({ readonly name: string; readonly value: string } | z.infer<typeof FILE>)[]): Buffer {
+  const pieces = parts.flatMap((part) => {
+    const head = `--${BOUNDARY}\r\nContent-Disposition: form-data; name="${part.name}"`;
+    if ("value" in part) return [Buffer.from(`${head}\r\n\r\n${part.value}\r\n`)];
+    const file = Buffer.alloc(part.bytes, "\x00\xff\r\n--", "latin1");
+    return [Buffer.from(`${head}; filename="${part.file}"\r\nContent-Type: application/octet-stream\r\n\r\n`), file, Buffer.from("\r\n")];
+  });
+  return Buffer.concat([...pieces, Buffer.from(`--${BOUNDARY}--\r\n`)]);
 }
 
 function keyHeader(place: string, key: string): Record<string, string> {
