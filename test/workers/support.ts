@@ -185,9 +185,9 @@ export function load(
   const one = async (stream: boolean): Promise<void> => {
     try {
       const answer = await site.call({ stream });
-      ids.push(answer.headers.get("x-ai-request-id") ?? "none");
       const whole = answer.status === 200 && (!stream || answer.text.trimEnd().endsWith("data: [DONE]"));
-      if (!whole) failed.push(`${answer.status} ${answer.headers.get("x-ai-error")} ${answer.text.slice(-200)}`);
+      if (whole) ids.push(answer.headers.get("x-ai-request-id") ?? "none");
+      else failed.push(`${answer.status} ${answer.headers.get("x-ai-error")} ${answer.text.slice(-200)}`);
     } catch (cause) {
       failed.push(String(cause));
     }
