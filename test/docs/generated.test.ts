@@ -2,9 +2,12 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { CONTRACT_FIELD_NAMES, type ContractField } from "../../src/core/contract.ts";
 import { DENIAL_CODES } from "../../src/core/denials.ts";
+import { contractStage } from "../../src/stages/contract/stage.ts";
+import { context } from "../support/context.ts";
 import { WHEN } from "./pages/codes.ts";
-import { ANSWER_HEADERS } from "./pages/headers.ts";
+import { ANSWER_HEADERS, MEANING, NOT_KEPT } from "./pages/headers.ts";
 import { generatedPages } from "./pages/index.ts";
 import { fieldsOf } from "./pages/source-fields.ts";
 
@@ -68,4 +71,15 @@ export interface Other { readonly z: number }`;
       ["e.f", true, ""],
     ],
   );
+});
+
+test("the fields that the page calls refused are those that the contract stage refuses", () => {
+  const stage = contractStage.bind({}, { mode: "enforce", onFault: "closed" });
+  const samples: Partial<Record<ContractField, string>> = { contract: "1", qualityTier: "high", dataClass: "public" };
+  for (const field of CONTRACT_FIELD_NAMES) {
+    const values = { [field]: samples[field] ?? "1" };
+    const verdict = stage.evaluate(context({ contract: { values, unknown: [], problems: [] } }), new AbortController().signal);
+    assert.ok("kind" in verdict);
+    assert.equal(verdict.kind === "deny", MEANING[field] === NOT_KEPT, field);
+  }
 });

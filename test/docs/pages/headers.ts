@@ -2,7 +2,10 @@ import { DIALECTS } from "../../../src/codecs/dialects.ts";
 import { CONTRACT_FIELD_NAMES, CONTRACT_FIELDS, type ContractField } from "../../../src/core/contract.ts";
 import { code, type GeneratedPage, page, table } from "./page.ts";
 
-const MEANING: Readonly<Record<ContractField, string>> = {
+/** Held against the contract stage by a test. */
+export const NOT_KEPT = "Refused for now (`contract_violation`): no rule of this version keeps it.";
+
+export const MEANING: Readonly<Record<ContractField, string>> = {
   contract: "Version of these fields; 1 where absent.",
   tenant: "Must be the credential's own. For logs of the application; it changes nothing.",
   app: "Must be the credential's own.",
@@ -12,14 +15,14 @@ const MEANING: Readonly<Record<ContractField, string>> = {
   conversation: "Ties calls together. Recorded.",
   dataClass: "How sensitive the content is. Recorded.",
   maxTokens: "Most output tokens of this call; the tighter of it and the policy's cap holds.",
-  maxCostUsd: "Most this call may cost. Recorded; no rule uses it yet.",
+  maxCostUsd: NOT_KEPT,
   maxLatencyMs: "Longest time to the last byte; the tighter of it and the policy's cap holds.",
   modelFamily: "Only models of this family; picks one where the body names no model.",
   qualityTier: "Goes before the model field: the policy's models of this tier.",
   region: "Only targets in this region.",
-  redactionProfile: "Checked for its form and otherwise unused: no rule uses it yet.",
-  retention: "Checked for its form and otherwise unused: no rule uses it yet.",
-  piiMode: "Checked for its form and otherwise unused: no rule uses it yet.",
+  redactionProfile: NOT_KEPT,
+  retention: NOT_KEPT,
+  piiMode: NOT_KEPT,
 };
 
 /** Headers that Sluice or its Envoy adds to answers. A test holds the list against the sources. */
