@@ -2,7 +2,13 @@ import type { HistogramPoint, Labels, MetricFamily, NumberPoint } from "../ports
 
 /** Gauges of which the worst counts, not the sum: flags, delays, ages. */
 const WORST: readonly string[] = [
-  ...["sluice.records.failing", "sluice.telemetry.failing", "sluice.policy.info", "sluice.policy.loaded_time"],
+  ...[
+    "sluice.records.failing",
+    "sluice.telemetry.failing",
+    "sluice.policy.reload.failing",
+    "sluice.policy.info",
+    "sluice.policy.loaded_time",
+  ],
   ...["nodejs.eventloop.delay.p50", "nodejs.eventloop.delay.p99", "nodejs.eventloop.delay.max", "nodejs.eventloop.utilization"],
   "process.uptime",
 ];
