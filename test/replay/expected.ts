@@ -27,9 +27,12 @@ export function expectedUsage({ dialect, input, output, total, cached, cache_wri
   return { ...parts, inputTokens: input ?? null, outputTokens: beside ? sum(output, reasoning) : (output ?? null) };
 }
 
+/** Surfaces whose streams tell their usage only where they are asked. */
+export const REPORTS_ON_DEMAND: ReadonlySet<string> = new Set(["openai.chat", "openai.completions"]);
+
 /** Did the caller ask for usage in its stream on its own? */
 export function asksForUsage(call: Call): boolean {
-  return call.surface !== "openai.chat" || !call.streaming || /"include_usage"\s*:\s*true/.test(call.body.toString());
+  return !REPORTS_ON_DEMAND.has(call.surface) || !call.streaming || /"include_usage"\s*:\s*true/.test(call.body.toString());
 }
 
 /** The bytes that are left of a stream once a forced usage report is undone: no chunk of usage alone, no `"usage":null`. */

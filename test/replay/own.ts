@@ -10,6 +10,7 @@ interface Own {
   readonly id: string;
   readonly path: string;
   readonly query?: string;
+  readonly method?: "GET";
   readonly request: string;
   readonly status?: number;
   readonly contentType: string;
@@ -102,6 +103,56 @@ const OWN: readonly Own[] = [
     usage: responsesUsage,
   },
   {
+    id: "azure",
+    path: "/openai/deployments/own-deployment/chat/completions",
+    query: "api-version=2023-05-15",
+    request: `{${CHAT}}`,
+    contentType: "application/json",
+    answer: fixture("openai-chat.json"),
+    usage: { dialect: "openai", input: 20, output: 11, total: 31, cached: 0, cache_write: 5, reasoning: 4 },
+  },
+  {
+    id: "completions-stream",
+    path: "/v1/completions",
+    request: '{"model":"gpt-own","prompt":["a","b"],"stream":true,"stream_options":{"include_usage":true},"max_tokens":4}',
+    contentType: SSE,
+    answer: [
+      '{"id":"cmpl-1","object":"text_completion","created":1,"choices":[{"text":" one","index":0,"logprobs":null,"finish_reason":"length"}],"model":"gpt-own","usage":null}',
+      '{"id":"cmpl-1","object":"text_completion","created":1,"choices":[{"text":" two","index":1,"logprobs":null,"finish_reason":"stop"}],"model":"gpt-own", "usage": null}',
+      '{"id":"cmpl-1","object":"text_completion","created":1,"model":"gpt-own","choices":[],"usage":{"prompt_tokens":2,"completion_tokens":5,"total_tokens":7}}',
+      "[DONE]",
+    ]
+      .map((data) => `data: ${data}\n\n`)
+      .join(""),
+    usage: { dialect: "openai", input: 2, output: 5, total: 7 },
+  },
+  {
+    id: "compact",
+    path: "/v1/responses/compact",
+    request: '{"model":"gpt-own","input":"hi"}',
+    contentType: "application/json",
+    answer:
+      '{"id":"resp_9","object":"response.compaction","created_at":1,"output":[],"usage":{"input_tokens":117,"input_tokens_details":{"cached_tokens":3},"output_tokens":193,"output_tokens_details":{"reasoning_tokens":0},"total_tokens":310}}',
+    usage: { dialect: "openai-responses", input: 117, output: 193, total: 310, cached: 3, reasoning: 0 },
+  },
+  {
+    id: "input-tokens",
+    path: "/v1/responses/input_tokens",
+    request: '{"model":"gpt-own","input":"hi"}',
+    contentType: "application/json",
+    answer: '{"object":"response.input_tokens","input_tokens":16}',
+    usage: { dialect: "count", input: 16 },
+  },
+  {
+    id: "kept",
+    method: "GET",
+    path: "/v1/responses/resp_1",
+    query: "stream=false",
+    request: "",
+    contentType: "application/json",
+    answer: fixture("openai.responses/body.json"),
+  },
+  {
     id: "messages",
     path: "/v1/messages",
     query: "beta=true",
@@ -154,9 +205,9 @@ const OWN: readonly Own[] = [
 ];
 
 export function ownRecordings(): readonly Recording[] {
-  return OWN.map(({ id, path, query, request, status = 200, contentType, answer, usage }) => ({
+  return OWN.map(({ id, path, query, method = "POST", request, status = 200, contentType, answer, usage }) => ({
     id: `own-${id}`,
-    method: "POST",
+    method,
     path,
     query,
     request_headers: {},

@@ -56,8 +56,12 @@ export interface Call {
   readonly id: string;
   readonly surface: string;
   readonly dialect: "openai" | "anthropic" | "gemini";
+  readonly method: "GET" | "POST";
   /** With its query. */
   readonly path: string;
+  /** The provider of the policy that serves it, where the dialect does not tell; and the path that it gets, where it is another. */
+  readonly provider?: "azure";
+  readonly sentPath?: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
   /** As the caller names it. */
@@ -73,10 +77,15 @@ const OPENAI_TAILS: readonly (readonly [RegExp, string, string])[] = [
   [/\/chat\/completions$/, "/v1/chat/completions", "openai.chat"],
   [/\/responses$/, "/v1/responses", "openai.responses"],
   [/\/embeddings$/, "/v1/embeddings", "openai.embeddings"],
+  [/\/v1\/completions$/, "/v1/completions", "openai.completions"],
+  [/\/responses\/compact$/, "/v1/responses/compact", "openai.responses.compact"],
+  [/\/responses\/input_tokens$/, "/v1/responses/input_tokens", "openai.responses.input_tokens"],
 ];
 
 /** The call that a recording stands for, or why it stands for none. */
 export function toCall(from: Recording): Call | string {
+  const kept = from.method === "GET" ? keptResponse(from) : undefined;
+  if (kept !== undefined) return kept;
   if (from.method !== "POST") return `${from.method}: not a served surface`;
   const text = from.request_body ?? "";
   const body = parseObject(text);
@@ -87,16 +96,20 @@ export function toCall(from: Recording): Call | string {
   const named = nameModel(from, text, body, model);
   if (named === undefined) return "no model is named by path or body";
   const encoding = from.response_body_encoding === "base64" ? "base64" : "utf8";
-  const { path, dialect, surface } = place;
+  const { path, dialect, surface, provider, sentPath } = place;
   return {
     id: from.id,
     surface,
     dialect,
+    method: "POST",
     path,
+    ...(provider === undefined ? {} : { provider }),
+    ...(sentPath === undefined ? {} : { sentPath }),
     headers: {
       "content-type": "application/json",
+      ...(provider === undefined ? {} : { "x-ai-region": provider }),
       ...(dialect === "anthropic" ? { "anthropic-version": "2023-06-01" } : {}),
-      ...kept(from.request_headers),
+      ...keptHeaders(from.request_headers),
     },
     body: Buffer.from(named.text),
     model: named.model,
@@ -115,6 +128,35 @@ interface Place {
   readonly dialect: Call["dialect"];
   readonly surface: string;
   readonly model?: string;
+  readonly provider?: "azure";
+  readonly sentPath?: string;
+}
+
+/** The version of Azure's dated API that the policy's account speaks, whatever its callers say. */
+export const AZURE_VERSION = "2024-10-21";
+
+/** A kept response that is read again: what it used was counted when it was made. */
+function keptResponse(from: Recording): Call | undefined {
+  if (!/^\/v1\/responses\/[A-Za-z0-9_-]+$/.test(from.path)) return undefined;
+  const query = from.query === null || from.query === undefined || from.query === "" ? "" : `?${from.query}`;
+  return {
+    id: from.id,
+    surface: "openai.responses.get",
+    dialect: "openai",
+    method: "GET",
+    path: from.path + query,
+    // Nobody remembers what another run made.
+    headers: { "x-ai-region": "plain" },
+    body: Buffer.alloc(0),
+    model: "gpt-own",
+    streaming: /\bstream=true\b/.test(query),
+    answer: {
+      status: from.status,
+      contentType: stringOf(from.response_headers["content-type"]),
+      body: Buffer.from(from.response_body ?? "", from.response_body_encoding === "base64" ? "base64" : "utf8"),
+    },
+    usage: undefined,
+  };
 }
 
 function placeOf({ path, query }: Recording, body: Readonly<Record<string, unknown>> | undefined): Place | undefined {
@@ -131,7 +173,15 @@ function placeOf({ path, query }: Recording, body: Readonly<Record<string, unkno
   // Cohere's and others' paths end alike, but their requests hold other things.
   const fits = body === undefined || body["messages"] !== undefined || body["input"] !== undefined || body["prompt"] !== undefined;
   const tail = fits ? OPENAI_TAILS.find(([pattern]) => pattern.test(path)) : undefined;
-  return tail === undefined ? undefined : { path: tail[1], dialect: "openai", surface: tail[2] };
+  if (tail === undefined) return undefined;
+  const found = { path: tail[1], dialect: "openai" as const, surface: tail[2] };
+  const deployment = /^\/openai\/deployments\/([^/]+)\//.exec(path)?.[1];
+  if (deployment !== undefined) {
+    const model = stringOf(body?.["model"]) ?? decodeURIComponent(deployment);
+    const sentPath = `${path.replace(deployment, encodeURIComponent(model))}?api-version=${AZURE_VERSION}`;
+    return { ...found, path: path + search, sentPath, provider: "azure", model };
+  }
+  return path.startsWith("/openai/v1/") ? { ...found, path, sentPath: found.path } : found;
 }
 
 /** Azure names the model in its path (the deployment) and may leave it out of the body, where callers of the gateway name it. */
@@ -149,7 +199,7 @@ function nameModel(
 }
 
 /** Recorded request headers that a provider of the dialect acts on. */
-function kept(recorded: Readonly<Record<string, unknown>>): Record<string, string> {
+function keptHeaders(recorded: Readonly<Record<string, unknown>>): Record<string, string> {
   const out: Record<string, string> = {};
   for (const name of ["anthropic-version", "anthropic-beta", "accept"]) {
     const value = recorded[name];

@@ -6,9 +6,9 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { type Gateway, startGateway } from "../support/gateway.ts";
-import { asksForUsage, drawFrom, expectedUsage, randomCuts, withoutForcedUsage } from "./expected.ts";
+import { asksForUsage, drawFrom, expectedUsage, REPORTS_ON_DEMAND, randomCuts, withoutForcedUsage } from "./expected.ts";
 import { ownRecordings } from "./own.ts";
-import { type Call, type Recording, readRecordings, toCall } from "./recordings.ts";
+import { AZURE_VERSION, type Call, type Recording, readRecordings, toCall } from "./recordings.ts";
 
 const seed = process.env["FUZZ_SEED"] === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(process.env["FUZZ_SEED"]);
 
@@ -49,7 +49,7 @@ function replay(name: string, recordings: readonly Recording[]): void {
         await replayOne(gateway, call, draw);
       });
       // The other way round: the caller does not ask, so the report is Sluice's own and must leave no trace.
-      if (call.surface === "openai.chat" && call.streaming && asksForUsage(call)) {
+      if (REPORTS_ON_DEMAND.has(call.surface) && call.streaming && asksForUsage(call)) {
         test(`${call.surface} ${call.id}, usage not asked for`, async () => {
           await replayOne(gateway, notAsking(call), draw);
         });
@@ -68,9 +68,9 @@ async function replayOne(gateway: Gateway, call: Call, draw: () => number): Prom
   }));
   const before = gateway.simulator.requests.length;
   const response = await fetch(gateway.url + call.path, {
-    method: "POST",
+    method: call.method,
     headers: { ...call.headers, ...keyHeader(call, gateway.key()) },
-    body: call.body,
+    ...(call.method === "GET" ? {} : { body: call.body }),
   });
   const got = Buffer.from(await response.arrayBuffer());
   const arrived = gateway.simulator.requests.slice(before);
@@ -82,7 +82,7 @@ async function replayOne(gateway: Gateway, call: Call, draw: () => number): Prom
   const [request] = arrived;
   assert.ok(request !== undefined);
 
-  assert.equal(decodeURIComponent(request.path), decodeURIComponent(call.path));
+  assert.equal(decodeURIComponent(request.path), decodeURIComponent(call.sentPath ?? call.path));
   const forced = !asksForUsage(call);
   if (forced) {
     assert.deepEqual(JSON.parse(request.body.toString()), {
@@ -105,6 +105,10 @@ async function replayOne(gateway: Gateway, call: Call, draw: () => number): Prom
 }
 
 function assertUsage(call: Call, record: Awaited<ReturnType<Gateway["record"]>>): void {
+  if (call.surface === "openai.responses.get") {
+    assert.deepEqual([record.usage, record.cost], [undefined, undefined], "what is read again is not counted again");
+    return;
+  }
   if (call.usage === undefined) {
     // An error costs nothing; an answer that says nothing of its usage is estimated, and the record says so.
     if (call.answer.status >= 400) assert.equal(record.usage, undefined);
@@ -162,16 +166,18 @@ function keyHeader({ dialect }: Call, key: string): Record<string, string> {
 /** One provider a format on the simulator, the recorded model names as models, and everything allowed. */
 function policyFor(calls: readonly Call[]): string {
   const served = new Map<string, Set<string>>();
-  for (const { model, dialect } of calls) served.set(model, (served.get(model) ?? new Set()).add(dialect));
+  for (const { model, dialect, provider } of calls) served.set(model, (served.get(model) ?? new Set()).add(provider ?? dialect));
   const models = [...served].map(([model, dialects]) => {
-    const targets = [...dialects].map((dialect) => `{ provider: ${dialect}, model: ${JSON.stringify(model)} }`);
+    // What no caller asks for by its region comes last.
+    const targets = [...dialects].sort((a, b) => Number(a === "azure") - Number(b === "azure")).map((dialect) => `{ provider: ${dialect}, model: ${JSON.stringify(model)} }`);
     return `  ${JSON.stringify(model)}: { targets: [${targets.join(", ")}], price: { input: "1", output: "2" } }`;
   });
   return `
 apiVersion: sluice/v1
 version: "replay.1"
 providers:
-  openai: { format: openai, baseUrl: "\${SIM}/v1", credential: { env: SIM_KEY } }
+  openai: { format: openai, regions: [plain], baseUrl: "\${SIM}/v1", credential: { env: SIM_KEY } }
+  azure: { format: openai, regions: [azure], baseUrl: "\${SIM}/openai", azure: { api: deployments, apiVersion: "${AZURE_VERSION}" }, credential: { env: SIM_KEY } }
   anthropic: { format: anthropic, baseUrl: "\${SIM}", credential: { env: SIM_KEY } }
   gemini: { format: gemini, baseUrl: "\${SIM}", credential: { env: SIM_KEY } }
 models:
