@@ -13,6 +13,7 @@ import { METRICS } from "../server/metrics/definitions.ts";
 import { metricsText } from "../server/metrics/prometheus.ts";
 import { RuntimeMetrics } from "../server/metrics/runtime.ts";
 import { Metrics, type Watched } from "../server/metrics.ts";
+import { servingNodeFlags } from "../server/node-flags.ts";
 import { type StatusSources, type StatusView, statusOf, watchedStatus } from "../server/status.ts";
 import { Workers } from "../server/workers.ts";
 import { isFromWorker, type PolicyBytes, type WorkerFigures } from "../server/workers-messages.ts";
@@ -114,7 +115,11 @@ async function lockData(data: string, name: string): Promise<Result<{ release():
 }
 
 function spawnWorker(events: WorkerEvents): WorkerProcess {
-  const child = fork(MAIN, ["serve", "--as-worker"], { serialization: "advanced", stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const child = fork(MAIN, ["serve", "--as-worker"], {
+    execArgv: servingNodeFlags(),
+    serialization: "advanced",
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
   let over = false;
   const ended = (how: string): void => {
     if (!over) events.ended(how);

@@ -18,6 +18,7 @@ import { parseArgs } from "node:util";
 import { envoyPlan } from "../../src/config/envoy-plan.ts";
 import { loadPolicy } from "../../src/config/load.ts";
 import type { RenderedEnvoy } from "../../src/envoy/bootstrap/render.ts";
+import { NODE_FLAGS } from "../../src/server/node-flags.ts";
 import { STAGES } from "../../src/stages/index.ts";
 import { startEnvoy, type TestEnvoy } from "../support/envoy.ts";
 
@@ -37,7 +38,8 @@ const seconds = Number(flags.seconds ?? 3);
 const warmSeconds = Number(flags.warm ?? 5);
 const wanted = (flags.subjects ?? "alone,control,sluice").split(",");
 const profile = process.env["BENCH_PROFILE"];
-const nodeFlags = (process.env["BENCH_NODE_FLAGS"] ?? "").split(" ").filter((flag) => flag !== "");
+/** BENCH_NODE_FLAGS="" takes Node as it is. The control gets what Sluice gets. */
+const nodeFlags = process.env["BENCH_NODE_FLAGS"]?.split(" ").filter((flag) => flag !== "") ?? NODE_FLAGS;
 const KEY = "slk_bench_key";
 const here = import.meta.dirname;
 
@@ -59,6 +61,9 @@ interface Sample {
 }
 
 const children: ChildProcess[] = [];
+const loads = new Set<ChildProcess>();
+let stopped = false;
+class Stopped extends Error {}
 
 /** A child that prints a line when it is ready. */
 async function start(
@@ -108,7 +113,10 @@ async function load(subject: Subject, connections: number, forSeconds: number, k
   child.stdout.on("data", (chunk: Buffer) => {
     text += chunk.toString();
   });
+  loads.add(child);
   await once(child, "exit");
+  loads.delete(child);
+  if (stopped) throw new Stopped();
   const result: { calls: number; failed: number; events: number; elapsedMs: number; p50Ms: number; p99Ms: number } = JSON.parse(text);
   const after = spent();
   return {
@@ -261,9 +269,32 @@ function progress(text: string): void {
   if (process.stderr.isTTY === true) process.stderr.write(`\r\x1b[K${text}`);
 }
 
+/** Ends them and waits until they are gone. */
+async function endChildren(): Promise<void> {
+  for (const child of children) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    const gone = once(child, "exit");
+    child.kill("SIGTERM");
+    await Promise.race([gone, sleep(5_000).then(() => child.kill("SIGKILL"))]);
+  }
+}
+
+/** Ctrl-C: whoever waits for a load that was cut short fails, and `main` tidies up. */
+function stopOnSignals(): void {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => {
+      stopped = true;
+      process.exitCode = 130;
+      for (const child of loads) child.kill("SIGTERM");
+    });
+  }
+}
+
 async function main(): Promise<void> {
+  stopOnSignals();
   const dir = await mkdtemp(join(tmpdir(), "sluice-b-"));
   const list: Subject[] = [];
+  let started: readonly Subject[] = [];
   const rows: { readonly what: string; readonly got: number; readonly budget: number | undefined; readonly unit: string }[] = [];
   const row = (what: string, got: number, unit: string, budget?: number): void => void rows.push({ what, got, unit, budget });
   const only = flags.only;
@@ -272,7 +303,8 @@ async function main(): Promise<void> {
     for (const of of samples.values()) for (const sample of of) failed += sample.failed;
   };
   try {
-    list.push(...(await subjects(dir)).filter(({ name }) => wanted.includes(name)));
+    started = await subjects(dir);
+    list.push(...started.filter(({ name }) => wanted.includes(name)));
     if (only === undefined || only === "unary") {
       const unary = await measure(list, 16, "unary");
       countFailed(unary);
@@ -303,7 +335,7 @@ async function main(): Promise<void> {
     }
     if (only === undefined || only === "memory") {
       const governed = list.find((subject) => subject.name === "sluice");
-      if (governed !== undefined) {
+      if (governed !== undefined && !stopped) {
         const memory = await openStreams(governed, 500);
         row("memory with 500 open streams", memory.during, "MB", 300);
         row("memory before", memory.before, "MB");
@@ -313,8 +345,8 @@ async function main(): Promise<void> {
     row("failed calls", failed, "", 0);
     for (const subject of list) if (subject.name !== "alone") await subject.envoy.assertClean();
   } finally {
-    for (const subject of list) await subject.envoy.stop().then(() => subject.envoy.removeFiles());
-    for (const child of children) child.kill("SIGTERM");
+    for (const subject of started) await subject.envoy.stop().then(() => subject.envoy.removeFiles());
+    await endChildren();
     await rm(dir, { recursive: true, force: true });
   }
   const machine = `${availableParallelism()} cores, ${cpus()[0]?.model ?? "unknown"}, Node ${process.versions.node}, ${rounds} rounds of ${seconds} s, medians`;
@@ -331,4 +363,8 @@ async function main(): Promise<void> {
   }
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof Stopped)) throw error;
+}

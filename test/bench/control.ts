@@ -19,38 +19,57 @@ const service = loadSync(fileURLToPath(new URL("../../proto/ext_proc.proto", imp
 })[SERVICE];
 if (service === undefined || "format" in service) throw new Error(`no ${SERVICE}`);
 
-const set = (pairs: Readonly<Record<string, string>>) => ({
+const set = (pairs: Readonly<Record<string, string>>, remove_headers: readonly string[]) => ({
   set_headers: Object.entries(pairs).map(([key, value]) => ({ header: { key, raw_value: Buffer.from(value) }, append_action: 2 })),
-  remove_headers: ["x-ai-user"],
+  remove_headers,
 });
 const FORWARD: WireResponse = {
   request_body: {
     response: {
-      header_mutation: set({
-        ":path": "/v1/chat/completions",
-        "x-envoy-upstream-rq-timeout-ms": "60000",
-        "x-envoy-upstream-rq-per-try-timeout-ms": "60000",
-        "x-envoy-max-retries": "1",
-        "x-envoy-retry-on": "connect-failure",
-      }),
+      header_mutation: set(
+        {
+          ":path": "/v1/chat/completions",
+          "x-envoy-upstream-rq-timeout-ms": "60000",
+          "x-envoy-upstream-rq-per-try-timeout-ms": "60000",
+          "x-envoy-max-retries": "1",
+          "x-envoy-retry-on": "connect-failure,refused-stream,reset-before-request",
+        },
+        ["authorization", "x-ai-user"],
+      ),
       clear_route_cache: true,
     },
   },
   typed_dynamic_metadata: { pg: encodeChain([cluster]) },
+  dynamic_metadata: {
+    fields: {
+      sluice: {
+        structValue: {
+          fields: {
+            exchange: { stringValue: "00000000-0000-4000-8000-000000000000" },
+            policy: { stringValue: "acme/bot/chat" },
+            model: { stringValue: "gpt-4o-mini" },
+          },
+        },
+      },
+    },
+  },
 };
 const HEADERS: WireResponse = {
   response_headers: {
     response: {
-      header_mutation: set({
-        "x-ai-request-id": "00000000-0000-4000-8000-000000000000",
-        "x-ai-decision": "allowed",
-        "x-ai-policy": "acme/bot/chat@bench.1",
-        "x-ai-model": "gpt-4o-mini",
-        "x-ai-provider": "openai",
-        "x-ai-attempts": "1",
-        "x-ai-usage": "input=500, output=20",
-        "x-ai-cost-usd": "0.0001",
-      }),
+      header_mutation: set(
+        {
+          "x-ai-request-id": "00000000-0000-4000-8000-000000000000",
+          "x-ai-decision": "allowed",
+          "x-ai-policy": "acme/bot/chat@bench.1",
+          "x-ai-model": "gpt-4o-mini",
+          "x-ai-provider": "openai",
+          "x-ai-attempts": "1",
+          "x-ai-usage": "input=500, output=20",
+          "x-ai-cost-usd": "0.0001",
+        },
+        ["set-cookie", "openai-organization", "openai-project", "anthropic-organization-id"],
+      ),
     },
   },
 };

@@ -11,6 +11,7 @@ import type { EnvoyPlan } from "../../core/upstream.ts";
 import { envoyArguments, renderEnvoy } from "../../envoy/bootstrap/render.ts";
 import { findSystemCa } from "../../envoy/bootstrap/system-ca.ts";
 import { writeJsonFile } from "../../envoy/bootstrap/write.ts";
+import { servingNodeFlags } from "../../server/node-flags.ts";
 import { STAGES } from "../../stages/index.ts";
 import type { CommandIo } from "../command.ts";
 import { workerSockets } from "../worker-names.ts";
@@ -203,6 +204,7 @@ export class Stack {
   }): Promise<Result<void, string>> {
     const { dir } = this.#options;
     const args = [
+      ...servingNodeFlags(),
       MAIN,
       "serve",
       "--policy",
