@@ -116,6 +116,15 @@ test("OpenMetrics on request: exemplars of sampled spans, counter families witho
   assert.ok(!plain.some((line) => line.includes("trace_id") || line.includes("# EOF")));
 });
 
+test("what was only observed counts as such, and as nobody's refusal; its trial verdicts count", () => {
+  const metrics = new Metrics();
+  metrics.observe(served({ observed: true, code: "contract_violation" }), CATALOG);
+  const lines = text(metrics);
+  assert.ok(lines.some((line) => line.includes('decision="observed",ending="served"') && line.endsWith(" 1")));
+  assert.ok(!lines.some((line) => line.startsWith("sluice_refusals_total{")));
+  assert.ok(lines.some((line) => line.startsWith("sluice_would_deny_total{")));
+});
+
 test("numbers that others keep are read when the text is", () => {
   const metrics = new Metrics();
   let value = 1;

@@ -30,6 +30,7 @@ interface Tokens {
 type Rows = Map<string, Map<string, Map<string, Map<string, Map<string, Map<string, Row>>>>>>;
 
 const OTHER = "other";
+const OBSERVED = "observed";
 /** Rows kept; the policy's names bound them, but many edits of it could add up. */
 const ROWS_MAX = 20_000;
 
@@ -70,7 +71,9 @@ export class Metrics implements MetricSource {
     const { tenant = "", app = "", useCase = "", surface = "" } = record;
     const provider = record.target?.provider ?? "";
     const row = this.#row(tenant, app, useCase, surface, model, provider);
-    const { decision, ending } = record;
+    const { ending } = record;
+    // What only passed by was not decided on: it must not look like traffic that was let in or refused.
+    const decision = record.observed === true ? OBSERVED : record.decision;
     const count = (): CounterCell => this.#exchanges.at(tenant, app, useCase, surface, model, provider, decision, ending);
     const byEnding = nested(row.ended, decision);
     child(byEnding, ending, count).value += 1;
@@ -80,7 +83,7 @@ export class Metrics implements MetricSource {
     const { ms } = record;
     row.duration.observe(ms.total / 1000, ref);
     this.#sidecarDuration.at("").observe(ms.sidecar / 1000, ref);
-    if (record.code !== undefined) this.#refusals.at(tenant, app, useCase, record.code).value += 1;
+    if (record.code !== undefined && record.observed !== true) this.#refusals.at(tenant, app, useCase, record.code).value += 1;
     for (const entry of record.stages) {
       if (entry.us !== undefined) this.#stageDuration.at(entry.stage).observe(entry.us / 1e6, ref);
       if (entry.verdict === "allow") continue;

@@ -10,7 +10,7 @@ import type { WireRequest } from "../envoy/wire.ts";
 import { feed, openAnswer } from "../pipeline/answer.ts";
 import { begin } from "../pipeline/identify.ts";
 import { observe } from "../pipeline/observe.ts";
-import { makeRecord } from "../pipeline/record.ts";
+import { makeRecord, spanFacts } from "../pipeline/record.ts";
 import type { Work } from "../pipeline/work.ts";
 import type { DriverDeps } from "./driver.ts";
 
@@ -134,6 +134,7 @@ export class Observer {
       const digest = work.answerBytes > 0 ? this.#hash.digest("hex") : undefined;
       const record = { ...makeRecord(work, ending, digest, this.#deps), observed: true as const };
       this.#deps.metrics.observe(record, work.snapshot.catalog);
+      if (work.trace !== undefined) this.#deps.telemetry?.end(record, work.trace, spanFacts(work));
       if (!this.#deps.audit.record(record)) this.#deps.log.warn("record_dropped", { id: work.id });
     };
     if (this.#observed === undefined) finish();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { METRICS, prometheusName } from "../../src/server/metrics/definitions.ts";
 import { type ChildGateway, startChildGateway } from "../support/child-gateway.ts";
 import { BASIC_POLICY } from "../support/gateway.ts";
 import { type Collector, type ReceivedPoint, startCollector } from "../support/otlp.ts";
@@ -301,6 +302,14 @@ test("metrics: what the collector adds up is what the records say, and what Prom
   assert.equal(sum("sluice_exchanges_total"), expected);
   assert.equal(sum("sluice_telemetry_spans_dropped_total"), 0);
   const open = await (await fetch(`${gateway.adminUrl}/metrics`, { headers: { accept: "application/openmetrics-text" } })).text();
+  const told = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, kind]) => `${name} ${kind}`);
+  // What counts workers is the supervisor's, which this process has none of.
+  const documented = Object.values(METRICS).filter(({ name }) => !name.startsWith("sluice.worker"));
+  assert.deepEqual(
+    told.sort(),
+    documented.map((one) => `${prometheusName(one)} ${one.kind}`).sort(),
+    "every metric that is documented, and no other",
+  );
   const exemplars = [...open.matchAll(/trace_id="([0-9a-f]{32})",span_id="([0-9a-f]{16})"/g)].map((found) => found[2]);
   assert.ok(exemplars.length > 0);
   const spans = new Set(collector.spans.map(({ spanId }) => spanId));

@@ -101,6 +101,7 @@ const own = (record: ExchangeRecord): Attributes =>
     "sluice.policy": record.policy === undefined ? undefined : `${record.policy.name}@${record.policy.version}`,
     "sluice.policy.hash": record.policy?.hash,
     "sluice.decision": record.decision,
+    "sluice.observed": record.observed,
     "sluice.ending": record.ending,
     "sluice.code": record.code,
     "sluice.provider": record.target?.provider,

@@ -54,7 +54,7 @@ export const METRICS = {
     "sluice.exchanges",
     "{exchange}",
     [...WHO, "sluice.surface", ...WHERE, "sluice.decision", "sluice.ending"],
-    "Exchanges by how they were decided and how they ended.",
+    "Exchanges by how they were decided and how they ended; decision `observed`: seen by the observing listener only.",
   ),
   refusals: counter("sluice.refusals", "{exchange}", [...WHO, "sluice.code"], "Refusals and upstream errors by code."),
   wouldDeny: counter(

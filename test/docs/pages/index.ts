@@ -1,8 +1,15 @@
 import { codesPage } from "./codes.ts";
 import { headersPage } from "./headers.ts";
+import { metricsPage } from "./metrics.ts";
 import type { GeneratedPage } from "./page.ts";
 import { policyReferencePage } from "./policy-reference.ts";
 import { recordsPage } from "./records.ts";
 
 /** Every page of the docs that is made from the code; `make docs` writes them, a test compares. */
-export const generatedPages = (): readonly GeneratedPage[] => [policyReferencePage(), codesPage(), headersPage(), recordsPage()];
+export const generatedPages = (): readonly GeneratedPage[] => [
+  policyReferencePage(),
+  codesPage(),
+  headersPage(),
+  recordsPage(),
+  metricsPage(),
+];
