@@ -110,10 +110,16 @@ export async function makeSite(t: TestContext, options: { readonly workers: numb
 }
 
 /** Any `sluice serve`, on a free admin port. */
-export async function startServe(t: TestContext, args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Served> {
+export async function startServe(
+  t: TestContext,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  user: { readonly uid?: number; readonly gid?: number } = {},
+): Promise<Served> {
   const adminPort = await freePort();
   const child = spawn(process.execPath, [MAIN, "serve", "--admin", `127.0.0.1:${adminPort}`, ...args], {
     env: { PATH: process.env["PATH"], ...env },
+    ...user,
     stdio: ["ignore", "inherit", "pipe"],
   });
   let said = "";
