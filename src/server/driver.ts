@@ -59,6 +59,7 @@ export class Driver {
   readonly #timers = new AnswerTimers();
   #expiry: Denial | undefined;
   #deciding: Promise<void> | undefined;
+  #envoysOwn = false;
 
   constructor(wire: Wire, deps: DriverDeps) {
     this.#wire = wire;
@@ -80,6 +81,7 @@ export class Driver {
     }
     const message = decode(wire);
     if (message.phase === "invalid") this.#dispatch({ on: "fault" });
+    else if (this.#isEnvoysOwn(message)) this.#passOn(message);
     else this.#dispatch(this.#take(message));
     if (this.#work !== undefined) this.#work.sidecarMs += this.#deps.clock.monotonicMs() - started;
   }
@@ -87,6 +89,20 @@ export class Driver {
   /** Envoy closed its side, cleanly or not: the exchange is over. */
   closed(): void {
     this.#dispatch({ on: "closed" });
+  }
+
+  /**
+   * What Envoy answers before any filter has seen the request (an upgrade, Envoy 1.40) shows here as an answer without a request.
+   * Its text is Envoy's local reply already, in the caller's dialect; the access log has it, and there is no exchange to record.
+   */
+  #isEnvoysOwn(message: EnvoyMessage): boolean {
+    if (message.phase === "response_headers" && this.#work === undefined) this.#envoysOwn = message.servedBy?.details !== "via_upstream";
+    return this.#envoysOwn;
+  }
+
+  #passOn(message: Exclude<EnvoyMessage, { readonly phase: "invalid" }>): void {
+    if (message.phase === "response_body") this.#wire.send(encodeAnswerBody(message.bytes, message.end));
+    else this.#wire.send(encodeContinue(message.phase));
   }
 
   #take(message: EnvoyMessage): Input {

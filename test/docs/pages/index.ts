@@ -4,6 +4,7 @@ import { metricsPage } from "./metrics.ts";
 import type { GeneratedPage } from "./page.ts";
 import { policyReferencePage } from "./policy-reference.ts";
 import { recordsPage } from "./records.ts";
+import { surfacesPage } from "./surfaces.ts";
 
 /** Every page of the docs that is made from the code; `make docs` writes them, a test compares. */
 export const generatedPages = (): readonly GeneratedPage[] => [
@@ -12,4 +13,5 @@ export const generatedPages = (): readonly GeneratedPage[] => [
   headersPage(),
   recordsPage(),
   metricsPage(),
+  surfacesPage(),
 ];
