@@ -95,6 +95,7 @@ export async function startChildGateway(options: {
     plan: {
       ...{ sockets: [socket], policyHash: plan.policyHash, bodyBytesMax: plan.bodyBytesMax, requestMsMax: plan.requestMsMax },
       accessLog: join(dir, "access.log"),
+      ...(plan.observe === undefined ? {} : { observe: plan.observe }),
     },
   });
   const readRecords = async (): Promise<readonly ExchangeRecord[]> => {
