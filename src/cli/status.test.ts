@@ -58,8 +58,22 @@ test("what is wrong is told, exit 1: refused edit, not ready, no records, nobody
   assert.deepEqual([stopping.code, /is not ready: it is stopping/.test(stopping.err)], [1, true]);
   const full = await status("--admin", await admin(t, { ...WELL, audit: { ...WELL.audit, failing: true } }));
   assert.deepEqual([full.code, /cannot write its records/.test(full.err)], [1, true]);
-  const workers = await status("--admin", await admin(t, { ...WELL, workers: [WELL, { ...WELL, name: "0-1", ready: false }] }));
-  assert.deepEqual([workers.code, /\(0-1, pid 77\) is not ready/.test(workers.err)], [1, true]);
+  const workers = await status(
+    "--admin",
+    await admin(t, {
+      ...WELL,
+      workers: [
+        { worker: 0, state: "serving", pid: 77, restarts: 0, status: { ...WELL, name: "0-0" } },
+        { worker: 1, state: "waiting", restarts: 3, problem: "exit code 1", nextStartAt: "2026-01-01T00:00:00.000Z" },
+      ],
+    }),
+  );
+  assert.equal(workers.code, 1);
+  assert.match(
+    workers.err,
+    /^sluice status: \S+ \(worker 1, pid [^)]*\) is waiting \(exit code 1\), started again at 2026-01-01T00:00:00.000Z\n$/,
+  );
+  assert.match(workers.out, /0-0 .* ready .*\n.*worker 1 .* waiting/);
   const nobody = await status("--admin", "127.0.0.1:1");
   assert.deepEqual([nobody.code, /127\.0\.0\.1:1: nobody answers there/.test(nobody.err)], [1, true]);
   const old = await status("--admin", await admin(t, {}, 404));

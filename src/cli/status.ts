@@ -86,7 +86,18 @@ function* processesOf(asked: Asked): Generator<{ readonly admin: string; readonl
   if (status === undefined) return;
   const workers = Array.isArray(status["workers"]) ? status["workers"].filter(isLoose) : [];
   yield { admin, status };
-  for (const worker of workers) yield { admin, status: worker };
+  for (const worker of workers) {
+    // What it says of itself, where it says anything; and how the one above it sees it.
+    const own = isLoose(worker["status"]) ? worker["status"] : { name: `worker ${shown(worker["worker"])}`, pid: worker["pid"] };
+    yield { admin, status: { ...own, ready: worker["state"] === "serving", worker } };
+  }
+}
+
+/** `waiting (exit code 1), started again at ...`: of a worker that does not serve. */
+function whyNot(worker: Loose): string {
+  const problem = worker["problem"] === undefined ? "" : ` (${shown(worker["problem"])})`;
+  const next = worker["nextStartAt"] === undefined ? "" : `, started again at ${shown(worker["nextStartAt"])}`;
+  return `${shown(worker["state"])}${problem}${next}`;
 }
 
 function complaintsOf(asked: Asked): readonly string[] {
@@ -94,8 +105,9 @@ function complaintsOf(asked: Asked): readonly string[] {
   if (asked.problem !== undefined) found.push(`${asked.admin}: ${asked.problem}`);
   for (const { admin, status } of processesOf(asked)) {
     const who = `${admin} (${shown(status["name"])}, pid ${shown(status["pid"])})`;
-    const { policy, audit } = status;
-    if (status["ready"] !== true) found.push(`${who} is not ready${status["draining"] === true ? ": it is stopping" : ""}`);
+    const { policy, audit, worker } = status;
+    if (isLoose(worker) && status["ready"] !== true) found.push(`${who} is ${whyNot(worker)}`);
+    else if (status["ready"] !== true) found.push(`${who} is not ready${status["draining"] === true ? ": it is stopping" : ""}`);
     if (isLoose(audit) && audit["failing"] === true) found.push(`${who} cannot write its records`);
     if (isLoose(policy) && typeof policy["lastError"] === "string")
       found.push(`${who} refused the last edit of the policy and serves ${shown(policy["version"])}:\n${indented(policy["lastError"])}`);
@@ -123,14 +135,17 @@ function row({ admin, status }: { readonly admin: string; readonly status: Loose
   const policy = isLoose(status["policy"]) ? status["policy"] : {};
   const audit = isLoose(status["audit"]) ? status["audit"] : {};
   const telemetry = isLoose(status["telemetry"]) ? status["telemetry"] : undefined;
+  const { worker } = status;
   const state =
-    status["draining"] === true
-      ? "stopping"
-      : status["ready"] !== true
-        ? "not ready"
-        : policy["lastError"] === undefined
-          ? "ready"
-          : "edit refused";
+    isLoose(worker) && status["ready"] !== true
+      ? shown(worker["state"])
+      : status["draining"] === true
+        ? "stopping"
+        : status["ready"] !== true
+          ? "not ready"
+          : policy["lastError"] === undefined
+            ? "ready"
+            : "edit refused";
   return [
     admin,
     shown(status["name"]),

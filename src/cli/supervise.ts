@@ -68,7 +68,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Resul
     log,
     swap: (next) => workers.swap(bytesOf(next)),
   });
-  const view = new View(writerId, workers, keeper);
+  const view = new View(`${writerId}-supervisor`, workers, keeper);
   const admin = await serveAdmin(options.admin, {
     ready: () => workers.ready,
     policy: () => effectivePolicy(keeper.state.loaded),

@@ -3,7 +3,7 @@
  * `alone` (Envoy without ext_proc) and `control` (an ext_proc server that sends the same messages and decides nothing).
  * Rounds are interleaved, so that a machine that slows down slows all alike; medians over rounds are printed.
  *
- * Usage: node test/bench/bench.ts [--rounds N] [--seconds S] [--json] [--only unary|stream|memory]
+ * Usage: node test/bench/bench.ts [--rounds N] [--seconds S] [--json] [--only unary|stream|memory|scale]
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -21,6 +21,7 @@ import type { RenderedEnvoy } from "../../src/envoy/bootstrap/render.ts";
 import { NODE_FLAGS } from "../../src/server/node-flags.ts";
 import { STAGES } from "../../src/stages/index.ts";
 import { startEnvoy, type TestEnvoy } from "../support/envoy.ts";
+import { scale } from "./scale.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -364,7 +365,8 @@ async function main(): Promise<void> {
 }
 
 try {
-  await main();
+  if (flags.only === "scale") process.exitCode = (await scale({ rounds, seconds, warmSeconds })) ? 0 : 1;
+  else await main();
 } catch (error) {
   if (!(error instanceof Stopped)) throw error;
 }

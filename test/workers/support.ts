@@ -17,7 +17,7 @@ import { STAGES } from "../../src/stages/index.ts";
 import { freePort, startEnvoy, type TestEnvoy } from "../support/envoy.ts";
 import { BASIC_POLICY, KeyRing } from "../support/gateway.ts";
 
-const MAIN = join(import.meta.dirname, "../../src/main.ts");
+export const MAIN = join(import.meta.dirname, "../../src/main.ts");
 
 /** `sluice serve` as an operator starts it: processes of their own. */
 export interface Served {

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { mock, type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { BASIC_POLICY, KeyRing, startGateway } from "../support/gateway.ts";
-import { startServe, until } from "./support.ts";
+import { MAIN, startServe, until } from "./support.ts";
 
 interface Place {
   readonly dir: string;
@@ -147,6 +147,9 @@ test("a second supervisor by mistake stops before it touches what the first keep
     15_000,
     first,
   );
+  const status = spawnSync(process.execPath, [MAIN, "status", "--admin", first.adminUrl.replace("http://", "")], { encoding: "utf8" });
+  assert.equal(status.status, 0, status.stderr);
+  assert.equal(status.stdout.trimEnd().split("\n").length, 4, status.stdout);
   await refusal(
     t,
     [...words(at), "--workers", "2"],
