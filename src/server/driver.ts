@@ -20,6 +20,7 @@ import type { LocalReply, PipelineDeps, Work } from "../pipeline/work.ts";
 import type { Log } from "../ports/log.ts";
 import { AnswerTimers } from "./answer-timers.ts";
 import type { Capacity } from "./capacity.ts";
+import { EnvoysOwn } from "./envoys-own.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** Envoy's side of the stream, as much of it as the driver uses. */
@@ -59,7 +60,7 @@ export class Driver {
   readonly #timers = new AnswerTimers();
   #expiry: Denial | undefined;
   #deciding: Promise<void> | undefined;
-  #envoysOwn = false;
+  readonly #envoysOwn = new EnvoysOwn();
 
   constructor(wire: Wire, deps: DriverDeps) {
     this.#wire = wire;
@@ -80,29 +81,15 @@ export class Driver {
       }
     }
     const message = decode(wire);
-    if (message.phase === "invalid") this.#dispatch({ on: "fault" });
-    else if (this.#isEnvoysOwn(message)) this.#passOn(message);
-    else this.#dispatch(this.#take(message));
+    const own = message.phase === "invalid" ? undefined : this.#envoysOwn.answerTo(message, this.#work !== undefined);
+    if (own !== undefined) return this.#wire.send(own);
+    this.#dispatch(message.phase === "invalid" ? { on: "fault" } : this.#take(message));
     if (this.#work !== undefined) this.#work.sidecarMs += this.#deps.clock.monotonicMs() - started;
   }
 
   /** Envoy closed its side, cleanly or not: the exchange is over. */
   closed(): void {
     this.#dispatch({ on: "closed" });
-  }
-
-  /**
-   * What Envoy answers before any filter has seen the request (an upgrade, Envoy 1.40) shows here as an answer without a request.
-   * Its text is Envoy's local reply already, in the caller's dialect; the access log has it, and there is no exchange to record.
-   */
-  #isEnvoysOwn(message: EnvoyMessage): boolean {
-    if (message.phase === "response_headers" && this.#work === undefined) this.#envoysOwn = message.servedBy?.details !== "via_upstream";
-    return this.#envoysOwn;
-  }
-
-  #passOn(message: Exclude<EnvoyMessage, { readonly phase: "invalid" }>): void {
-    if (message.phase === "response_body") this.#wire.send(encodeAnswerBody(message.bytes, message.end));
-    else this.#wire.send(encodeContinue(message.phase));
   }
 
   #take(message: EnvoyMessage): Input {
