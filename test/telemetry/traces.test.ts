@@ -123,10 +123,7 @@ test("a call in a trace: our span stands below the caller's, the provider's belo
   };
   for (const [name, value] of Object.entries(expected)) assert.deepEqual(span.attributes[name], value, name);
   assert.equal(span.attributes["error.type"], undefined);
-  assert.deepEqual(
-    span.events.filter(({ name }) => name === "sluice.stage").map(({ attributes }) => attributes["sluice.stage"]),
-    record.stages.map(({ stage }) => stage),
-  );
+  for (const { stage, us } of record.stages) assert.equal(span.attributes[`sluice.stage.${stage}.duration_us`], us, stage);
   for (const event of span.events) assert.ok(event.timeNs >= span.startNs && event.timeNs <= span.endNs, `${event.name} within the span`);
   const tookMs = Number(span.endNs - span.startNs) / 1e6;
   assert.ok(Math.abs(tookMs - record.ms.total) < 1, `${tookMs} ms of ${record.ms.total}`);
@@ -194,6 +191,13 @@ test("streams, refusals and provider's errors: first token, code and error.type 
     ["model_not_allowed", "refused", undefined],
   );
   assert.equal(no.status, 0);
+  const [verdict] = no.events.filter(({ name }) => name === "sluice.stage").map(({ attributes }) => attributes);
+  assert.deepEqual(verdict, {
+    "sluice.stage": "access",
+    "sluice.mode": "enforce",
+    "sluice.verdict": "deny",
+    "sluice.code": "model_not_allowed",
+  });
 
   const failed = await call({ model: "gpt-4o-mini", messages: [{ role: "user", content: "[[sim status=500]]" }] });
   assert.equal(failed.status, 500);

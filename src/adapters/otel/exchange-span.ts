@@ -28,18 +28,16 @@ export function exchangeSpan(record: ExchangeRecord, facts: SpanFacts): Exchange
   const decidedMs = startMs + (ms.decided ?? 0);
   const events: ExchangeSpan["events"][number][] = [];
   let stageMs = decidedMs - record.stages.reduce((sum, { us }) => sum + (us ?? 0), 0) / 1000;
+  const stages: Attributes = {};
   for (const { stage, mode, verdict, code, us } of record.stages) {
     stageMs += (us ?? 0) / 1000;
+    if (us !== undefined) stages[`sluice.stage.${stage}.duration_us`] = us;
+    // An event costs as much as many attributes; a rule that let the call pass has only its time to tell.
+    if (verdict === "allow") continue;
     events.push({
       name: "sluice.stage",
       atMs: stageMs,
-      attributes: defined({
-        "sluice.stage": stage,
-        "sluice.mode": mode,
-        "sluice.verdict": verdict,
-        "sluice.code": code,
-        "sluice.stage.duration_us": us,
-      }),
+      attributes: defined({ "sluice.stage": stage, "sluice.mode": mode, "sluice.verdict": verdict, "sluice.code": code }),
     });
   }
   if (ms.upstream !== undefined) events.push({ name: "sluice.upstream.headers", atMs: startMs + ms.upstream, attributes: {} });
@@ -51,7 +49,7 @@ export function exchangeSpan(record: ExchangeRecord, facts: SpanFacts): Exchange
         : [operation, model].filter((word) => word !== undefined).join(" "),
     startMs,
     endMs: startMs + ms.total,
-    attributes: { ...genAi(record, facts, operation), ...http(record), ...own(record) },
+    attributes: { ...genAi(record, facts, operation), ...http(record), ...own(record), ...stages },
     events,
     failed: isFailure(record),
   };

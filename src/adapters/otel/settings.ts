@@ -18,6 +18,9 @@ export const SAMPLERS = [
 ] as const;
 export type SamplerName = (typeof SAMPLERS)[number];
 
+/** Spans in one request. Fewer than the standard's 512: a request is encoded in one go, and exchanges wait for that long. */
+const BATCH = 128;
+
 export interface TraceSettings {
   readonly protocol: Protocol;
   readonly sampler: SamplerName;
@@ -94,7 +97,7 @@ export function readTelemetrySettings(env: Environment): {
             sampler: choice(["OTEL_TRACES_SAMPLER"], SAMPLERS, "parentbased_always_on"),
             ratio: ratio(text("OTEL_TRACES_SAMPLER_ARG"), warnings),
             queueMax,
-            batchMax: Math.min(queueMax, number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512, 100_000)),
+            batchMax: Math.min(queueMax, number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", BATCH, 100_000)),
             delayMs: number("OTEL_BSP_SCHEDULE_DELAY", 5_000, 3_600_000),
             exportTimeoutMs: number("OTEL_BSP_EXPORT_TIMEOUT", 30_000, 3_600_000),
           }
