@@ -204,6 +204,8 @@ test("an unknown key asks for newer ones, once, and only for tokens that would f
   const stranger = new Keys();
   for (const claims of [{ sub: "x" }, { aud: "x" }, { iss: "https://x.example" }])
     assert.equal(await principalOf(bot, await sign(claims, { kid: "invented" }), depsOf(stranger)), undefined);
+  const shared = `${encoded({ alg: "HS256", kid: "invented" })}.${encoded(CLAIMS)}.${encoded("signature")}`;
+  assert.equal(await principalOf(bot, shared, depsOf(stranger)), undefined);
   assert.equal(stranger.asked, 0, "a token that fits no app asks for nothing");
   const nameless = new Keys();
   nameless.next = { keys: [jwk(other.publicKey)] };
