@@ -218,6 +218,11 @@ function upstreamFilters(plan: EnvoyPlan, upstream: UpstreamCluster): readonly J
     },
   });
   const codec = extension("envoy.filters.http.upstream_codec", "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec");
+  // Observed calls keep their caller's credential, and their answers are the provider's own.
+  if (upstream.asIs === true) {
+    const own = { mutations: { request_mutations: removals(INTERNAL_HEADERS, INTERNAL_PREFIXES) } };
+    return [extension("clean", "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation", own), codec];
+  }
   if (upstream.credential !== undefined) return [clean, credentialInjector(plan, upstream.name, upstream.credential), codec];
   if (upstream.signing?.kind === "aws") return [clean, awsSigning(upstream, upstream.signing.region), codec];
   if (upstream.signing?.kind === "google") return [clean, googleToken(), codec];
