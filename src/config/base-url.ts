@@ -21,5 +21,7 @@ export function parseBaseUrl(text: string): BaseUrl {
 
 /** The AWS region that a host of Amazon Bedrock's is in; undefined for other hosts. */
 export function awsRegionOf(host: string): string | undefined {
-  return /^bedrock-(?:runtime|mantle)(?:-fips)?\.([a-z]{2}(?:-[a-z]+)+-\d{1,2})\.(?:amazonaws\.com(?:\.cn)?|api\.aws)$/.exec(host.toLowerCase())?.[1];
+  return /^bedrock-(?:runtime|mantle)(?:-fips)?\.([a-z]{2}(?:-[a-z]+)+-\d{1,2})\.(?:amazonaws\.com(?:\.cn)?|api\.aws)$/.exec(
+    host.toLowerCase(),
+  )?.[1];
 }

@@ -65,7 +65,9 @@ const session = fc.record({
   emptyAnswer: fc.boolean(),
   trailers: fc.boolean(),
   closeAfter: fc.nat({ max: 14 }),
-  disturb: fc.array(fc.record({ at: fc.nat({ max: 12 }), what: fc.constantFrom<"expired" | "fault" | "cut">("expired", "fault", "cut") }), { maxLength: 2 }),
+  disturb: fc.array(fc.record({ at: fc.nat({ max: 12 }), what: fc.constantFrom<"expired" | "fault" | "cut">("expired", "fault", "cut") }), {
+    maxLength: 2,
+  }),
   choices: fc.record<Choices>({
     identify: fc.constantFrom("go", "go", "go", "refuse", "late"),
     decide: fc.constantFrom("forward", "forward", "reply", "late"),
@@ -166,7 +168,14 @@ property(
       assert.notEqual(of.choices.identify, "refuse");
     }
     const replied = commands.findIndex((command) => command.do === "reply");
-    if (replied >= 0) assert.deepEqual(commands.slice(replied + 1).map((command) => command.do).filter((what) => what !== "settle" && what !== "fail"), []);
+    if (replied >= 0)
+      assert.deepEqual(
+        commands
+          .slice(replied + 1)
+          .map((command) => command.do)
+          .filter((what) => what !== "settle" && what !== "fail"),
+        [],
+      );
   },
   2000,
 );
@@ -216,8 +225,13 @@ test("a decision that arrives after Envoy answered itself is dropped", () => {
 
 test("a stream that expires before its first piece is judged like a held answer, its headers unsent", () => {
   const run = new Run({ identify: "go", decide: "forward", open: "stream", judge: "replace" });
-  const asked: Input[] = [{ on: "request_headers", end: false }, { on: "request_body", end: true }, { on: "response_headers", end: false }];
-  for (const input of [...asked, { on: "expired" } as const, { on: "response_body", end: false } as const, { on: "closed" } as const]) run.send(input);
+  const asked: Input[] = [
+    { on: "request_headers", end: false },
+    { on: "request_body", end: true },
+    { on: "response_headers", end: false },
+  ];
+  for (const input of [...asked, { on: "expired" } as const, { on: "response_body", end: false } as const, { on: "closed" } as const])
+    run.send(input);
   assert.deepEqual(
     run.commands.map((command) => command.do),
     ["identify", "continue", "decide", "forward", "open", "judge", "release", "settle"],
@@ -233,7 +247,10 @@ test("the ending says how the answer went", () => {
     return last?.do === "settle" ? last.ending : undefined;
   };
   const go: Choices = { identify: "go", decide: "forward", open: "stream", judge: "pass" };
-  const asked: Input[] = [{ on: "request_headers", end: false }, { on: "request_body", end: true }];
+  const asked: Input[] = [
+    { on: "request_headers", end: false },
+    { on: "request_body", end: true },
+  ];
   const begun: Input[] = [...asked, { on: "response_headers", end: false }, { on: "response_body", end: false }];
   assert.equal(ending(go, [...begun, { on: "response_body", end: true }]), "served");
   assert.equal(ending(go, begun), "aborted");

@@ -224,7 +224,8 @@ function onJudged(now: Exchange, as: "pass" | "replace", ending: Ending): Step {
 }
 
 function onExpired(now: Exchange): Step {
-  if (now.state === "hold" || now.state === "read_first_body") return [{ ...now, state: "await_judged" }, [{ do: "judge", why: "expired" }]];
+  if (now.state === "hold" || now.state === "read_first_body")
+    return [{ ...now, state: "await_judged" }, [{ do: "judge", why: "expired" }]];
   if (now.state === "stream") return [{ ...now, state: "finished", ending: "cut" }, [{ do: "tail", why: "expired" }]];
   // Before the response headers Envoy's own timers hold; the decision has its own deadline.
   return [now, NONE];

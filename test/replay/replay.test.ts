@@ -169,7 +169,9 @@ function policyFor(calls: readonly Call[]): string {
   for (const { model, dialect, provider } of calls) served.set(model, (served.get(model) ?? new Set()).add(provider ?? dialect));
   const models = [...served].map(([model, dialects]) => {
     // What no caller asks for by its region comes last.
-    const targets = [...dialects].sort((a, b) => Number(a === "azure") - Number(b === "azure")).map((dialect) => `{ provider: ${dialect}, model: ${JSON.stringify(model)} }`);
+    const targets = [...dialects]
+      .sort((a, b) => Number(a === "azure") - Number(b === "azure"))
+      .map((dialect) => `{ provider: ${dialect}, model: ${JSON.stringify(model)} }`);
     return `  ${JSON.stringify(model)}: { targets: [${targets.join(", ")}], price: { input: "1", output: "2" } }`;
   });
   return `

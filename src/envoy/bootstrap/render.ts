@@ -2,8 +2,8 @@ import type { Json } from "../../core/json.ts";
 import type { EnvoyPlan, SecretSource } from "../../core/upstream.ts";
 import { cdsSource, googleMetadataCluster, noneCluster, providerCluster, sluiceCluster } from "./clusters.ts";
 import { listener } from "./listener.ts";
-import { observeListener } from "./observe.ts";
 import { CDS_FILE, sdsFile, secretName } from "./names.ts";
+import { observeListener } from "./observe.ts";
 import { listenerSecrets } from "./tls.ts";
 import { type JsonRecord, typed } from "./typed.ts";
 
@@ -88,7 +88,10 @@ function renderBootstrap(plan: EnvoyPlan): JsonRecord {
       ],
     },
     dynamic_resources: { cds_config: cdsSource(plan) },
-    static_resources: { listeners: [listener(plan), ...(plan.observe === undefined ? [] : [observeListener(plan, plan.observe)])], clusters: [sluiceCluster(plan), noneCluster()] },
+    static_resources: {
+      listeners: [listener(plan), ...(plan.observe === undefined ? [] : [observeListener(plan, plan.observe)])],
+      clusters: [sluiceCluster(plan), noneCluster()],
+    },
   };
 }
 
