@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import type { OpenTelemetry } from "../adapters/otel/open.ts";
 import { type Environment, readTelemetrySettings } from "../adapters/otel/settings.ts";
 import type { Log } from "../ports/log.ts";
-import type { Metrics } from "../server/metrics.ts";
 import { RuntimeMetrics } from "../server/metrics/runtime.ts";
+import type { Metrics } from "../server/metrics.ts";
 import { type StatusSources, watchedStatus } from "../server/status.ts";
 import type { PolicyState } from "./keeper.ts";
 

@@ -43,6 +43,11 @@ export const ANSWER_HEADERS: readonly (readonly [name: string, when: string, wha
   ["x-ai-error", "refusals and provider errors", "One of the [codes](codes.md)."],
   ["x-should-retry", "refusals", "`true` or `false`: what OpenAI's and Anthropic's SDKs do then."],
   ["retry-after", "refusals that know a time", "Whole seconds."],
+  [
+    "traceresponse",
+    "where spans are exported ([telemetry.md](telemetry.md))",
+    "Trace and span id of the exchange (W3C Trace Context, level 2).",
+  ],
 ];
 
 export function headersPage(): GeneratedPage {
@@ -68,7 +73,7 @@ export function headersPage(): GeneratedPage {
     "A name that differs from a *limiting* field's by one letter, plural or dashes is refused (`contract_violation`), because a cap that is silently",
     "ignored is worse than an error. Other unknown `x-ai-*` names are recorded and ignored; with `contract: { strict: true }` they are refused.",
     "",
-    "Also read: `x-request-id` (kept in the record; made by Envoy where absent) and `traceparent` (W3C Trace Context).",
+    "Also read: `x-request-id` (kept in the record; made by Envoy where absent) and `traceparent` and `tracestate` (W3C Trace Context).",
     "",
     "The model field takes a model of the policy, `tier:high`, `tier:standard`, `tier:cheap`, or `family:NAME`.",
     "",
@@ -100,6 +105,8 @@ export function headersPage(): GeneratedPage {
         forwardedHeaders.length === 0 ? "none" : forwardedHeaders.map(code).join(", "),
       ]),
     ),
+    "",
+    "And `traceparent`, unless the policy says `telemetry: { propagate: false }`: the exchange's span where spans are exported, else as the caller sent it.",
     "",
     "So no `x-ai-*`, no cookie, no forwarding header and never the caller's key.",
   ]);
