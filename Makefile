@@ -49,7 +49,7 @@ check-only:
 	@status=0; \
 	$(BIOME) check --error-on-warnings --log-level=warn . || status=1; \
 	$(TSC) -p . || status=1; \
-	$(TEST) 'test/rules/*.test.ts' || status=1; \
+	$(TEST) 'test/rules/*.test.ts' 'test/pod/manifests.test.ts' || status=1; \
 	exit $$status
 
 format: setup ## put the sources into the project's format

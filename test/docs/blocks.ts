@@ -14,7 +14,7 @@ export interface Block {
 }
 
 /** Every page that people read: the README, docs/ and the READMEs of Envoy and Kubernetes. */
-export const PAGES: readonly string[] = ["README.md", "envoy/*.md", "k8s/*.md", "docs/**/*.md"].flatMap((glob) =>
+export const PAGES: readonly string[] = ["README.md", "envoy/*.md", "k8s/**/*.md", "docs/**/*.md"].flatMap((glob) =>
   globSync(glob, { cwd: ROOT }).sort(),
 );
 
