@@ -1,6 +1,9 @@
 import type { Codec, HeaderView, PathFacts, RequestTarget } from "../core/codec.ts";
 import { anthropicCountTokens } from "./anthropic-count-tokens.ts";
 import { anthropicMessages } from "./anthropic-messages.ts";
+import { bedrockConverse, bedrockConverseStream } from "./bedrock-converse.ts";
+import { bedrockCountTokens } from "./bedrock-count-tokens.ts";
+import { bedrockEmbed, bedrockInvoke, bedrockInvokeStream } from "./bedrock-invoke.ts";
 import { cohereChat, cohereChatV1 } from "./cohere-chat.ts";
 import { cohereEmbed, cohereRerank } from "./cohere-inputs.ts";
 import { geminiCountTokens } from "./gemini-count-tokens.ts";
@@ -55,6 +58,12 @@ export const CODECS: readonly Codec[] = [
   cohereChatV1,
   cohereEmbed,
   cohereRerank,
+  bedrockConverse,
+  bedrockConverseStream,
+  bedrockInvoke,
+  bedrockInvokeStream,
+  bedrockEmbed,
+  bedrockCountTokens,
   openaiModels,
   anthropicModels,
   geminiModels,

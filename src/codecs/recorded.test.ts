@@ -13,7 +13,7 @@ import { field, type Json, parseJson } from "../core/json.ts";
 import type { Usage } from "../core/usage.ts";
 import { findCodec } from "./index.ts";
 
-const PROVIDERS = ["cohere", "gemini"];
+const PROVIDERS = ["cohere", "gemini", "bedrock"];
 /** Recorded, but of APIs that no surface here serves. */
 const NOT_SERVED = [/^\/retrieveAndGenerate$/, /^\/(?:openai\/)?v1\/responses$/, /^\/v1beta1\/publishers\//];
 

@@ -72,10 +72,10 @@ function readTarget(head: RequestHead): RequestTarget {
 
 /** Whose error object a caller on an unknown path most likely reads. */
 function guessDialect(target: RequestTarget, head: RequestHead): Dialect {
-  if (head.get("anthropic-version") !== undefined || target.path.startsWith("/v1/messages")) return "anthropic";
-  if (/^\/v1(?:beta1)?\/projects\//.test(target.path)) return "vertex";
+  if (/^\/v1(?:beta1)?\/(?:projects|publishers)\//.test(target.path)) return "vertex";
   if (target.path.startsWith("/model/")) return "bedrock";
   if (/^\/v[12]\/(?:chat|embed|rerank)$/.test(target.path)) return "cohere";
+  if (head.get("anthropic-version") !== undefined || target.path.startsWith("/v1/messages")) return "anthropic";
   if (target.path.startsWith("/v1beta/") || head.get("x-goog-api-key") !== undefined || target.query.has("key")) return "gemini";
   return "openai";
 }
@@ -93,7 +93,8 @@ export function identify(work: Work, deps: PipelineDeps): { readonly reply: Loca
 
 /** What is checked once the caller is known. undefined: go on. */
 export function admit(work: Work, caller: Proof): LocalReply | undefined {
-  if (!caller.ok) return refuse(work, caller.error);
+  if (!caller.ok)
+    return refuse(work, signed(work) && caller.error.detail === undefined ? { ...caller.error, detail: SIGNED } : caller.error);
   work.principal = caller.value;
   const encoding = work.head.get("content-encoding");
   if (encoding !== undefined && encoding.toLowerCase() !== "identity")
@@ -106,6 +107,10 @@ export function admit(work: Work, caller: Proof): LocalReply | undefined {
     return refuse(work, { code: "input_too_large", detail: `The request body is larger than ${max} bytes.` });
   return undefined;
 }
+
+/** AWS's SDKs sign where no bearer token is set; a signature can be checked by nobody but AWS. */
+const signed = (work: Work): boolean => /^AWS4-/.test(work.head.get("authorization") ?? "");
+const SIGNED = "An AWS signature is no credential here. Send a key issued by the gateway as a bearer token (AWS_BEARER_TOKEN_BEDROCK).";
 
 const unsupported = (work: Work): { readonly code: "unsupported_surface"; readonly detail: string } => ({
   code: "unsupported_surface",

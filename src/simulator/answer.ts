@@ -51,7 +51,7 @@ export interface Answer {
 
 /** One event's worth of a streamed answer. */
 export interface Piece {
-  readonly text: string;
+  readonly text: string | Uint8Array;
   readonly tokens: number;
 }
 

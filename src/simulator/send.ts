@@ -141,7 +141,7 @@ class PieceZip {
     return bytes;
   }
 
-  async push(text: string): Promise<Buffer> {
+  async push(text: string | Uint8Array): Promise<Buffer> {
     await new Promise<void>((resolve) => this.#zip.write(text, () => resolve()));
     return this.#take();
   }
@@ -158,7 +158,7 @@ class PieceZip {
 export interface StreamOptions {
   readonly headers: Record<string, string | number>;
   readonly pieces: Iterable<Piece>;
-  readonly fail: () => string;
+  readonly fail: () => string | Uint8Array;
   readonly faults: Faults;
 }
 
@@ -167,7 +167,7 @@ export async function sendStream(sender: Sender, { headers, pieces, fail, faults
   const zip = faults.gzip === true ? new PieceZip() : undefined;
   sender.head(200, zip === undefined ? headers : { ...headers, "content-encoding": "gzip" });
   sender.flush();
-  const write = async (text: string): Promise<void> => sender.write(zip === undefined ? text : await zip.push(text));
+  const write = async (text: string | Uint8Array): Promise<void> => sender.write(zip === undefined ? text : await zip.push(text));
   let sent = 0;
   for (const piece of pieces) {
     if (piece.tokens > 0) {

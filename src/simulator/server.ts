@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { answerOf } from "./answer.ts";
 import { anthropicCountTokens, anthropicMessages, anthropicModels, anthropicStyle } from "./anthropic.ts";
+import { bedrockModels } from "./bedrock.ts";
 import { cohereChat, cohereInputs } from "./cohere.ts";
 import { Attempts, type Faults, readFaults } from "./faults.ts";
 import { geminiList, geminiModels, geminiStyle } from "./gemini.ts";
@@ -33,6 +34,7 @@ const SURFACES: readonly Surface[] = [
   geminiModels,
   cohereChat,
   cohereInputs,
+  bedrockModels,
   openaiEmbeddings,
   geminiList,
   anthropicModels,
@@ -145,10 +147,16 @@ function sendError(
   sender: Sender,
   style: ErrorStyle,
   number: number,
-  { status, body }: ErrorReply,
+  { status, body, headers }: ErrorReply,
   extra: Record<string, string> = {},
 ): void {
-  sender.head(status, { "content-type": JSON_TYPE, ...style.headers(number), ...extra, "content-length": Buffer.byteLength(body) });
+  sender.head(status, {
+    "content-type": JSON_TYPE,
+    ...style.headers(number),
+    ...headers,
+    ...extra,
+    "content-length": Buffer.byteLength(body),
+  });
   sender.end(body);
 }
 
@@ -239,7 +247,7 @@ class Running {
 
 async function sendAnswer(sender: Sender, common: Record<string, string>, opened: Opened, faults: Faults, seed: number): Promise<void> {
   const answer = answerOf(opened.ask, faults, seed);
-  const headers = { "content-type": opened.contentType, ...common };
+  const headers = { "content-type": opened.contentType, ...common, ...opened.headers?.(answer) };
   const reply = opened.ask.streaming ? opened.stream?.(answer, faults) : undefined;
   if (reply !== undefined) return sendStream(sender, { headers, pieces: reply.pieces, fail: () => reply.fail(), faults });
   await sendWhole(sender, { status: 200, headers, body: opened.unary(answer, faults), faults });

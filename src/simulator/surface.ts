@@ -15,12 +15,13 @@ export interface Arrival {
 export interface ErrorReply {
   readonly status: number;
   readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** A streamed answer: its pieces, and what the provider sends when it fails in the middle. */
 export interface StreamReply {
   readonly pieces: Iterable<Piece>;
-  fail(): string;
+  fail(): string | Uint8Array;
 }
 
 /** A request that was understood. `stream` is absent where the surface does not stream. */
@@ -28,6 +29,8 @@ export interface Opened {
   readonly ask: Ask;
   /** Content type of the answer that was asked for. */
   readonly contentType: string;
+  /** Further headers of the answer. */
+  headers?(answer: Answer): Record<string, string>;
   unary(answer: Answer, faults: Faults): string | Uint8Array;
   stream?(answer: Answer, faults: Faults): StreamReply;
 }

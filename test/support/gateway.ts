@@ -105,7 +105,7 @@ async function start(options: GatewayOptions, undo: (() => Promise<unknown>)[]):
   });
   const envoy = await startEnvoy({
     clusters: plan.clusters,
-    env: { SIM_KEY: "sk-sim-provider-key", ...options.env },
+    env: { SIM_KEY: "sk-sim-provider-key", AWS_ACCESS_KEY_ID: "AKIDEXAMPLE", AWS_SECRET_ACCESS_KEY: "simulated-secret", ...options.env },
     plan: {
       sockets: [socket],
       dynamicDir,

@@ -50,6 +50,10 @@ export class EventStreamSplitter {
   get oversized(): number {
     return this.#oversized;
   }
+  /** No frame that passes unread is under way. */
+  get between(): boolean {
+    return this.#skipBytes === 0;
+  }
   /** Bytes came that are no frames; from there on nothing is read. */
   get broken(): boolean {
     return this.#broken;

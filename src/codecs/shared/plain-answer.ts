@@ -9,10 +9,13 @@ import { AnswerTally } from "./answer-tally.ts";
 export class PlainAnswer implements AnswerMapper {
   readonly tally = new AnswerTally();
   readonly #usageOf: (body: Json) => Usage | undefined;
+  readonly #status: number;
   #usage: Usage | undefined;
 
-  constructor(usageOf: (body: Json) => Usage | undefined = () => undefined) {
+  /** `status` matters to dialects whose errors have no `error` member. */
+  constructor(usageOf: (body: Json) => Usage | undefined = () => undefined, status = 200) {
     this.#usageOf = usageOf;
+    this.#status = status;
   }
 
   event(): readonly Delta[] {
@@ -21,6 +24,10 @@ export class PlainAnswer implements AnswerMapper {
   body(json: Json): readonly Delta[] {
     this.tally.complete = true;
     if (this.tally.readError(json)) return [];
+    if (this.#status >= 400) {
+      this.tally.failed("error");
+      return [];
+    }
     this.tally.answeredBy(field(json, "model"), field(json, "id"));
     this.#usage = this.#usageOf(json);
     return [];

@@ -1,0 +1,69 @@
+import type {
+  AnswerContext,
+  AnswerReader,
+  Codec,
+  ParsedRequest,
+  ParseError,
+  PathFacts,
+  RequestChange,
+  RequestTarget,
+} from "../core/codec.ts";
+import type { Json, JsonDoc, JsonEdit } from "../core/json.ts";
+import type { Result } from "../core/result.ts";
+import type { Usage } from "../core/usage.ts";
+import type { RequestView } from "../core/view.ts";
+import { bedrockErrorBody } from "./shared/bedrock-error.ts";
+import { bedrockPath, matchBedrockPath } from "./shared/bedrock-paths.ts";
+import { openBedrockAnswer } from "./shared/bedrock-stream.ts";
+import { EdgeReader } from "./shared/edge-reader.ts";
+import { bodyUsage, headerUsage, InvokeAnswer } from "./shared/invoke-answer.ts";
+import { invokeEdits, isEmbedding, readInvokeRequest } from "./shared/invoke-request.ts";
+import { PlainAnswer } from "./shared/plain-answer.ts";
+
+const shared = {
+  dialect: "bedrock",
+  treatment: "inspected",
+  readRequest: (doc: JsonDoc, facts: PathFacts): Result<RequestView, ParseError> => readInvokeRequest(doc.root, facts),
+  editRequest: ({ doc, view }: ParsedRequest, change: RequestChange): readonly JsonEdit[] => invokeEdits(doc.root, view, change),
+  upstreamPath: bedrockPath,
+} satisfies Partial<Codec>;
+
+/** A path whose model is, or is not, named as one for embeddings. */
+function matchKind(target: RequestTarget, methods: readonly string[], embeds: boolean): PathFacts | undefined {
+  const facts = matchBedrockPath(target, methods);
+  return facts !== undefined && isEmbedding(facts.model ?? "") === embeds ? facts : undefined;
+}
+
+/** Amazon Bedrock's InvokeModel: each maker's own bodies. */
+export const bedrockInvoke: Codec = {
+  ...shared,
+  surface: "bedrock.invoke",
+  operation: "chat",
+  title: "POST /model/{model}/invoke",
+  match: (target) => matchKind(target, ["invoke"], false),
+  openAnswer: (context: AnswerContext): AnswerReader => openBedrockAnswer(context, new InvokeAnswer(context)),
+};
+
+/** The same as an event stream, with each maker's own events in it. */
+export const bedrockInvokeStream: Codec = {
+  ...bedrockInvoke,
+  surface: "bedrock.invoke_stream",
+  title: "POST /model/{model}/invoke-with-response-stream",
+  match: (target) => matchBedrockPath(target, ["invoke-with-response-stream"]),
+};
+
+/** InvokeModel of models that are named as embeddings (`amazon.titan-embed-text-v2:0`). Their vectors pass unread. */
+export const bedrockEmbed: Codec = {
+  ...shared,
+  surface: "bedrock.embed",
+  operation: "embed",
+  title: "POST /model/{model with embed in its name}/invoke",
+  match: (target) => matchKind(target, ["invoke"], true),
+  openAnswer(context: AnswerContext): AnswerReader {
+    const usageOf = (body: Json): Usage | undefined => bodyUsage(body) ?? headerUsage(context.headers);
+    return new EdgeReader(context, new PlainAnswer(usageOf, context.status), bedrockErrorBody, MEMBERS);
+  },
+};
+
+/** Titan's count, at the end of a large body. */
+const MEMBERS = [/"inputTextTokenCount"\s*:\s*[0-9]{1,15}/];

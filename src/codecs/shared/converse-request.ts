@@ -1,0 +1,218 @@
+import type { ParseError, PathFacts, RequestChange } from "../../core/codec.ts";
+import { type Json, type JsonEdit, type JsonNode, type JsonObject, member } from "../../core/json.ts";
+import { err, ok, type Result } from "../../core/result.ts";
+import type { ProviderStateRef, RequestView, TextPlace, TextSpan, ToolRef } from "../../core/view.ts";
+import { topLevelEdits } from "./request-edits.ts";
+import { present, RequestFields, stringMember } from "./request-fields.ts";
+import { free, metadataTexts, placed, ruleTable, SKIP, type WalkRules, walkAllTexts, walkTexts } from "./text-walk.ts";
+
+/**
+ * The request of Bedrock's Converse as policies see it; Nova's own bodies for InvokeModel are nearly the same.
+ * Source: Converse and its types in the Amazon Bedrock API reference, read 2026-11, and recorded requests.
+ */
+export function readConverseRequest(root: JsonNode, facts: PathFacts): Result<RequestView, ParseError> {
+  if (root.kind !== "object") return err({ code: "invalid_request", where: "", message: "The body must be a JSON object." });
+  const fields = new RequestFields(root);
+  fields.objects("messages");
+  const config = objectMember(fields, root, "inferenceConfig", "/inferenceConfig");
+  const extra = objectMember(fields, root, "additionalModelRequestFields", "/additionalModelRequestFields");
+  refuseHiddenCaps(fields, extra);
+  const framing = facts.framing ?? "json";
+  const view: RequestView = {
+    model: facts.model,
+    streaming: framing !== "json",
+    framing,
+    outputTokensMax: readCap(fields, config),
+    choices: 1,
+    tools: readTools(fields, extra),
+    providerState: readState(root),
+    contractFields: fields.contractFields(),
+    texts: () => readTexts(root),
+  };
+  return fields.problem === undefined ? ok(view) : err(fields.problem);
+}
+
+function objectMember(fields: RequestFields, object: JsonObject, key: string, where: string): JsonObject | undefined {
+  const node = present(member(object, key));
+  if (node === undefined || node.kind === "object") return node;
+  return fields.refuse(where, `${key} must be an object.`);
+}
+
+/** Nova's own bodies know a second spelling. */
+const CAPS = ["maxTokens", "max_new_tokens"] as const;
+
+function readCap(fields: RequestFields, config: JsonObject | undefined): number | undefined {
+  if (config === undefined) return undefined;
+  let cap: number | undefined;
+  for (const key of CAPS) {
+    const node = present(member(config, key));
+    if (node === undefined) continue;
+    if (node.kind !== "number" || !Number.isSafeInteger(node.value) || node.value < 0)
+      return fields.refuse(`/inferenceConfig/${key}`, `${key} must be a whole number.`);
+    cap = Math.min(cap ?? node.value, node.value);
+  }
+  return cap;
+}
+
+/** Fields that go to the model as they are, past everything that this API checks. A cap in them would not be seen as one. */
+function refuseHiddenCaps(fields: RequestFields, extra: JsonObject | undefined): void {
+  for (const { key } of extra?.members ?? []) {
+    if (/^(?:max_?tokens|max_completion_tokens|max_?tokens_to_sample|max_gen_len|maxTokenCount|max_new_tokens)$/i.test(key))
+      fields.refuse(`/additionalModelRequestFields/${key}`, "Set the cap as inferenceConfig.maxTokens.");
+  }
+}
+
+// ---- tools and state ----
+
+function readTools(fields: RequestFields, extra: JsonObject | undefined): ToolRef[] {
+  const tools: ToolRef[] = [];
+  const config = objectMember(fields, fields.root, "toolConfig", "/toolConfig");
+  const list = config === undefined ? undefined : present(member(config, "tools"));
+  const items = list === undefined ? [] : (fields.objectsOf(list, "/toolConfig/tools") ?? []);
+  for (const [index, tool] of items.entries()) {
+    if (member(tool, "cachePoint") !== undefined) continue;
+    const spec = member(tool, "toolSpec");
+    const name = stringMember(spec, "name") ?? stringMember(member(tool, "systemTool"), "name");
+    if (name === undefined) fields.refuse(`/toolConfig/tools/${index}`, "A tool must have a name.");
+    else tools.push({ name: name.value, kind: spec === undefined ? "provider" : "function", use: "offered", node: tool });
+  }
+  // Tools of the model's maker (Anthropic's computer use), which Bedrock passes on.
+  const own = extra === undefined ? undefined : present(member(extra, "tools"));
+  const ownItems = own === undefined ? [] : (fields.objectsOf(own, "/additionalModelRequestFields/tools") ?? []);
+  for (const [index, tool] of ownItems.entries()) {
+    const name = stringMember(tool, "name") ?? stringMember(tool, "type");
+    if (name === undefined) fields.refuse(`/additionalModelRequestFields/tools/${index}`, "A tool must have a name.");
+    else tools.push({ name: name.value, kind: "function", use: "offered", node: tool });
+  }
+  const forced = stringMember(member(config === undefined ? undefined : member(config, "toolChoice"), "tool"), "name");
+  if (forced !== undefined) tools.push({ name: forced.value, kind: "function", use: "forced", node: forced });
+  return tools;
+}
+
+/** Objects in S3, which Bedrock reads with the gateway's rights. */
+function readState(root: JsonObject): ProviderStateRef[] {
+  const refs: ProviderStateRef[] = [];
+  const visit = (node: JsonNode): void => {
+    if (node.kind === "array") for (const item of node.items) visit(item);
+    if (node.kind !== "object") return;
+    for (const { key, value } of node.members) {
+      // Data of the caller's own, where such a name means nothing.
+      if (key === "input" || key === "json") continue;
+      const uri = key === "s3Location" ? stringMember(value, "uri") : undefined;
+      if (uri === undefined) visit(value);
+      else refs.push({ kind: "file", node: uri });
+    }
+  };
+  for (const key of ["messages", "system"]) {
+    const node = member(root, key);
+    if (node !== undefined) visit(node);
+  }
+  return refs;
+}
+
+// ---- texts ----
+
+const skipped = (keys: readonly string[]) => Object.fromEntries(keys.map((key) => [key, SKIP]));
+
+/**
+ * Reasoning is inspected like any text: only some models' is signed, so that a caller could make it up. What is signed cannot be edited,
+ * but it can be found.
+ */
+const CONTENT_RULES: WalkRules = {
+  keys: ruleTable({
+    ...skipped([
+      "role",
+      "format",
+      "bytes",
+      "toolUseId",
+      "status",
+      "signature",
+      "redactedContent",
+      "cachePoint",
+      "bucketOwner",
+      "qualifiers",
+    ]),
+    uri: placed("url"),
+    toolUse: placed("tool_arguments"),
+    input: free("tool_arguments"),
+    toolResult: placed("tool_result"),
+    json: free("tool_result"),
+  }),
+  placeOf: (_object, inherited) => inherited,
+};
+const TOOL_RULES: WalkRules = {
+  keys: ruleTable({ cachePoint: SKIP, toolChoice: SKIP, inputSchema: free("tool_definition") }),
+  placeOf: (_object, inherited) => inherited,
+};
+
+/** Members of the root whose strings are names, modes and ids of the API, never text. */
+const PLAIN_KEYS: ReadonlySet<string> = new Set([
+  ...["guardrailConfig", "performanceConfig", "serviceTier", "additionalModelResponseFieldPaths", "schemaVersion", "modelId"],
+]);
+
+function readTexts(root: JsonObject): readonly TextSpan[] {
+  const out: TextSpan[] = [];
+  for (const { key, value } of root.members) {
+    if (PLAIN_KEYS.has(key)) continue;
+    if (key === "messages" && value.kind === "array") {
+      for (const message of value.items) walkTexts(message, placeOfRole(message), CONTENT_RULES, out);
+    } else if (key === "system") walkTexts(value, "system", CONTENT_RULES, out);
+    else if (key === "toolConfig") walkTexts(value, "tool_definition", TOOL_RULES, out);
+    else if (key === "outputConfig") walkAllTexts(value, "schema", out);
+    else if (key === "promptVariables") walkAllTexts(value, "user", out);
+    else if (key === "metadata" && value.kind === "object") metadataTexts(value, out);
+    else walkAllTexts(value, "other", out);
+  }
+  return out;
+}
+
+function placeOfRole(message: JsonNode): TextPlace {
+  const role = stringMember(message, "role")?.value;
+  return role === "assistant" ? "assistant" : role === "system" ? "system" : "user";
+}
+
+// ---- edits ----
+
+/** Members of `inferenceConfig`; all other parameters are members of the request itself. */
+const INFERENCE: ReadonlySet<string> = new Set(["temperature", "topP", "topK", "stopSequences"]);
+
+/** Edits of a Converse body. The model stands in the path. */
+export function converseEdits(root: JsonNode, change: RequestChange): JsonEdit[] {
+  if (root.kind !== "object") return [];
+  const inference: Record<string, Json> = {};
+  const parameters: Record<string, Json> = {};
+  for (const [key, value] of Object.entries(change.parameters ?? {})) {
+    if (INFERENCE.has(key)) inference[key] = value;
+    else parameters[key] = value;
+  }
+  const config = member(root, "inferenceConfig");
+  if (change.outputTokensMax !== undefined) {
+    const spelt = CAPS.filter((key) => present(member(config, key)) !== undefined);
+    for (const key of spelt.length === 0 ? [CAPS[0]] : spelt) inference[key] = change.outputTokensMax;
+  }
+  const { model: _path, outputTokensMax: _cap, ...rest } = change;
+  const edits = topLevelEdits(root, { ...rest, parameters }, { model: "model", outputTokensMax: undefined });
+  if (Object.keys(inference).length > 0 && !Object.hasOwn(parameters, "inferenceConfig")) {
+    if (config === undefined) edits.push({ kind: "insert", object: root, key: "inferenceConfig", text: JSON.stringify(inference) });
+    else if (config.kind !== "object") edits.push({ kind: "replace", node: config, text: JSON.stringify(inference) });
+    else edits.push(...topLevelEdits(config, { parameters: inference }, { model: "model", outputTokensMax: undefined }));
+  }
+  return [...edits, ...thinkingEdits(root, change)];
+}
+
+/** Smallest budget that Anthropic takes. */
+const THINKING_BUDGET_MIN = 1024;
+
+/** A thinking budget must stay below the cap, or the model refuses the request: it shrinks with it, and is off where none fits. */
+function thinkingEdits(root: JsonObject, { outputTokensMax: cap, parameters }: RequestChange): JsonEdit[] {
+  if (cap === undefined || (parameters !== undefined && Object.hasOwn(parameters, "additionalModelRequestFields"))) return [];
+  const edits: JsonEdit[] = [];
+  for (const key of ["thinking", "reasoning_config"]) {
+    const thinking = member(member(root, "additionalModelRequestFields"), key);
+    const budget = member(thinking, "budget_tokens");
+    if (thinking === undefined || budget?.kind !== "number" || budget.value < cap) continue;
+    if (cap > THINKING_BUDGET_MIN) edits.push({ kind: "replace", node: budget, text: String(cap - 1) });
+    else edits.push({ kind: "replace", node: thinking, text: '{"type":"disabled"}' });
+  }
+  return edits;
+}
