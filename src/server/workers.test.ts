@@ -3,7 +3,7 @@ import { mock, test } from "node:test";
 import type { StatusView } from "./status.ts";
 import { Workers } from "./workers.ts";
 import type { FromWorker, ToWorker, WorkerFigures } from "./workers-messages.ts";
-import type { WorkerEvents } from "./workers-slot.ts";
+import type { WorkerEvents, WorkerTimes } from "./workers-slot.ts";
 
 /** A process that does what the test says. */
 interface Fake {
@@ -25,7 +25,7 @@ const figures = (count: number): WorkerFigures => ({
 const POLICY = { files: [], folder: "/", hash: "1" };
 
 /** Workers whose processes answer `start` by `onStart`. */
-function pool(count: number, onStart: (fake: Fake, say: (message: FromWorker) => void) => void) {
+function pool(count: number, onStart: (fake: Fake, say: (message: FromWorker) => void) => void, times: Partial<WorkerTimes> = {}) {
   const fakes: Fake[] = [];
   const logged: string[] = [];
   const at = (event: string): void => void logged.push(event);
@@ -51,7 +51,7 @@ function pool(count: number, onStart: (fake: Fake, say: (message: FromWorker) =>
       };
     },
     log: { debug: at, info: at, warn: at, error: at },
-    times: { startMax: 1_000, backoffMin: 100, backoffMax: 400, servedWhole: 10_000, foundMax: 50, settle: 10 },
+    times: { startMax: 1_000, backoffMin: 100, backoffMax: 400, servedWhole: 10_000, foundMax: 50, settle: 10, ...times },
   });
   return { workers, fakes, logged };
 }
@@ -154,5 +154,20 @@ test("sums do not fall when a process ends, and what it counted last is kept", a
   fakes[1]?.events.said({ say: "ended", figures: figures(9) });
   fakes[1]?.events.ended("exit code 0");
   assert.deepEqual(workers.gone, [{ name: "sluice.exchanges", unit: "", help: "", kind: "counter", points: [{ labels: {}, value: 14 }] }]);
+  workers.kill();
+});
+
+test("a process that answers nothing is killed, one that answers now and then is not", async () => {
+  const { workers, fakes } = pool(2, ready, { askEvery: 20, hangMax: 100, backoffMin: 60_000 });
+  assert.ok((await workers.start()).ok);
+  const lively = fakes[1];
+  const speak = setInterval(() => {
+    const ask = lively?.heard.findLast((message) => message.do === "figures");
+    if (ask?.do === "figures") lively?.events.said({ say: "figures", ask: ask.ask, figures: figures(1) });
+  }, 50);
+  for (let waited = 0; waited < 5_000 && fakes[0]?.killed !== true; waited += 20) await new Promise((resolve) => setTimeout(resolve, 20));
+  clearInterval(speak);
+  assert.deepEqual([fakes[0]?.killed, lively?.killed], [true, false]);
+  assert.match(workers.status([])[0]?.problem ?? "", /no answer for/);
   workers.kill();
 });

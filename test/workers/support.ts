@@ -145,10 +145,14 @@ export async function startServe(
   };
 }
 
+/** Waits end when what is waited for is there; these bound them on a machine that has much else to do. */
+export const START_MS = 60_000;
+const UNTIL_MS = 20_000;
+
 /** Ready, and found by Envoy's health check: all sockets. */
 export async function inService(site: Site, served: Served): Promise<void> {
-  await until("ready", () => answersOk(`${served.adminUrl}/readyz`), 15_000, served);
-  await until("found by Envoy", async () => (await healthySockets(site)) === site.envoy.plan.sockets.length, 15_000, served);
+  await until("ready", () => answersOk(`${served.adminUrl}/readyz`), START_MS, served);
+  await until("found by Envoy", async () => (await healthySockets(site)) === site.envoy.plan.sockets.length, START_MS, served);
 }
 
 /** How many processes Envoy would send to. */
@@ -162,7 +166,12 @@ const answersOk = (url: string): Promise<boolean> =>
     () => false,
   );
 
-export async function until(what: string, condition: () => Promise<boolean> | boolean, withinMs = 5_000, served?: Served): Promise<number> {
+export async function until(
+  what: string,
+  condition: () => Promise<boolean> | boolean,
+  withinMs = UNTIL_MS,
+  served?: Served,
+): Promise<number> {
   const began = performance.now();
   while (performance.now() - began < withinMs) {
     if (await condition()) return performance.now() - began;
@@ -227,6 +236,12 @@ export function assertRecorded(site: Site, ids: readonly string[]): void {
   assert.equal(known.size, records.length, "no record twice");
   const missing = ids.filter((id) => !known.has(id));
   assert.deepEqual(missing, [], "every call has its record");
+}
+
+/** A signal to one process. Never to 0, which would be the whole group, this test included. */
+export function signal(pid: number | undefined, name: NodeJS.Signals): void {
+  assert.ok(pid !== undefined && pid > 1, "no such worker");
+  process.kill(pid, name);
 }
 
 /** Is there a process of this number? */

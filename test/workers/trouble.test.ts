@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { mock, type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { BASIC_POLICY, KeyRing, startGateway } from "../support/gateway.ts";
-import { MAIN, startServe, until } from "./support.ts";
+import { MAIN, START_MS, startServe, until } from "./support.ts";
 
 interface Place {
   readonly dir: string;
@@ -40,7 +40,7 @@ async function refusal(t: TestContext, args: readonly string[], line: RegExp, us
   assert.match(lines[0] ?? "", line);
 }
 
-test("places that will not do are one line with the remedy, exit code 1", { timeout: 60_000 }, async (t) => {
+test("places that will not do are one line with the remedy, exit code 1", { timeout: 120_000 }, async (t) => {
   const at = place(t);
   const plain = join(at.dir, "plain");
   writeFileSync(plain, "");
@@ -69,7 +69,7 @@ test("places that will not do are one line with the remedy, exit code 1", { time
   ]);
 });
 
-test("places that this user may not write to", { timeout: 60_000 }, async (t) => {
+test("places that this user may not write to", { timeout: 120_000 }, async (t) => {
   const at = place(t);
   const closed = join(at.dir, "closed");
   mkdirSync(closed);
@@ -93,7 +93,7 @@ test("places that this user may not write to", { timeout: 60_000 }, async (t) =>
 });
 
 test("a second process: the same name, the same socket, the same admin port; a socket that a crash left is no matter", {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async (t) => {
   const at = place(t);
   // Listens and is killed: what a crash leaves.
@@ -111,7 +111,7 @@ test("a second process: the same name, the same socket, the same admin port; a s
       ({ ok }) => ok,
       () => false,
     );
-  await until("ready", () => ready(first.adminUrl), 10_000, first);
+  await until("ready", () => ready(first.adminUrl), START_MS, first);
   await Promise.all([
     refusal(
       t,
@@ -125,16 +125,18 @@ test("a second process: the same name, the same socket, the same admin port; a s
       /the admin port \S+ is taken; choose another with --admin$/,
     ),
   ]);
+  first.process.kill("SIGHUP");
+  await until("the word on SIGHUP", () => first.said().includes("restart_needs_workers"), START_MS, first);
   assert.ok(await ready(first.adminUrl), "the first serves on");
   first.process.kill("SIGKILL");
   await first.ended;
   const again = await startServe(t, words(at));
-  await until("ready after a crash", () => ready(again.adminUrl), 10_000, again);
+  await until("ready after a crash", () => ready(again.adminUrl), START_MS, again);
   again.process.kill("SIGTERM");
   assert.equal(await again.ended, 0);
 });
 
-test("a second supervisor by mistake stops before it touches what the first keeps", { timeout: 60_000 }, async (t) => {
+test("a second supervisor by mistake stops before it touches what the first keeps", { timeout: 120_000 }, async (t) => {
   const at = place(t);
   const first = await startServe(t, [...words(at), "--workers", "2"]);
   await until(
@@ -144,7 +146,7 @@ test("a second supervisor by mistake stops before it touches what the first keep
         ({ ok }) => ok,
         () => false,
       ),
-    15_000,
+    START_MS,
     first,
   );
   const status = spawnSync(process.execPath, [MAIN, "status", "--admin", first.adminUrl.replace("http://", "")], { encoding: "utf8" });
@@ -160,7 +162,7 @@ test("a second supervisor by mistake stops before it touches what the first keep
 });
 
 test("a wall clock that jumps: durations stay true, and keys expire by the new time", {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   const real = Date.now;
   let offsetMs = 0;
