@@ -230,7 +230,7 @@ function unforwarded(work: Work, traced: boolean): readonly string[] {
 function openEntry(work: Work, target: Target): OpenEntry {
   return {
     id: work.id,
-    time: new Date(work.arrivedWallMs).toISOString(),
+    time: work.time,
     tenant: work.principal?.tenant ?? "",
     app: work.principal?.app ?? "",
     ...(work.useCase === undefined ? {} : { useCase: work.useCase }),

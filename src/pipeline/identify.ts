@@ -7,11 +7,13 @@ import type { LocalReply, PipelineDeps, RequestHead, Work } from "./work.ts";
 /** Takes method, path and query apart, finds the surface, starts the evidence. Never fails: what is wrong is `admit`'s to say. */
 export function begin(head: RequestHead, peer: PeerCertificate | undefined, deps: PipelineDeps): Work {
   const target = readTarget(head);
+  const arrivedWallMs = deps.clock.wallMs();
   const snapshot = deps.snapshots.take();
   const found = deps.findCodec(target, head);
   return {
     id: deps.newId(),
-    arrivedWallMs: deps.clock.wallMs(),
+    arrivedWallMs,
+    time: new Date(arrivedWallMs).toISOString(),
     arrivedMs: deps.clock.monotonicMs(),
     head,
     trace: deps.telemetry?.begin(head.get("traceparent"), head.get("tracestate")),
@@ -61,12 +63,15 @@ export function begin(head: RequestHead, peer: PeerCertificate | undefined, deps
 }
 
 function readTarget(head: RequestHead): RequestTarget {
+/** Shared: nobody changes a query. */
+const NO_QUERY = new URLSearchParams();
+
   const full = head.get(":path") ?? "/";
   const mark = full.indexOf("?");
   return {
     method: head.get(":method") ?? "",
     path: mark < 0 ? full : full.slice(0, mark),
-    query: new URLSearchParams(mark < 0 ? "" : full.slice(mark + 1)),
+    query: mark < 0 ? NO_QUERY : new URLSearchParams(full.slice(mark + 1)),
   };
 }
 

@@ -19,68 +19,60 @@ export function makeRecord(work: Work, ending: Ending, answerDigest: string | un
   const requestId = work.head.get("x-request-id");
   const traceparent = work.head.get("traceparent");
   const view = work.request?.view;
-  return {
-    v: 1,
+  return defined({
+    v: 1 as const,
     id: work.id,
-    time: new Date(work.arrivedWallMs).toISOString(),
-    ...defined({
-      requestId: requestId !== undefined && /^[\x21-\x7e]{1,128}$/.test(requestId) ? requestId : undefined,
-      traceparent: traceparent !== undefined && /^[0-9a-f-]{55}$/.test(traceparent) ? traceparent : undefined,
-      trace: work.trace === undefined ? undefined : { id: work.trace.traceId, span: work.trace.spanId, sampled: work.trace.sampled },
-      tenant: work.principal?.tenant,
-      app: work.principal?.app,
-      user: values.user,
-      channel: values.channel,
-      useCase: work.useCase,
-      conversation: values.conversation,
-      dataClass: values.dataClass,
-      credential: work.principal === undefined ? undefined : { kind: work.principal.credentialKind, id: work.principal.credentialId },
-    }),
+    time: work.time,
+    requestId: requestId !== undefined && /^[\x21-\x7e]{1,128}$/.test(requestId) ? requestId : undefined,
+    traceparent: traceparent !== undefined && /^[0-9a-f-]{55}$/.test(traceparent) ? traceparent : undefined,
+    trace: work.trace === undefined ? undefined : { id: work.trace.traceId, span: work.trace.spanId, sampled: work.trace.sampled },
+    tenant: work.principal?.tenant,
+    app: work.principal?.app,
+    user: values.user,
+    channel: values.channel,
+    useCase: work.useCase,
+    conversation: values.conversation,
+    dataClass: values.dataClass,
+    credential: work.principal === undefined ? undefined : { kind: work.principal.credentialKind, id: work.principal.credentialId },
     method: work.target.method.slice(0, 16),
     path: recordedPath(work),
-    ...defined({
-      surface: codec?.surface,
-      operation: codec?.operation,
-      streaming: view?.streaming,
-      modelAsked: view?.model?.slice(0, 256),
-      policy: policy === undefined ? undefined : { name: policy.name, version: snapshot.version, hash: snapshot.hash },
-    }),
+    surface: codec?.surface,
+    operation: codec?.operation,
+    streaming: view?.streaming,
+    modelAsked: view?.model?.slice(0, 256),
+    policy: policy === undefined ? undefined : { name: policy.name, version: snapshot.version, hash: snapshot.hash },
     stages: work.entries,
-    ...defined({ unknownFields: contract === undefined || contract.unknown.length === 0 ? undefined : contract.unknown }),
+    unknownFields: contract === undefined || contract.unknown.length === 0 ? undefined : contract.unknown,
     decision: work.decision,
-    ...defined({
-      code: work.denial?.code,
-      reason: work.denial?.detail,
-      model: target === undefined ? undefined : plan?.choice.model.name,
-      target:
-        target === undefined
-          ? undefined
-          : { provider: target.provider.name, model: target.model, ...defined({ region: target.region }), cluster: clusterName(work) },
-      servedBy: work.servedBy,
-      attempts: work.attempts,
-      status: work.status,
-    }),
+    code: work.denial?.code,
+    reason: work.denial?.detail,
+    model: target === undefined ? undefined : plan?.choice.model.name,
+    target:
+      target === undefined
+        ? undefined
+        : defined({ provider: target.provider.name, model: target.model, region: target.region, cluster: clusterName(work) }),
+    servedBy: work.servedBy,
+    attempts: work.attempts,
+    status: work.status,
     ending,
-    ...defined({ answer: answerOf(work), usage: work.usage, cost: costOf(work) }),
-    ms: {
+    answer: answerOf(work),
+    usage: work.usage,
+    cost: costOf(work),
+    ms: defined({
       total: round(deps.clock.monotonicMs() - work.arrivedMs),
       sidecar: round(work.sidecarMs),
-      ...defined({
-        decided: since(work, work.decidedMs),
-        upstream: work.forwarded ? since(work, work.headersMs) : undefined,
-        firstToken: since(work, work.firstTokenMs),
-      }),
-    },
-    bytes: {
+      decided: since(work, work.decidedMs),
+      upstream: work.forwarded ? since(work, work.headersMs) : undefined,
+      firstToken: since(work, work.firstTokenMs),
+    }),
+    bytes: defined({
       request: work.requestBytes,
       answer: work.answerBytes,
-      ...defined({
-        requestSent: work.sentBody?.length,
-        answerSent: work.answerSentBytes === work.answerBytes ? undefined : work.answerSentBytes,
-      }),
-    },
+      requestSent: work.sentBody?.length,
+      answerSent: work.answerSentBytes === work.answerBytes ? undefined : work.answerSentBytes,
+    }),
     digests: defined({ request: work.requestDigest, requestSent: work.sentDigest, answer: answerDigest }),
-  };
+  });
 }
 
 /** What the span of an exchange says beyond its record. */
@@ -112,18 +104,16 @@ const since = (work: Work, at: number | undefined): number | undefined => (at ==
 function answerOf(work: Work): ExchangeRecord["answer"] {
   if (work.reader === undefined) return undefined;
   const summary = work.reader.summary();
-  return {
+  return defined({
     complete: summary.complete,
-    ...defined({
-      finishReasons: summary.finishReasons.length === 0 ? undefined : summary.finishReasons,
-      model: summary.model?.slice(0, 256),
-      responseId: summary.responseId?.slice(0, 256),
-      error: summary.error?.slice(0, 128),
-      toolCalls: summary.toolCalls.length === 0 ? undefined : summary.toolCalls.slice(0, 64).map((name) => name.slice(0, 128)),
-      unknownEvents: summary.unknownEvents === 0 ? undefined : summary.unknownEvents,
-      invalidEvents: summary.invalidEvents === 0 ? undefined : summary.invalidEvents,
-    }),
-  };
+    finishReasons: summary.finishReasons.length === 0 ? undefined : summary.finishReasons,
+    model: summary.model?.slice(0, 256),
+    responseId: summary.responseId?.slice(0, 256),
+    error: summary.error?.slice(0, 128),
+    toolCalls: summary.toolCalls.length === 0 ? undefined : summary.toolCalls.slice(0, 64).map((name) => name.slice(0, 128)),
+    unknownEvents: summary.unknownEvents === 0 ? undefined : summary.unknownEvents,
+    invalidEvents: summary.invalidEvents === 0 ? undefined : summary.invalidEvents,
+  });
 }
 
 function costOf(work: Work): ExchangeRecord["cost"] {

@@ -57,6 +57,8 @@ export interface LocalReply {
 export interface Work {
   readonly id: string;
   readonly arrivedWallMs: number;
+  /** The same as RFC 3339, milliseconds, UTC. */
+  readonly time: string;
   readonly arrivedMs: number;
   readonly head: RequestHead;
   /** The exchange's span; absent where none are made. */

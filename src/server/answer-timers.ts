@@ -1,28 +1,56 @@
 import type { Denial } from "../core/denials.ts";
-import type { Work } from "../pipeline/work.ts";
 
-/** Total and latency timer for the whole answer, idle timer between its chunks; each ends the answer well formed. */
+/** What of an exchange's work sets the limits. */
+interface Limited {
+  readonly policy: { readonly timeouts: { readonly requestMs: number; readonly idleMs: number } } | undefined;
+  readonly latencyCapMs: number | undefined;
+}
+
+/** Timers of Node may be early by the fraction that they cut off. */
+const EARLY_MS = 1;
+
+/**
+ * Total and latency limit for the whole answer, idle limit between its chunks; each ends the answer well formed. Both share one
+ * timer, set to what comes first and set anew when it fires too soon: a chunk only notes its time.
+ */
 export class AnswerTimers {
-  #total: NodeJS.Timeout | undefined;
-  #idle: NodeJS.Timeout | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #totalAtMs = 0;
+  #idleMs = 0;
+  #lastMs = 0;
+  #capped = false;
 
   /** `elapsedMs` since the request's arrival. */
-  start(work: Work, elapsedMs: number, expire: (denial: Denial) => void): void {
+  start(work: Limited, elapsedMs: number, expire: (denial: Denial) => void): void {
     const timeouts = work.policy?.timeouts;
     if (timeouts === undefined) return;
-    const capped = work.latencyCapMs !== undefined && work.latencyCapMs <= timeouts.requestMs;
-    const totalMs = capped ? (work.latencyCapMs ?? timeouts.requestMs) : timeouts.requestMs;
-    this.#total = setTimeout(() => expire({ code: capped ? "latency_cap" : "upstream_timeout" }), Math.max(1, totalMs - elapsedMs));
-    this.#idle = setTimeout(() => expire({ code: "upstream_timeout", detail: "The provider stopped sending." }), timeouts.idleMs);
+    this.#capped = work.latencyCapMs !== undefined && work.latencyCapMs <= timeouts.requestMs;
+    const totalMs = this.#capped ? (work.latencyCapMs ?? timeouts.requestMs) : timeouts.requestMs;
+    const now = performance.now();
+    this.#totalAtMs = now + totalMs - elapsedMs;
+    this.#idleMs = timeouts.idleMs;
+    this.#lastMs = now;
+    this.#arm(now, expire);
   }
 
   /** Something came. */
   refresh(): void {
-    this.#idle?.refresh();
+    this.#lastMs = performance.now();
   }
 
   stop(): void {
-    clearTimeout(this.#total);
-    clearTimeout(this.#idle);
+    clearTimeout(this.#timer);
+  }
+
+  #arm(now: number, expire: (denial: Denial) => void): void {
+    const dueMs = Math.min(this.#totalAtMs, this.#lastMs + this.#idleMs) - now;
+    this.#timer = setTimeout(() => this.#fired(expire), Math.max(1, Math.ceil(dueMs)));
+  }
+
+  #fired(expire: (denial: Denial) => void): void {
+    const now = performance.now();
+    if (now >= this.#totalAtMs - EARLY_MS) expire({ code: this.#capped ? "latency_cap" : "upstream_timeout" });
+    else if (now >= this.#lastMs + this.#idleMs - EARLY_MS) expire({ code: "upstream_timeout", detail: "The provider stopped sending." });
+    else this.#arm(now, expire);
   }
 }

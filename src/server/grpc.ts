@@ -51,6 +51,8 @@ export async function serveGrpc(path: string, deps: DriverDeps, bodyBytesMax: nu
     "grpc.max_receive_message_length": bodyBytesMax + MIB,
     "grpc.max_send_message_length": -1,
     "grpc.max_concurrent_streams": 4096,
+    // Its counters and time stamps for each message serve a debugging interface that nothing here offers.
+    "grpc.enable_channelz": 0,
   });
   const open = new Set<ServerDuplexStream<WireRequest, WireResponse>>();
   server.addService({ Process: { ...process, requestDeserialize: readRequest, responseSerialize: writeResponse } }, {

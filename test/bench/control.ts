@@ -74,7 +74,11 @@ const HEADERS: WireResponse = {
   },
 };
 
-const server = new Server({ "grpc.max_receive_message_length": 33 * 1024 * 1024, "grpc.max_concurrent_streams": 4096 });
+const server = new Server({
+  "grpc.max_receive_message_length": 33 * 1024 * 1024,
+  "grpc.max_concurrent_streams": 4096,
+  "grpc.enable_channelz": 0,
+});
 server.addService(service, {
   Process: (call: ServerDuplexStream<WireRequest, WireResponse>) => {
     let held: Buffer[] | undefined;
