@@ -62,10 +62,10 @@ export function begin(head: RequestHead, peer: PeerCertificate | undefined, deps
   };
 }
 
-function readTarget(head: RequestHead): RequestTarget {
 /** Shared: nobody changes a query. */
 const NO_QUERY = new URLSearchParams();
 
+function readTarget(head: RequestHead): RequestTarget {
   const full = head.get(":path") ?? "/";
   const mark = full.indexOf("?");
   return {
