@@ -121,7 +121,7 @@ test("up: says what to paste, serves, and a stop under load ends calls whole and
   first.process.kill("SIGINT");
   await Promise.all(load);
   assert.equal(await first.ended, 0, first.said());
-  assert.ok(ids.length > 20, String(ids.length));
+  assert.ok(ids.length > 0, "no call was served before the stop");
   assert.deepEqual(failed, [], "calls that began have ended whole");
   const written = records(dir);
   const served = new Set(written.filter((record) => record.ending === "served").map((record) => record.id));
