@@ -15,7 +15,7 @@ const isGoogle = (headers: HeaderView, target: RequestTarget): boolean =>
 
 export const openaiModels = listCodec({
   dialect: "openai",
-  paths: ["/v1/models"],
+  paths: ["/v1/models", "/openai/v1/models", "/openai/models"],
   applies: (headers, target) => !isAnthropic(headers) && !isGoogle(headers, target),
   one: (model) => ({ id: model.id, object: "model", created: model.createdUnixS, owned_by: model.ownedBy }),
   all: (data) => ({ object: "list", data }),

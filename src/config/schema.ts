@@ -52,7 +52,7 @@ const usd = z
 /** Nano-dollars of a million of them must stay below 2^53. */
 const eachUsd = usd.refine((value) => Number(value) <= 9, "must be at most 9 dollars each -> write for example 0.04");
 const rates = {
-  input: usd.default(0).describe("US dollars per million input tokens."),
+  input: usd.optional().describe("US dollars per million input tokens; 0 where another unit has the price."),
   output: usd.default(0).describe("US dollars per million output tokens."),
   cachedInput: usd.optional().describe("Input read from the provider's prompt cache; the input price where absent."),
   cacheWrite: usd.optional().describe("Input written to the prompt cache; the input price where absent."),
@@ -77,7 +77,7 @@ const inlinePrice = z
       .describe("Prices for the whole call once its input is longer than `tokens`."),
   })
   .refine(
-    (value) => Object.keys(value).length > 2 || value.input !== 0 || value.output !== 0 || Object.hasOwn(value, "input"),
+    ({ input, image, second, character, call }) => [input, image, second, character, call].some((amount) => amount !== undefined),
     "has no amount -> write input: 0.15, or image, second, character or call",
   );
 const price = z

@@ -13,6 +13,8 @@ export type Effect =
   | { readonly kind: "candidates"; readonly candidates: readonly ModelChoice[] }
   | { readonly kind: "plan"; readonly plan: Plan }
   | { readonly kind: "change"; readonly change: RequestChange }
+  /** Where the state is kept that the request refers to: no rule but a fact, so it holds in every mode. */
+  | { readonly kind: "home"; readonly choice: ModelChoice }
   /** A header on the answer to the caller. */
   | { readonly kind: "header"; readonly name: string; readonly value: string }
   /** Cap that the answer must keep; the tighter of several counts. */

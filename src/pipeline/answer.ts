@@ -57,7 +57,8 @@ const PRIVATE_ANSWER_HEADERS: readonly string[] = ["set-cookie", "openai-organiz
 export function feed(work: Work, chunk: Uint8Array, deps: PipelineDeps): readonly Frame[] {
   if (work.reader === undefined) return [];
   const frames = work.reader.push(chunk);
-  if (work.remembered === 0) rememberState(work, deps);
+  // The id of a kept answer comes before its first token, and its caller may use it at once.
+  if (work.firstTokenMs === undefined && work.remembered === 0) rememberState(work, deps);
   if (work.firstTokenMs === undefined && frames.some((frame) => frame.deltas.length > 0)) work.firstTokenMs = deps.clock.monotonicMs();
   return frames;
 }

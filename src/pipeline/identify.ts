@@ -29,6 +29,7 @@ export function begin(head: RequestHead, peer: PeerCertificate | undefined, deps
     policy: undefined,
     request: undefined,
     candidates: undefined,
+    home: undefined,
     plan: undefined,
     change: {},
     answerHeaders: [],

@@ -94,7 +94,7 @@ function judge(work: Work, stage: BoundStage, outcome: Verdict | Fault, us: numb
   if (outcome.kind === "allow") {
     const reason = outcome.reason === undefined ? {} : { reason: outcome.reason };
     work.entries.push({ stage: stage.name, mode: stage.mode, verdict: "allow", ...reason, us });
-    if (enforced) for (const effect of outcome.effects) apply(work, effect);
+    for (const effect of outcome.effects) if (enforced || effect.kind === "home") apply(work, effect);
     return undefined;
   }
   const reason = outcome.detail === undefined ? {} : { reason: outcome.detail };
@@ -117,6 +117,9 @@ function apply(work: Work, effect: Effect): void {
       return;
     case "change":
       work.change = merge(work.change, effect.change);
+      return;
+    case "home":
+      work.home = effect.choice;
       return;
     case "header":
       work.answerHeaders.push([effect.name, effect.value]);
@@ -143,5 +146,14 @@ function merge(before: RequestChange, after: RequestChange): RequestChange {
 /** No rule in force chose a target: the request goes where its own words lead, unchanged. */
 function freely(work: Work): Work["plan"] {
   if (work.codec === undefined || work.request === undefined) return undefined;
-  return untouchedPlan(work.request.view.model, work.codec.dialect, work.snapshot.catalog);
+  const { model } = work.request.view;
+  const home = work.home?.model.targets[0];
+  if (work.home === undefined || home === undefined) return untouchedPlan(model, work.codec.dialect, work.snapshot.catalog);
+  if (model === undefined) return { choice: work.home, chain: [home] };
+  const known = work.snapshot.catalog.models.get(model);
+  const there = known?.targets.find(({ provider }) => provider.name === home.provider.name) ?? { ...home, model, price: undefined };
+  return {
+    choice: { model: known ?? { name: model, family: undefined, targets: [there] }, parameters: {}, tier: undefined },
+    chain: [there],
+  };
 }

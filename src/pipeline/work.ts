@@ -76,6 +76,8 @@ export interface Work {
   policy: ResolvedPolicy | undefined;
   request: ParsedRequest | undefined;
   candidates: readonly ModelChoice[] | undefined;
+  /** The way to what the request refers to, where that is kept. */
+  home: ModelChoice | undefined;
   plan: Plan | undefined;
   /** Changes that rules in enforce asked for. */
   change: RequestChange;

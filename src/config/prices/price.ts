@@ -47,7 +47,7 @@ function ratesOf(price: Omit<InlinePrice, "above">): Rates {
     const usd = price[kind];
     if (usd !== undefined) optional[kind] = exact(usd) * MILLION;
   }
-  return { input: exact(price.input), output: exact(price.output), ...optional };
+  return { input: exact(price.input ?? 0), output: exact(price.output), ...optional };
 }
 
 function exact(usd: number | string): NanoUsdPerMillion {

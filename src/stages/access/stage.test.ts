@@ -151,7 +151,10 @@ const at = (name: string, as: string, by: string) => ({
   ok: true,
   value: {
     kind: "allow",
-    effects: [{ kind: "candidates", candidates: [{ model: { name, targets: [{ model: as, provider: { name: by } }] } }] }],
+    effects: [
+      { kind: "candidates", candidates: [{ model: { name, targets: [{ model: as, provider: { name: by } }] } }] },
+      { kind: "home", choice: { model: { targets: [{ provider: { name: by } }] } } },
+    ],
   },
 });
 const no = (code: string, detail: string) => ({ ok: true, value: denied(code, detail) });

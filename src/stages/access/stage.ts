@@ -21,7 +21,7 @@ function decide(context: StageContext, section: AccessSection, facts: StateFacts
   const home = facts?.places.find((place) => place !== undefined);
   if (view.providerState.some(({ subject }) => subject === true)) return subjectVerdict(context, section, home);
   const verdict = modelVerdict(context, section, view);
-  return home === undefined ? verdict : atHome(verdict, home);
+  return home === undefined ? verdict : atHome(verdict, home, context.catalog);
 }
 
 /** A call about one kept thing goes where it is kept; where nobody remembers (`allow`), to what the caller may use. */
@@ -30,7 +30,13 @@ function subjectVerdict(context: StageContext, section: AccessSection, home: Sta
   const choice = subjectChoice(context.catalog, home);
   if (choice === undefined)
     return { kind: "deny", code: "no_target", detail: "The provider that keeps this is no longer part of the policy." };
-  return { kind: "allow", effects: [{ kind: "candidates", candidates: [choice] }] };
+  return {
+    kind: "allow",
+    effects: [
+      { kind: "candidates", candidates: [choice] },
+      { kind: "home", choice },
+    ],
+  };
 }
 
 function allChoices(context: StageContext, section: AccessSection): readonly ModelChoice[] {

@@ -71,7 +71,7 @@ export function stateProblem(section: AccessSection, view: RequestView, facts: S
 }
 
 /** The verdict with its candidates narrowed to the provider that keeps what the request refers to. */
-export function atHome(verdict: Verdict, home: StatePlace): Verdict {
+export function atHome(verdict: Verdict, home: StatePlace, catalog: Catalog): Verdict {
   if (verdict.kind !== "allow") return verdict;
   const effects = verdict.effects.map((effect): Effect => {
     if (effect.kind !== "candidates") return effect;
@@ -84,7 +84,8 @@ export function atHome(verdict: Verdict, home: StatePlace): Verdict {
   const none = effects.some((effect) => effect.kind === "candidates" && effect.candidates.length === 0);
   if (none)
     return { kind: "deny", code: "no_target", detail: "What the request refers to is kept at a provider that does not serve this model." };
-  return { ...verdict, effects };
+  const choice = subjectChoice(catalog, home);
+  return { ...verdict, effects: choice === undefined ? effects : [...effects, { kind: "home", choice }] };
 }
 
 /** The way to a kept thing: its provider, under the model that made it, which the policy may not have any more. */
