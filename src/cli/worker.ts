@@ -71,6 +71,7 @@ class Worker {
       process.once("SIGTERM", () => process.exit(1));
     });
     const code = await this.#over.promise;
+    this.#leaving = true;
     if (process.connected) process.disconnect?.();
     return code;
   }

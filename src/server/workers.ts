@@ -203,7 +203,8 @@ export class Workers {
     slot.unanswered = 0;
     switch (message.say) {
       case "ready":
-        clearTimeout(slot.timer);
+        // Of one that is asked to end already, the timer is that of its end.
+        if (!slot.asked) clearTimeout(slot.timer);
         slot.servingSinceMs = slot.heardMs;
         slot.problem = undefined;
         if (!slot.leaving) slot.state = "serving";
