@@ -34,7 +34,7 @@ const SOCKET_BYTES_MAX = 107;
 const DRAIN_NOTICE_MS = 1_200;
 /** Longest wait for a check that does not come: a loaded Envoy's, or that of one which went away. */
 const DRAIN_NOTICE_MS_MAX = 3_000;
-/** From the answer of a check to the moment when all of Envoy's threads know; measured below 5 ms. */
+/** From the answer of a check to the moment when all of Envoy's threads know, with its merge window at 0: within one look of 10 ms. */
 const SPREAD_MS = 100;
 const STEP_MS = 20;
 
