@@ -2,7 +2,7 @@ import type { ResolvedPolicy } from "../core/snapshot.ts";
 import type { BoundStage } from "../core/stage.ts";
 import { readBody, resolvePolicy } from "./decide.ts";
 import { runStages } from "./run.ts";
-import { storesOf } from "./state.ts";
+import { REMEMBER_NOTHING, storesOf } from "./state.ts";
 import type { PipelineDeps, Work } from "./work.ts";
 
 /** Shadow twins of resolved policies, made once each. */
@@ -25,6 +25,7 @@ export function inShadow(policy: ResolvedPolicy): ResolvedPolicy {
 export async function observe(work: Work, body: Buffer | undefined, deps: PipelineDeps): Promise<void> {
   work.requestBytes = body?.length ?? 0;
   work.forwarded = true;
+  work.remembered = REMEMBER_NOTHING;
   const { codec } = work;
   const principal = work.snapshot.observeAs;
   if (codec === undefined || principal === undefined) {

@@ -7,6 +7,9 @@ export function storesOf(deps: PipelineDeps): StageStores {
   return deps.state === undefined ? {} : { state: deps.state };
 }
 
+/** What only passes by is nobody's: its callers' own keys made it, whoever it is recorded as. */
+export const REMEMBER_NOTHING = Number.POSITIVE_INFINITY;
+
 /**
  * Remembers what the answer so far made at the provider, as its caller's own. Called before the caller can have the id: at the
  * first piece of a stream that tells it, before a held answer is released, and at the end.
@@ -15,7 +18,7 @@ export function rememberState(work: Work, deps: PipelineDeps): void {
   const { codec, principal, plan, request, reader } = work;
   const target = plan?.chain[0];
   if (deps.state === undefined || codec === undefined || principal === undefined || !work.forwarded) return;
-  if (work.localReply || work.status === undefined || work.status >= 400) return;
+  if (work.remembered === REMEMBER_NOTHING || work.localReply || work.status === undefined || work.status >= 400) return;
   const { tenant, app } = principal;
   if (codec.forgets !== undefined && work.facts.id !== undefined)
     deps.state.forget({ tenant, app }, { kind: codec.forgets, id: work.facts.id });
