@@ -149,7 +149,8 @@ describe("images", () => {
     readPieces(reader, [body]);
     const took = performance.now() - from;
     assert.equal(reader.usage()?.outputTokens, 272);
-    assert.ok(took < 100, `${took} ms`);
+    // Milliseconds where nothing is parsed; a bound that only a search per byte would break.
+    assert.ok(took < 5_000, `${took} ms`);
   });
   test("a form: texts with file names, what is expected, what is refused", () => {
     const of = form(

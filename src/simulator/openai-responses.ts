@@ -239,7 +239,8 @@ export const openaiResponses: Surface = {
         };
         return {
           pieces: streamPieces(turn, events),
-          fail: () => `${events.event("error", { error }).text}${events.event("response.failed", { response: turn.response("failed") }).text}`,
+          fail: () =>
+            `${events.event("error", { error }).text}${events.event("response.failed", { response: turn.response("failed") }).text}`,
         };
       },
     };

@@ -138,7 +138,7 @@ test("the first attempts of one body fail, another body is not touched by that",
   assert.equal((await post(chatPath, chat("[[sim fail-first=1]] two"))).status, 503);
   const slow = chat("[[sim fail-first=1 delay=100]] three");
   const [first, second] = [await post(chatPath, slow), await post(chatPath, slow)];
-  assert.ok(first.ms >= 99 && second.ms < 90);
+  assert.ok(first.ms >= 99 && second.ms < first.ms);
 });
 
 test("a big answer has exactly that many bytes, unary and streamed", async () => {

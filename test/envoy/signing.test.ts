@@ -124,7 +124,8 @@ describe("accounts that Envoy signs for", () => {
       const body = Buffer.alloc(bytes, "a");
       assert.equal((await post(envoy, "/x", caller, body)).status, 200);
       const got = provider.seen.at(-1);
-      assert(got !== undefined && got.body.equals(body));
+      assert(got !== undefined);
+      assert(got.body.equals(body));
       const verdict = verifySigV4(got, SECRET);
       assert("scope" in verdict, "why" in verdict ? verdict.why.slice(0, 600) : "");
     });

@@ -142,7 +142,7 @@ describe("what callers made at providers", () => {
     assert.deepEqual(await known(store, acme, "resp_1"), [true]);
     // Not the longest: other programs of this machine take their turns too.
     const usual = turns.sort((a, b) => a - b)[10] ?? 0;
-    assert.ok(usual < 50, `a turn of the event loop took ${usual} ms`);
+    assert.ok(usual < 250, `a turn of the event loop took ${usual} ms`);
     assert.equal(store.stats.pending, 1);
     other.exec("COMMIT");
     other.close();
