@@ -26,7 +26,10 @@ export function openAnswer(work: Work, head: HeaderView, origin: AnswerOrigin, d
   work.status = Number(head.get(":status") ?? 0);
   work.localReply = !work.forwarded || (origin.details !== undefined && origin.details !== "via_upstream");
   work.attempts = work.forwarded ? (origin.attempts ?? 1) : undefined;
-  if (work.localReply) return "hold";
+  if (work.localReply) {
+    work.localCode = head.get("x-ai-error");
+    return "hold";
+  }
   work.servedBy = origin.cluster;
   const encoding = head.get("content-encoding");
   if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
@@ -119,6 +122,11 @@ function localDenial(work: Work, status: number): Denial {
     const capped = work.latencyCapMs !== undefined && work.latencyCapMs < (work.policy?.timeouts.requestMs ?? 0);
     return capped ? { code: "latency_cap" } : { code: "upstream_timeout" };
   }
+  if (work.localCode === "upstream_unauthorised")
+    return { code: work.localCode, detail: "The gateway has no credential for the provider." };
+  if (work.localCode === "overloaded")
+    return { code: work.localCode, detail: "The provider's account has as many calls as it may have at once.", retryAfterMs: 1000 };
+  if (work.localCode === "no_target") return { code: work.localCode, detail: "The gateway does not know the provider's address yet." };
   if (status === 503 || status === 502) return { code: "upstream_error", detail: "The provider could not be reached." };
   if (status >= 400 && status < 500) return { code: "invalid_request" };
   return { code: "upstream_error" };

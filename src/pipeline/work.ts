@@ -104,6 +104,8 @@ export interface Work {
   servedBy: string | undefined;
   attempts: number | undefined;
   localReply: boolean;
+  /** Why Envoy answered itself, by its own `local_reply_config`: it knows a missing credential from a full breaker. */
+  localCode?: string | undefined;
   /** Things that this answer made at the provider and that are remembered already. */
   remembered: number;
   reader: AnswerReader | undefined;
