@@ -50,3 +50,17 @@ export const KEY_ASK_GAP_MS = 30_000;
 export const KEY_SET_BYTES_MAX = 512 * 1024;
 /** Most keys taken of one set. */
 export const KEY_SET_KEYS_MAX = 100;
+/** Scopes of one step of the ledger. */
+export const LEDGER_SCOPES_MAX = 128;
+/** Longest key of a ledger's scope, name of its partition or id of an exchange, in UTF-16 units. */
+export const LEDGER_KEY_CHARS_MAX = 256;
+/** Longest lease of a hold, milliseconds: a day. */
+export const LEDGER_LEASE_MS_MAX = 24 * 3_600_000;
+/** How long the ledger knows that an exchange was settled, milliseconds: a repeated settle within it changes nothing. */
+export const LEDGER_CLOSED_KEPT_MS = 10 * 60_000;
+/** How long a window and what lapsed in it are kept after its end for those who settle late, milliseconds. */
+export const LEDGER_WINDOW_KEPT_MS = 2 * 3_600_000;
+/** Settles and releases that wait for a store that is gone. */
+export const LEDGER_QUEUED_MAX = 50_000;
+/** Rows of one page of a ledger's list. */
+export const LEDGER_PAGE_MAX = 1_000;
