@@ -1,57 +1,60 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
-import type { Denial } from "../core/denials.ts";
+import { type TestContext, test } from "node:test";
 import { AnswerTimers } from "./answer-timers.ts";
 
-/** Starts timers; `expired` holds what they said, with the time since the start. */
-function started({ requestMs, idleMs, latencyCapMs }: { requestMs: number; idleMs: number; latencyCapMs?: number }, elapsedMs = 0) {
-  const timers = new AnswerTimers();
-  const expired: { readonly denial: Denial; readonly ms: number }[] = [];
-  const began = performance.now();
-  timers.start({ policy: { timeouts: { requestMs, idleMs } }, latencyCapMs }, elapsedMs, (denial) =>
-    expired.push({ denial, ms: performance.now() - began }),
-  );
-  return { timers, expired };
+interface Limits {
+  readonly requestMs: number;
+  readonly idleMs: number;
+  readonly latencyCapMs?: number;
 }
 
-test("an answer that stands still ends after the idle limit, counted from its last chunk", async () => {
-  const { timers, expired } = started({ requestMs: 60_000, idleMs: 60 });
-  for (let chunk = 0; chunk < 4; chunk++) {
-    await sleep(30);
-    timers.refresh();
+/** Timers on a clock of the test's own; `expired` holds the codes of what they said, and when. */
+function started(t: TestContext, { latencyCapMs, ...timeouts }: Limits, elapsedMs = 0) {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  let nowMs = 1_000;
+  const timers = new AnswerTimers({ monotonicMs: () => nowMs, wallMs: () => nowMs });
+  const expired: string[] = [];
+  timers.start({ policy: { timeouts }, latencyCapMs }, elapsedMs, ({ code }) => expired.push(`${code} at ${nowMs - 1_000}`));
+  const pass = (ms: number): void => {
+    for (let passed = 0; passed < ms; passed++) {
+      nowMs += 1;
+      t.mock.timers.tick(1);
+    }
+  };
+  const chunk = (): void => timers.refresh(nowMs);
+  return { timers, expired, pass, chunk };
+}
+
+test("an answer that stands still ends after the idle limit, counted from its last chunk", (t) => {
+  const { expired, pass, chunk } = started(t, { requestMs: 60_000, idleMs: 60 });
+  for (let count = 0; count < 4; count++) {
+    pass(50);
+    chunk();
   }
-  assert.equal(expired.length, 0);
-  await sleep(150);
-  assert.equal(expired.length, 1);
-  assert.equal(expired[0]?.denial.code, "upstream_timeout");
-  assert((expired[0]?.ms ?? 0) >= 4 * 30 + 59);
+  pass(55);
+  assert.deepEqual(expired, []);
+  pass(100);
+  assert.deepEqual(expired, ["upstream_timeout at 260"]);
 });
 
-test("an answer that goes on and on ends at the total limit, counted from the request's arrival", async () => {
-  const { timers, expired } = started({ requestMs: 1_000, idleMs: 80 }, 880);
-  for (let chunk = 0; chunk < 10; chunk++) {
-    await sleep(20);
-    timers.refresh();
+test("an answer that goes on and on ends at the total limit, counted from the request's arrival", (t) => {
+  const { expired, pass, chunk } = started(t, { requestMs: 1_000, idleMs: 80 }, 880);
+  for (let count = 0; count < 12; count++) {
+    pass(20);
+    chunk();
   }
-  timers.stop();
-  assert.equal(expired.length, 1);
-  assert.equal(expired[0]?.denial.code, "upstream_timeout");
-  assert((expired[0]?.ms ?? 0) >= 119);
+  assert.equal(expired[0], "upstream_timeout at 120");
 });
 
-test("a latency cap below the total limit says so, also when it is over already", async () => {
-  const { expired } = started({ requestMs: 60_000, idleMs: 60_000, latencyCapMs: 50 }, 70);
-  await sleep(20);
-  assert.deepEqual(
-    expired.map(({ denial }) => denial.code),
-    ["latency_cap"],
-  );
+test("a latency cap below the total limit says so, also when it is over already", (t) => {
+  const { expired, pass } = started(t, { requestMs: 60_000, idleMs: 60_000, latencyCapMs: 50 }, 70);
+  pass(5);
+  assert.deepEqual(expired, ["latency_cap at 1"]);
 });
 
-test("a stopped timer stays still", async () => {
-  const { timers, expired } = started({ requestMs: 20, idleMs: 20 });
+test("a stopped timer stays still", (t) => {
+  const { timers, expired, pass } = started(t, { requestMs: 20, idleMs: 20 });
   timers.stop();
-  await sleep(50);
+  pass(50);
   assert.deepEqual(expired, []);
 });

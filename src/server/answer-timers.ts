@@ -1,4 +1,5 @@
 import type { Denial } from "../core/denials.ts";
+import type { Clock } from "../ports/clock.ts";
 
 /** What of an exchange's work sets the limits. */
 interface Limited {
@@ -14,11 +15,16 @@ const EARLY_MS = 1;
  * timer, set to what comes first and set anew when it fires too soon: a chunk only notes its time.
  */
 export class AnswerTimers {
+  readonly #clock: Clock;
   #timer: NodeJS.Timeout | undefined;
   #totalAtMs = 0;
   #idleMs = 0;
   #lastMs = 0;
   #capped = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   /** `elapsedMs` since the request's arrival. */
   start(work: Limited, elapsedMs: number, expire: (denial: Denial) => void): void {
@@ -26,16 +32,16 @@ export class AnswerTimers {
     if (timeouts === undefined) return;
     this.#capped = work.latencyCapMs !== undefined && work.latencyCapMs <= timeouts.requestMs;
     const totalMs = this.#capped ? (work.latencyCapMs ?? timeouts.requestMs) : timeouts.requestMs;
-    const now = performance.now();
+    const now = this.#clock.monotonicMs();
     this.#totalAtMs = now + totalMs - elapsedMs;
     this.#idleMs = timeouts.idleMs;
     this.#lastMs = now;
     this.#arm(now, expire);
   }
 
-  /** Something came. */
-  refresh(): void {
-    this.#lastMs = performance.now();
+  /** Something came, at that time of the clock. */
+  refresh(nowMs: number): void {
+    this.#lastMs = nowMs;
   }
 
   stop(): void {
@@ -48,7 +54,7 @@ export class AnswerTimers {
   }
 
   #fired(expire: (denial: Denial) => void): void {
-    const now = performance.now();
+    const now = this.#clock.monotonicMs();
     if (now >= this.#totalAtMs - EARLY_MS) expire({ code: this.#capped ? "latency_cap" : "upstream_timeout" });
     else if (now >= this.#lastMs + this.#idleMs - EARLY_MS) expire({ code: "upstream_timeout", detail: "The provider stopped sending." });
     else this.#arm(now, expire);

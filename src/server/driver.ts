@@ -3,7 +3,7 @@
  * is decided is the pipeline's; this file moves bytes between them, keeps the timers, and is the one place that catches the
  * unexpected.
  */
-import { createHash, type Hash, hash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Frame } from "../core/codec.ts";
 import type { Denial } from "../core/denials.ts";
 import type { Ending } from "../core/record.ts";
@@ -19,6 +19,7 @@ import { refuse } from "../pipeline/reply.ts";
 import type { LocalReply, PipelineDeps, Work } from "../pipeline/work.ts";
 import type { Log } from "../ports/log.ts";
 import { AnswerTimers } from "./answer-timers.ts";
+import { BodyDigest } from "./body-digest.ts";
 import type { Capacity } from "./capacity.ts";
 import { EnvoysOwn } from "./envoys-own.ts";
 import type { Metrics } from "./metrics.ts";
@@ -44,6 +45,8 @@ export class Driver {
   #now: Exchange = START;
   #work: Work | undefined;
   #first = true;
+  /** When the message at hand came, monotonic. */
+  #receivedMs = 0;
   #bytes: Buffer = NO_BYTES;
   #responseHead: Head | undefined;
   #origin: { cluster: string | undefined; attempts: number | undefined; details: string | undefined } = NO_ORIGIN;
@@ -52,12 +55,12 @@ export class Driver {
   #judgement: Judgement | undefined;
   #held: Buffer[] = [];
   #heldBytes = 0;
-  #answerHash: Hash | undefined;
+  readonly #streamDigest = new BodyDigest();
   #answerDigest: string | undefined;
   /** Envoy sends a body after the headers; and it has begun to. */
   #hasBody = true;
   #bodyBegun = false;
-  readonly #timers = new AnswerTimers();
+  readonly #timers: AnswerTimers;
   #expiry: Denial | undefined;
   #deciding: Promise<void> | undefined;
   readonly #envoysOwn = new EnvoysOwn();
@@ -65,12 +68,14 @@ export class Driver {
   constructor(wire: Wire, deps: DriverDeps) {
     this.#wire = wire;
     this.#deps = deps;
+    this.#timers = new AnswerTimers(deps.clock);
     deps.capacity.exchanges += 1;
   }
 
   /** One message of Envoy's. */
   receive(wire: WireRequest): void {
     const started = this.#deps.clock.monotonicMs();
+    this.#receivedMs = started;
     if (this.#first) {
       this.#first = false;
       const problem = modeProblem(wire);
@@ -267,7 +272,7 @@ export class Driver {
 
   #hold(): void {
     const work = this.#requireWork();
-    this.#timers.refresh();
+    this.#timers.refresh(this.#receivedMs);
     work.answerBytes += this.#bytes.length;
     if (this.#bytes.length === 0) return;
     this.#held.push(this.#bytes);
@@ -329,12 +334,9 @@ export class Driver {
   #feed(end: boolean): void {
     const work = this.#requireWork();
     const bytes = this.#bytes;
-    this.#timers.refresh();
+    this.#timers.refresh(this.#receivedMs);
     work.answerBytes += bytes.length;
-    if (bytes.length > 0) {
-      this.#answerHash ??= createHash("sha256");
-      this.#answerHash.update(bytes);
-    }
+    if (bytes.length > 0) this.#streamDigest.add(bytes);
     const frames = bytes.length > 0 ? feed(work, bytes, this.#deps) : [];
     if (!end) return this.#sendFrames(frames, false);
     this.#timers.stop();
@@ -382,7 +384,7 @@ export class Driver {
     if (work === undefined) return;
     this.#deps.snapshots.release(work.snapshot);
     const ended = ending === "aborted" && capacity.draining ? "shutdown" : ending;
-    const digest = this.#answerDigest ?? this.#answerHash?.digest("hex");
+    const digest = this.#answerDigest ?? this.#streamDigest.hex();
     const record = makeRecord(work, ended, digest, this.#deps);
     metrics.observe(record, work.snapshot.catalog);
     if (work.trace !== undefined) this.#deps.telemetry?.end(record, work.trace, spanFacts(work));
