@@ -57,7 +57,7 @@ export const bedrockEmbed: Codec = {
   ...shared,
   surface: "bedrock.embed",
   operation: "embed",
-  title: "POST /model/{model with embed in its name}/invoke",
+  title: "POST /model/amazon.titan-embed-{version}/invoke",
   match: (target) => matchKind(target, ["invoke"], true),
   openAnswer(context: AnswerContext): AnswerReader {
     const usageOf = (body: Json): Usage | undefined => bodyUsage(body) ?? headerUsage(context.headers);

@@ -27,6 +27,9 @@ import { openaiResponsesDelete } from "./openai-responses-delete.ts";
 import { openaiResponsesGet } from "./openai-responses-get.ts";
 import { openaiResponsesInputItems } from "./openai-responses-input-items.ts";
 import { openaiResponsesInputTokens } from "./openai-responses-input-tokens.ts";
+import { vertexEmbed } from "./vertex-embed.ts";
+import { vertexCountTokens, vertexGenerate, vertexStream } from "./vertex-gemini.ts";
+import { vertexAnthropicCountTokens, vertexRawPredict, vertexStreamRawPredict } from "./vertex-raw.ts";
 
 /** Every surface that callers may speak; anything else is `unsupported_surface`. No two match the same request. */
 export const CODECS: readonly Codec[] = [
@@ -64,6 +67,13 @@ export const CODECS: readonly Codec[] = [
   bedrockInvokeStream,
   bedrockEmbed,
   bedrockCountTokens,
+  vertexGenerate,
+  vertexStream,
+  vertexCountTokens,
+  vertexEmbed,
+  vertexRawPredict,
+  vertexStreamRawPredict,
+  vertexAnthropicCountTokens,
   openaiModels,
   anthropicModels,
   geminiModels,

@@ -17,6 +17,7 @@ import { openaiStyle } from "./openai-style.ts";
 import { Sender, sendStream, sendWhole } from "./send.ts";
 import { type Arrival, type ErrorReply, type ErrorStyle, JSON_TYPE, type Opened, type Surface } from "./surface.ts";
 import { parsed } from "./values.ts";
+import { vertexModels } from "./vertex.ts";
 
 /** First match wins: the surfaces that share a tail with another one stand before it. */
 const SURFACES: readonly Surface[] = [
@@ -35,6 +36,7 @@ const SURFACES: readonly Surface[] = [
   cohereChat,
   cohereInputs,
   bedrockModels,
+  vertexModels,
   openaiEmbeddings,
   geminiList,
   anthropicModels,

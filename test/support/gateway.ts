@@ -107,6 +107,8 @@ async function start(options: GatewayOptions, undo: (() => Promise<unknown>)[]):
     clusters: plan.clusters,
     env: { SIM_KEY: "sk-sim-provider-key", AWS_ACCESS_KEY_ID: "AKIDEXAMPLE", AWS_SECRET_ACCESS_KEY: "simulated-secret", ...options.env },
     plan: {
+      // Never a real token, on whichever machine the tests run.
+      googleMetadata: { host: "127.0.0.1", port: 1 },
       sockets: [socket],
       dynamicDir,
       admin: { address: "127.0.0.1", port: adminPort },

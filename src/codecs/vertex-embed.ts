@@ -1,0 +1,142 @@
+import type {
+  AnswerContext,
+  AnswerReader,
+  Codec,
+  Frame,
+  ParsedRequest,
+  ParseError,
+  PathFacts,
+  RequestChange,
+  TailReason,
+} from "../core/codec.ts";
+import { type JsonDoc, type JsonEdit, type JsonNode, member, parseJsonValue } from "../core/json.ts";
+import { err, ok, type Result } from "../core/result.ts";
+import type { Usage } from "../core/usage.ts";
+import type { AnswerSummary, RequestView, TextSpan } from "../core/view.ts";
+import { AnswerTally } from "./shared/answer-tally.ts";
+import { geminiErrorBody } from "./shared/gemini-reader.ts";
+import { topLevelEdits } from "./shared/request-edits.ts";
+import { RequestFields } from "./shared/request-fields.ts";
+import { metadataTexts, placed, ruleTable, SKIP, type WalkRules, walkTexts } from "./shared/text-walk.ts";
+import { matchVertexPath, vertexPath } from "./shared/vertex-paths.ts";
+
+/**
+ * Vertex AI's predict, for Google's text embeddings alone (`text-embedding-005`, `gemini-embedding-001`, `textembedding-gecko`): what
+ * other models take and answer there is of no one shape, and is not served. Vectors pass unread.
+ */
+export const vertexEmbed: Codec = {
+  surface: "vertex.embed",
+  dialect: "vertex",
+  operation: "embed",
+  title: "POST /v1/projects/{p}/locations/{l}/publishers/google/models/text-embedding-{version}:predict",
+  treatment: "inspected",
+  match(target): PathFacts | undefined {
+    const facts = matchVertexPath(target, "predict", { stream: false });
+    return facts?.publisher === "google" && /embedding/.test(facts.model ?? "") ? facts : undefined;
+  },
+  readRequest: (doc: JsonDoc, facts: PathFacts): Result<RequestView, ParseError> => readPredict(doc.root, facts),
+  editRequest({ doc }: ParsedRequest, change: RequestChange): readonly JsonEdit[] {
+    const { model: _path, parameters: _generation, ...rest } = change;
+    return doc.root.kind === "object" ? topLevelEdits(doc.root, rest, { model: "model", outputTokensMax: undefined }) : [];
+  },
+  upstreamPath: vertexPath,
+  openAnswer: (context: AnswerContext): AnswerReader => new TokenCountReader(context.status),
+};
+
+const RULES: WalkRules = {
+  keys: ruleTable({ task_type: SKIP, taskType: SKIP, mimeType: SKIP, bytesBase64Encoded: SKIP, gcsUri: placed("url") }),
+  placeOf: (_object, inherited) => inherited,
+};
+
+function readPredict(root: JsonNode, facts: PathFacts): Result<RequestView, ParseError> {
+  if (root.kind !== "object") return err({ code: "invalid_request", where: "", message: "The body must be a JSON object." });
+  const fields = new RequestFields(root);
+  const instances = fields.objects("instances");
+  const view: RequestView = {
+    model: facts.model,
+    streaming: false,
+    framing: "json",
+    outputTokensMax: undefined,
+    choices: 1,
+    tools: [],
+    // Objects in Google's storage, which are read with the gateway's rights.
+    providerState: instances.flatMap((instance) =>
+      ["image", "video"].flatMap((key) => {
+        const uri = member(member(instance, key), "gcsUri");
+        return uri?.kind === "string" ? [{ kind: "file" as const, node: uri }] : [];
+      }),
+    ),
+    contractFields: fields.contractFields(),
+    texts() {
+      const out: TextSpan[] = [];
+      for (const { key, value } of root.members) {
+        if (key === "metadata" && value.kind === "object") metadataTexts(value, out);
+        else if (key !== "parameters") walkTexts(value, key === "instances" ? "user" : "other", RULES, out);
+      }
+      return out;
+    },
+  };
+  return fields.problem === undefined ? ok(view) : err(fields.problem);
+}
+
+/** A count within the statistics of each vector; whole only with what follows its last digit. */
+const TOKEN_COUNT = /"token_count"\s*:\s*([0-9]{1,12})(?=[^0-9])/g;
+/** Bytes kept of what was searched, in which a count may have begun. */
+const CARRY_BYTES = 64;
+/** Kept of an answer to see whether it is an error, and whole. */
+const EDGE_BYTES = 4096;
+
+/** Passes vectors on as they come, and adds up the tokens that each was made of, without parsing megabytes of numbers. */
+class TokenCountReader implements AnswerReader {
+  readonly #tally = new AnswerTally();
+  readonly #status: number;
+  #carry = "";
+  #head = "";
+  #last = "";
+  #tokens: number | undefined;
+  #bytes = 0;
+
+  constructor(status: number) {
+    this.#status = status;
+  }
+
+  push(chunk: Uint8Array): readonly Frame[] {
+    if (chunk.length === 0) return [];
+    this.#bytes += chunk.length;
+    const text = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString("latin1");
+    if (this.#head.length < EDGE_BYTES) this.#head += text.slice(0, EDGE_BYTES - this.#head.length);
+    const end = text.trimEnd();
+    if (end !== "") this.#last = end.slice(-1);
+    this.#search(this.#carry + text);
+    return [{ bytes: chunk, deltas: [] }];
+  }
+
+  end(): readonly Frame[] {
+    if (this.#status >= 400) this.#tally.readError(parseJsonValue(this.#head));
+    if (this.#status >= 400) this.#tally.failed("error");
+    const whole = this.#head.trimStart().startsWith("{") && this.#last === "}";
+    this.#tally.complete = whole;
+    if (!whole && this.#bytes > 0) this.#tally.invalidEvents++;
+    return [];
+  }
+
+  usage(): Usage | undefined {
+    if (this.#tokens === undefined || this.#status >= 400) return undefined;
+    return { inputTokens: this.#tokens, reported: { token_count: this.#tokens } };
+  }
+  summary(): AnswerSummary {
+    return this.#tally.summary();
+  }
+  tail(reason: TailReason): Uint8Array {
+    return new TextEncoder().encode(this.#bytes === 0 ? geminiErrorBody(reason) : "");
+  }
+
+  #search(text: string): void {
+    let after = 0;
+    for (const match of text.matchAll(TOKEN_COUNT)) {
+      this.#tokens = (this.#tokens ?? 0) + Number(match[1]);
+      after = match.index + match[0].length;
+    }
+    this.#carry = text.slice(Math.max(after, text.length - CARRY_BYTES));
+  }
+}
