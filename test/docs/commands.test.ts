@@ -95,6 +95,7 @@ async function run(command: string, args: readonly string[], more: Readonly<Reco
       PATH: `${join(world.dir, "bin")}:${process.env["PATH"] ?? ""}`,
       HOME: world.dir,
       SLUICE_KEY: world.key,
+      SLUICE_ADMIN: world.admin,
       KEY: world.key,
       ...more,
     },

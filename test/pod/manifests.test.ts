@@ -112,7 +112,7 @@ for (const set of SETS) {
     for (const selector of selectors)
       for (const [key, value] of Object.entries(isMap(selector) ? selector : {})) assert.equal(inside(labels, key), value, key);
     const seconds = Number(inside(spec, "terminationGracePeriodSeconds"));
-    assert.ok(seconds >= 120 + 5 + 25, "Envoy's drain and Sluice's fit into the pod's end");
+    assert.ok(seconds >= 120 + 5 + 40, "Envoy's drain and Sluice's fit into the pod's end");
   });
 }
 
