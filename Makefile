@@ -5,7 +5,7 @@ TSC := $(NODE) node_modules/typescript/bin/tsc
 # Two files at once: each test with Envoy keeps a core busy. A test that hangs fails after two minutes.
 TEST := $(NODE) --test --test-concurrency=2 --test-timeout=120000 --test-reporter=./test/support/reporter.ts
 UNIT := 'src/**/*.test.ts' 'test/rules/*.test.ts' 'test/support/*.test.ts'
-WITH_ENVOY := $(foreach dir,envoy cases sdk replay reload chaos cli telemetry workers docs pod hostile,'test/$(dir)/**/*.test.ts')
+WITH_ENVOY := $(foreach dir,envoy cases sdk replay reload chaos cli telemetry workers docs pod hostile ledger,'test/$(dir)/**/*.test.ts')
 SETUP ?= .ci/setup
 
 .DEFAULT_GOAL := help
@@ -26,7 +26,7 @@ help: ## this page
 	@echo
 	@echo 'The command line itself: $(NODE) src/main.ts help'
 
-setup: ## get Node, the npm packages, Envoy and the Python SDKs into this folder
+setup: ## get Node, the npm packages, Envoy, Valkey and the Python SDKs into this folder
 	@.ci/setup
 
 run: ## set up, start Sluice and Envoy on 127.0.0.1:8080, say what to paste; Ctrl-C stops it
