@@ -256,7 +256,7 @@ const root = {
     .string()
     .regex(NAME, "must be a name -> use letters, digits and . _ -")
     .default("policy")
-    .describe("What x-ai-policy shows before @version."),
+    .describe("What `sluice status` and the log call the policy."),
   providers: named(provider, PROVIDER_NAME).default({}),
   models: named(model, MODEL_NAME).default({}),
   tiers: tiers.default({}),

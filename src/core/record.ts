@@ -81,6 +81,8 @@ export interface ExchangeRecord {
   readonly stages: readonly StageEntry[];
   /** Unknown `x-ai-*` names, never values. */
   readonly unknownFields?: readonly string[];
+  /** Seen by the observing listener: nothing was decided, `stages` say what would have been. */
+  readonly observed?: true;
   readonly decision: Decision;
   readonly code?: DenialCode;
   readonly reason?: string;

@@ -39,7 +39,11 @@ export function renderDenial(
   extra: readonly (readonly [string, string])[],
 ): LocalReply {
   const row = DENIALS[denial.code];
-  const headers: [string, string][] = [["content-type", "application/json"], ["x-ai-error", denial.code], ["x-should-retry", String(row.retryable)]];
+  const headers: [string, string][] = [
+    ["content-type", "application/json"],
+    ["x-ai-error", denial.code],
+    ["x-should-retry", String(row.retryable)],
+  ];
   for (const [name, value] of extra) headers.push([name, value]);
   for (const [name, value] of dialect.errorHeaders?.(denial, id) ?? []) headers.push([name, value]);
   const idHeader = REQUEST_ID_HEADERS[dialect.dialect];
@@ -47,7 +51,9 @@ export function renderDenial(
   if (denial.retryAfterMs !== undefined) headers.push(["retry-after", String(Math.max(1, Math.ceil(denial.retryAfterMs / 1000)))]);
   // Google's own API answers a failed array-framed stream with an array; everyone else reads a JSON object before a stream begins.
   const body =
-    framing === "json-array" ? dialect.renderErrorStream(denial, id, framing) : Buffer.from(JSON.stringify(dialect.renderError(denial, id)));
+    framing === "json-array"
+      ? dialect.renderErrorStream(denial, id, framing)
+      : Buffer.from(JSON.stringify(dialect.renderError(denial, id)));
   return { status: row.status, headers, body, details: `sluice_${denial.code}` };
 }
 

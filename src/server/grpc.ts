@@ -55,12 +55,15 @@ export async function serveGrpc(path: string, deps: DriverDeps, bodyBytesMax: nu
     "grpc.enable_channelz": 0,
   });
   const open = new Set<ServerDuplexStream<WireRequest, WireResponse>>();
-  server.addService({ Process: { ...process, requestDeserialize: readRequest, responseSerialize: writeResponse } }, {
-    Process: (call: ServerDuplexStream<WireRequest, WireResponse>) => {
-      open.add(call);
-      attach(call, deps, () => open.delete(call));
+  server.addService(
+    { Process: { ...process, requestDeserialize: readRequest, responseSerialize: writeResponse } },
+    {
+      Process: (call: ServerDuplexStream<WireRequest, WireResponse>) => {
+        open.add(call);
+        attach(call, deps, () => open.delete(call));
+      },
     },
-  });
+  );
   const health = new HealthImplementation({ "": "SERVING", [SERVICE]: "SERVING" });
   const checks = { answered: 0 };
   health.addToServer({

@@ -14,7 +14,7 @@ const deny = (detail: string): Verdict => ({ kind: "deny", code: "contract_viola
 function decide(context: StageContext, section: ContractSection): Verdict {
   const { values, unknown, problems } = context.contract;
   const [problem] = problems;
-  if (problem !== undefined) return deny(`Contract: ${problem}.`);
+  if (problem !== undefined) return deny(`Contract: ${problem}${problem.endsWith("?") ? "" : "."}`);
   const version = values.contract ?? "1";
   if (!section.versions.some((allowed) => allowed === version))
     return deny(`Contract: version ${version} is not accepted here; accepted are ${section.versions.join(", ")}.`);
