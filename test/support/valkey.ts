@@ -26,6 +26,12 @@ const REPOSITORY = resolve(import.meta.dirname, "../..");
 const READY_MS = 15_000;
 const HOST = "127.0.0.1";
 
+/** A test that dies leaves no server behind. */
+const begunServers = new Set<ChildProcess>();
+const killAll = (): void => {
+  for (const server of begunServers) server.kill("SIGKILL");
+};
+
 /** `VALKEY_BIN`, else the project's own, else the PATH's; undefined: there is none. */
 export function valkeyBinary(): string | undefined {
   const own = join(REPOSITORY, ".tools/valkey/valkey-server");
@@ -85,8 +91,9 @@ export async function startValkey(
       stream.on("data", (chunk: Buffer) => {
         said = (said + chunk.toString()).slice(-4_000);
       });
-    // A test that dies leaves no server behind.
-    process.once("exit", () => begun.kill("SIGKILL"));
+    process.removeListener("exit", killAll).once("exit", killAll);
+    begunServers.add(begun);
+    begun.once("close", () => begunServers.delete(begun));
     for (let waited = 0; ; waited += 20) {
       if (
         await ask("PING").then(

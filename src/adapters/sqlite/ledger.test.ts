@@ -1,0 +1,169 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { after, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { LEDGER_CLOSED_KEPT_MS, LEDGER_WINDOW_KEPT_MS } from "../../core/limits.ts";
+import type { HoldRequest, LedgerPort } from "../../ports/ledger.ts";
+import { openSqliteLedger } from "./ledger.ts";
+
+const folders: string[] = [];
+const folder = (): string => {
+  const made = mkdtempSync(join(tmpdir(), "sluice-ledger-"));
+  folders.push(made);
+  return made;
+};
+after(() => {
+  for (const made of folders) rmSync(made, { recursive: true, force: true });
+});
+
+const HOUR = 3_600_000;
+const partition = { kind: "tenant", name: "acme" } as const;
+const request = (exchange: string, key = "t", nowMs = HOUR): HoldRequest => ({
+  ...{ partition, exchange, leaseMs: 1_000, onLapse: "charge" },
+  scopes: [{ key, unit: "tokens", window: { startMs: nowMs - HOUR, endMs: nowMs + HOUR }, limit: 1e9, amount: 1 }],
+});
+
+async function open(
+  dir: string,
+  more: { readonly nowMs?: () => number; readonly deadlineMs?: number; readonly onError?: () => void } = {},
+): Promise<LedgerPort> {
+  const clock = { wallMs: more.nowMs ?? (() => HOUR), monotonicMs: () => 0 };
+  const onError = more.onError ?? (() => assert.fail("the file failed"));
+  const opened = await openSqliteLedger({ dir, clock, deadlineMs: more.deadlineMs ?? 2_000, onError });
+  assert.ok(opened.ok);
+  return opened.value;
+}
+function count(dir: string, table: string): number {
+  const database = new DatabaseSync(join(dir, "ledger.db"), { readOnly: true });
+  const rows = Number(database.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.["n"]);
+  database.close();
+  return rows;
+}
+
+describe("the embedded ledger's file", () => {
+  test("held by another: steps wait without stalling anybody and give up in time; a settle is done when it is free", async () => {
+    const dir = folder();
+    const ledger = await open(dir, { deadlineMs: 80 });
+    assert.ok((await ledger.hold(request("a"))).ok);
+    const other = new DatabaseSync(join(dir, "ledger.db"));
+    other.exec("BEGIN IMMEDIATE");
+    const from = performance.now();
+    const waiting = ledger.hold(request("b"));
+    const settling = ledger.settle({ partition, exchange: "a", charges: [] });
+    let turns = 0;
+    let held = true;
+    const counting = (async () => {
+      for (; held; turns++) await sleep(1);
+    })();
+    const answer = await waiting;
+    held = false;
+    await counting;
+    const tookMs = performance.now() - from;
+    assert.deepEqual(answer.ok ? "held" : answer.error.code, "timeout");
+    assert.ok(tookMs >= 80 && tookMs < 1_500, `${tookMs} ms`);
+    assert.ok(turns >= 5, `the event loop turned ${turns} times meanwhile`);
+    assert.deepEqual(await settling, { ok: true, value: "queued" });
+    other.exec("COMMIT");
+    other.close();
+    assert.ok(await ledger.flush());
+    assert.deepEqual(await ledger.settle({ partition, exchange: "a", charges: [] }), { ok: true, value: "already" });
+    const again = await ledger.hold(request("b"));
+    assert.ok(again.ok && again.value.kind === "admitted", "what was given up was not done");
+    assert.deepEqual(ledger.stats, { up: true, queued: 0, lost: 0, lapsed: 0 });
+    await ledger.close();
+  });
+
+  test("that is no database, or of a later version, is told and left alone; one that breaks later is told once", async () => {
+    const clock = { wallMs: () => 0, monotonicMs: () => 0 };
+    const [noise, later, broken] = [folder(), folder(), folder()];
+    writeFileSync(join(noise, "ledger.db"), "no database at all, and long enough to have a header of one ".repeat(20));
+    const database = new DatabaseSync(join(later, "ledger.db"));
+    database.exec("PRAGMA user_version = 9");
+    database.close();
+    for (const dir of [noise, later]) assert.equal((await openSqliteLedger({ dir, clock, deadlineMs: 10, onError: () => {} })).ok, false);
+    let told = 0;
+    const ledger = await open(broken, { onError: () => told++ });
+    const other = new DatabaseSync(join(broken, "ledger.db"));
+    other.exec("ALTER TABLE windows RENAME TO gone");
+    const answers = await Promise.all(["a", "b"].map((exchange) => ledger.hold(request(exchange))));
+    assert.deepEqual(
+      answers.map((answer) => (answer.ok ? "held" : answer.error.code)),
+      ["unavailable", "unavailable"],
+    );
+    assert.deepEqual(
+      await ledger.settle({
+        partition,
+        exchange: "c",
+        charges: [{ ...request("c").scopes[0], amount: 5, key: "t", unit: "tokens", window: { startMs: 0, endMs: 2 * HOUR } }],
+      }),
+      { ok: true, value: "queued" },
+    );
+    assert.deepEqual([told, ledger.stats.up, ledger.stats.queued], [1, false, 1]);
+    // A step that has nothing to do with the broken table goes through in the same turn.
+    assert.equal(
+      (await ledger.enter({ partition, exchange: "d", leaseMs: 1_000, scopes: [{ kind: "concurrent", key: "c", limit: 1 }] })).ok,
+      true,
+    );
+    other.exec("ALTER TABLE gone RENAME TO windows");
+    other.close();
+    assert.ok(await ledger.flush());
+    const page = await ledger.admin.list(partition, { limit: 10 });
+    assert.deepEqual(page.ok ? page.value.rows.map((row) => (row.kind === "budget" ? row.spent : row.kind)) : [], [5, "concurrent"]);
+    await ledger.close();
+  });
+
+  test("does not grow with what is over: windows, rates, exchanges, slots", async () => {
+    const dir = folder();
+    let nowMs = HOUR;
+    const ledger = await open(dir, { nowMs: () => nowMs });
+    for (let at = 0; at < 300; at++) {
+      const claimant = { partition, exchange: `e${at}` };
+      const scopes = [
+        { kind: "rate", key: `user${at}`, requests: 1, windowMs: 1_000, burst: 1 },
+        { kind: "concurrent", key: `user${at}`, limit: 1 },
+      ] as const;
+      assert.ok((await ledger.enter({ ...claimant, leaseMs: 1_000, scopes })).ok);
+      assert.ok((await ledger.hold(request(`e${at}`, `user${at}`))).ok);
+      if (at % 2 === 0) await ledger.settle({ ...claimant, charges: [] });
+    }
+    const tables = ["windows", "rates", "slots", "exchanges"] as const;
+    assert.deepEqual(
+      tables.map((table) => count(dir, table)),
+      [300, 300, 150, 300],
+    );
+    const bytes = statSync(join(dir, "ledger.db-wal")).size;
+    nowMs += 2 * HOUR + LEDGER_WINDOW_KEPT_MS + LEDGER_CLOSED_KEPT_MS;
+    await ledger.enter({ partition, exchange: "x", leaseMs: 1_000, scopes: [] });
+    nowMs += LEDGER_WINDOW_KEPT_MS + 1;
+    for (let waited = 0; waited < 5_000 && tables.some((table) => count(dir, table) > 1); waited += 100) await sleep(100);
+    assert.deepEqual(tables.map((table) => count(dir, table)).slice(0, 3), [0, 0, 0]);
+    assert.ok(count(dir, "exchanges") <= 1);
+    assert.ok(bytes < 8 * 1024 * 1024);
+    await ledger.close();
+  });
+
+  test("steps of one turn of the event loop are one transaction, and a long line of them does not hold the loop", async () => {
+    const dir = folder();
+    const ledger = await open(dir);
+    const log = (): number => statSync(join(dir, "ledger.db-wal")).size;
+    await ledger.hold(request("warm"));
+    const [empty, ten] = [log(), Array.from({ length: 10 }, (_, at) => `${at}`)];
+    await Promise.all(ten.map((at) => ledger.hold(request(`a${at}`))));
+    const together = log() - empty;
+    for (const at of ten) await ledger.hold(request(`c${at}`));
+    const apart = log() - empty - together;
+    assert.ok(together > 0 && 4 * together < apart, `${together} bytes of log for one turn, ${apart} for ten`);
+    let turns = 0;
+    let running = true;
+    const all = Promise.all(Array.from({ length: 5_000 }, (_, at) => ledger.hold(request(`b${at}`)))).finally(() => {
+      running = false;
+    });
+    for (; running; turns++) await new Promise((resolve) => setImmediate(resolve));
+    await all;
+    assert.ok(turns >= 5, `the event loop turned ${turns} times meanwhile`);
+    await ledger.close();
+  });
+});
