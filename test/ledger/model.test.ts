@@ -15,5 +15,5 @@ const store = (at: number) => (): TestStore => {
   return found;
 };
 
-modelProperty("SQLite", store(0), 150);
-modelProperty("Valkey", store(1), 100);
+modelProperty("SQLite", store(0), 200);
+modelProperty("Valkey", store(1), 200);
