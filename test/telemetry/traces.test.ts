@@ -316,10 +316,11 @@ test("metrics: what the collector adds up is what the records say, and what Prom
   );
   const exemplars = [...open.matchAll(/trace_id="([0-9a-f]{32})",span_id="([0-9a-f]{16})"/g)].map((found) => found[2]);
   assert.ok(exemplars.length > 0);
-  const spans = new Set(collector.spans.map(({ spanId }) => spanId));
-  assert.ok(
-    exemplars.every((id) => id !== undefined && spans.has(id)),
-    "every exemplar leads to a span",
-  );
+  // The last spans may still be on their way: they are sent in batches.
+  const led = await collector.until(({ spans }) => {
+    const known = new Set(spans.map(({ spanId }) => spanId));
+    return exemplars.every((id) => id !== undefined && known.has(id));
+  });
+  assert.ok(led, "every exemplar leads to a span");
   assert.deepEqual(collector.malformed, []);
 });
