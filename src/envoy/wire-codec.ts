@@ -255,7 +255,12 @@ function readValue(fields: FieldReader, out: Draft<WireValue>): void {
 
 /** Names come from outside: `__proto__` becomes an own member like any other. */
 function ownRecord<T>(entries: readonly (readonly [string, T])[]): Readonly<Record<string, T>> {
-  return Object.fromEntries(entries);
+  const out: Record<string, T> = {};
+  for (const [key, value] of entries) {
+    if (key === "__proto__") Object.defineProperty(out, key, { value, enumerable: true, writable: true, configurable: true });
+    else out[key] = value;
+  }
+  return out;
 }
 
 /** Part of a message while it is written: latin1 text around at most one body. */

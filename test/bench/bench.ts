@@ -3,7 +3,8 @@
  * `alone` (Envoy without ext_proc) and `control` (an ext_proc server that sends the same messages and decides nothing).
  * Rounds are interleaved, so that a machine that slows down slows all alike; medians over rounds are printed.
  *
- * Usage: node test/bench/bench.ts [--rounds N] [--seconds S] [--json] [--only unary|stream|memory|scale]
+ * Usage: node test/bench/bench.ts [--rounds N] [--seconds S] [--warm S] [--json] [--only unary|stream|memory|scale] [--subjects control,sluice]
+ * BENCH_NODE_FLAGS replaces Node's flags, BENCH_PROFILE=DIR writes a CPU profile of Sluice, BENCH_VERBOSE shows what it logs.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -35,8 +36,8 @@ const { values: flags } = parseArgs({
 });
 const rounds = Number(flags.rounds ?? 5);
 const seconds = Number(flags.seconds ?? 3);
-/** V8 goes on compiling for some ten thousand calls; what is measured is the price after that. */
-const warmSeconds = Number(flags.warm ?? 5);
+/** V8 goes on compiling for twenty thousand calls and more; what is measured is the price after that. */
+const warmSeconds = Number(flags.warm ?? 15);
 const wanted = (flags.subjects ?? "alone,control,sluice").split(",");
 const profile = process.env["BENCH_PROFILE"];
 /** BENCH_NODE_FLAGS="" takes Node as it is. The control gets what Sluice gets. */
@@ -215,7 +216,11 @@ async function measure(
   kind: "unary" | "stream",
 ): Promise<ReadonlyMap<Name, readonly Sample[]>> {
   const samples = new Map<Name, Sample[]>(list.map((subject) => [subject.name, []]));
-  for (const subject of list) await load(subject, connections, warmSeconds, kind);
+  for (const subject of list) {
+    progress(`${kind}, ${connections} connections: warming up ${subject.name}`);
+    // One connection walks the paths that sixteen have warmed; Envoy needs no warming.
+    await load(subject, connections, connections === 1 || subject.sidecarPid === undefined ? 1 : warmSeconds, kind);
+  }
   for (let round = 0; round < rounds; round++) {
     progress(`${kind}, ${connections} connections: round ${round + 1} of ${rounds}`);
     // Another order each round, so that none is always first after a pause.
