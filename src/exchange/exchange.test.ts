@@ -181,8 +181,11 @@ property(
 );
 
 test("a message out of turn fails the call instead of passing uninspected", () => {
-  for (const first of ["request_body", "response_body", "response_trailers"] as const) {
-    const [, commands] = step(START, first === "response_trailers" ? { on: first } : { on: first, end: true });
+  for (const first of ["request_body", "request_trailers", "response_body", "response_trailers"] as const) {
+    const [, commands] = step(
+      START,
+      first === "response_trailers" || first === "request_trailers" ? { on: first } : { on: first, end: true },
+    );
     assert.equal(commands[0]?.do, "fail");
   }
 });

@@ -143,7 +143,7 @@ function onRequest(now: Exchange, input: RequestInput): Step {
   if (input.on === "request_body" && now.state === "read_request_body") {
     return [{ ...now, state: "await_decided", decidingAt: "request_body" }, [{ do: "decide", at: "request_body" }]];
   }
-  if (input.on === "request_trailers") return [now, [{ do: "continue", at: "request_trailers" }]];
+  if (input.on === "request_trailers" && now.state !== "start") return [now, [{ do: "continue", at: "request_trailers" }]];
   return fail(now, `${input.on} in state ${now.state}`);
 }
 
