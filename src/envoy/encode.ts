@@ -79,7 +79,7 @@ export function encodeForward(
 ): WireResponse {
   const response = {
     header_mutation: mutation(forward.headers),
-    // Acts only together with a header mutation (ENVOY rule 8); there always is one.
+    // Acts only together with a header mutation (seen on Envoy 1.40); there always is one.
     clear_route_cache: true,
     ...(forward.body === undefined ? {} : { body_mutation: { body: forward.body } }),
   };

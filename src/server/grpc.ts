@@ -47,7 +47,7 @@ export async function serveGrpc(path: string, deps: DriverDeps, bodyBytesMax: nu
   const process = service === undefined || "format" in service ? undefined : service["Process"];
   if (process === undefined) return err(`${PROTO} does not define ${SERVICE}`);
   const server = new Server({
-    // ENVOY rule 11: grpc-js refuses messages above 4 MiB unless told.
+    // grpc-js refuses messages above 4 MiB unless told.
     "grpc.max_receive_message_length": bodyBytesMax + MIB,
     "grpc.max_send_message_length": -1,
     "grpc.max_concurrent_streams": 4096,
@@ -132,7 +132,7 @@ function attach(call: ServerDuplexStream<WireRequest, WireResponse>, deps: Drive
         },
         fail: (why) => {
           if (over) return;
-          // Never `call.end()` here: a clean end makes Envoy pass the rest uninspected (ENVOY rule 1).
+          // Never `call.end()` here: a clean end makes Envoy pass the rest uninspected (seen on Envoy 1.40).
           call.emit("error", { code: status.INTERNAL, details: why.slice(0, 100) });
           finish(false);
         },
@@ -153,7 +153,7 @@ function attach(call: ServerDuplexStream<WireRequest, WireResponse>, deps: Drive
     driver ??= message.observability_mode === true ? new Observer(deps) : decider();
     driver.receive(message);
   });
-  // With ext_proc_graceful_grpc_close Envoy ends its side; without, or when it resets, grpc-js says `cancelled` (ENVOY rules 2 and 13).
+  // With ext_proc_graceful_grpc_close Envoy ends its side; without, or when it resets, grpc-js says `cancelled` (seen on Envoy 1.40).
   call.on("end", () => finish(true));
   call.on("cancelled", () => finish(false));
   call.on("error", () => finish(false));

@@ -1,5 +1,5 @@
 /**
- * Ratios of DESIGN section 9, taken in one run on one machine: Sluice against two controls on the same Envoy configuration:
+ * Ratios, taken in one run on one machine: Sluice against two controls on the same Envoy configuration:
  * `alone` (Envoy without ext_proc) and `control` (an ext_proc server that sends the same messages and decides nothing).
  * Rounds are interleaved, so that a machine that slows down slows all alike; medians over rounds are printed.
  *

@@ -1,5 +1,5 @@
 /**
- * Throughput of one process of Sluice against several behind one Envoy (DESIGN section 9: 1.8 times from one to two, where cores
+ * Throughput of one process of Sluice against several behind one Envoy (aim: 1.8 times from one to two, where cores
  * are free). Interleaved rounds, medians. `node test/bench/bench.ts --only scale` calls it.
  */
 import { type ChildProcess, spawn } from "node:child_process";

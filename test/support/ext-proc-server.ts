@@ -67,7 +67,7 @@ export async function startExtProcServer(socket: string, decide: Decide): Promis
         call.write({ response_trailers: {} });
       }
     });
-    // With the graceful close (ENVOY.md rule 13) Envoy ends its side first; only then may we.
+    // With the graceful close (seen on Envoy 1.40) Envoy ends its side first; only then may we.
     call.on("end", () => call.end());
     call.on("error", () => undefined);
   };
@@ -106,7 +106,7 @@ function requestAnswer(decision: Decision, phase: "request_headers" | "request_b
     const headers = mutation(immediate.headers, []);
     return { immediate_response: { status: { code: immediate.status }, headers, body: Buffer.from(immediate.body), details: "sluice" } };
   }
-  // Envoy heeds clear_route_cache only beside a header mutation (ENVOY.md rule 8).
+  // Envoy heeds clear_route_cache only beside a header mutation (seen on Envoy 1.40).
   const response: WireCommon = {
     header_mutation: mutation({ "x-plan": "1", ...decision.setHeaders }, decision.removeHeaders ?? []),
     clear_route_cache: true,

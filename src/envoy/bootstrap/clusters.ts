@@ -15,7 +15,7 @@ import { durationMs, extension, type JsonRecord, typed } from "./typed.ts";
 
 const HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
-/** Headers that can carry a credential in any dialect. Whatever stood there, only the injected one leaves (ENVOY.md 3.6). */
+/** Headers that can carry a credential in any dialect. Whatever stood there, only the injected one leaves (priority_group, Envoy 1.40). */
 const CREDENTIAL_HEADERS = ["authorization", "x-api-key", "api-key", "x-goog-api-key"] as const;
 /** AWS's signature stands in `authorization` and these; an earlier attempt's must not reach another provider. */
 const SIGNATURE_PREFIX = "x-amz-";
@@ -209,7 +209,7 @@ function httpOptions(plan: EnvoyPlan, upstream: UpstreamCluster): JsonRecord {
   };
 }
 
-/** ENVOY.md 3.6: edits of an upstream filter persist into later attempts, so each cluster first removes every credential. */
+/** Seen on Envoy 1.40: edits of an upstream filter persist into later attempts, so each cluster first removes every credential. */
 function upstreamFilters(plan: EnvoyPlan, upstream: UpstreamCluster): readonly JsonRecord[] {
   const clean = extension("clean", "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation", {
     mutations: {

@@ -25,7 +25,7 @@ const IDLE_SLACK_MS = 10_000;
 
 /** Longest answer of Sluice to one message; Envoy's default of 200 ms would refuse at the first garbage collection. */
 const MESSAGE_TIMEOUT_MS = 10_000;
-/** What Sluice may ask for before a slow step (ENVOY.md rule 14: once a state). */
+/** What Sluice may ask for before a slow step (Envoy 1.40 heeds one such wish a state). */
 const MESSAGE_TIMEOUT_MAX_MS = 30_000;
 
 /** The one static listener: connection manager, filters, the catch-all route. */
@@ -77,7 +77,7 @@ function connectionManager(plan: EnvoyPlan): JsonRecord {
   };
 }
 
-/** One route. The cluster is the chain that Sluice names in metadata, attempt n its n-th group (ENVOY.md 3.6). */
+/** One route. The cluster is the chain that Sluice names in metadata, attempt n its n-th group (priority_group, Envoy 1.40). */
 function routes(plan: EnvoyPlan): JsonRecord {
   const chain = typed("envoy.extensions.router.cluster_specifiers.priority_group.v3.PriorityGroupClusterSpecifier", {
     override_metadata_namespace: CHAIN_NAMESPACE,
@@ -143,7 +143,7 @@ function remember(): JsonRecord {
   });
 }
 
-/** ENVOY.md rule 3: request BUFFERED, response FULL_DUPLEX_STREAMED, configured and never overridden. */
+/** The modes that hold in every case: request BUFFERED, response FULL_DUPLEX_STREAMED, configured and never overridden. */
 function externalProcessor(plan: EnvoyPlan): JsonRecord {
   return extension(EXT_PROC_FILTER, "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor", {
     stat_prefix: "sluice",
