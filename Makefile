@@ -58,7 +58,7 @@ format: setup ## put the sources into the project's format
 docs: setup ## write the parts of docs/ that are made from the code
 	@$(NODE) test/docs/generate.ts
 
-bench: setup ## CPU and latency against Envoy alone and a do-nothing sidecar (two minutes)
+bench: setup ## CPU and latency against Envoy alone and a do-nothing sidecar (four minutes)
 	@$(NODE) test/bench/bench.ts $(ARGS)
 
 fuzz: setup ## the property tests, many more runs
