@@ -28,8 +28,6 @@ export const STATE_PENDING_MAX = 50_000;
 export const STATE_REFS_MAX = 1000;
 /** Largest SSE event (all its lines), in bytes. A larger one passes on unread, and the record says so. */
 export const SSE_EVENT_BYTES_MAX = 16 * MIB;
-/** Longest value of a contract header or field, in characters. */
-export const CONTRACT_VALUE_CHARS_MAX = 256;
 /** Most unknown contract fields kept in a record. */
 export const UNKNOWN_FIELDS_MAX = 16;
 /** Exchanges one process carries at once; past it, `overloaded`. Above Envoy's own 1024 requests per cluster. */

@@ -43,7 +43,7 @@ export async function decide(
 
   const problem = await readBody(work, codec, body);
   if (problem !== undefined) return no(problem);
-  const unfit = resolvePolicy(work, principal.tenant);
+  const unfit = resolvePolicy(work);
   if (unfit !== undefined) return no(unfit);
   const denial = await runStages(work, deps.clock.monotonicMs, storesOf(deps));
   if (denial !== undefined) return no(denial);
@@ -103,7 +103,7 @@ function readForm(work: Work, codec: Codec, body: Buffer): Denial | undefined {
 const NO_MEMBERS: ReadonlyMap<string, string> = new Map();
 
 /** Contract, use case and policy. A use case that is not the app's is refused in every rollout mode: it is who one is, not a rule. */
-export function resolvePolicy(work: Work, tenant: string): Denial | undefined {
+export function resolvePolicy(work: Work): Denial | undefined {
   const { principal, snapshot } = work;
   if (principal === undefined) return { code: "internal" };
   const contract = readContract(work.head, work.request?.view.contractFields ?? NO_MEMBERS, principal);
@@ -114,7 +114,6 @@ export function resolvePolicy(work: Work, tenant: string): Denial | undefined {
   const useCase = principal.useCase ?? claimed ?? snapshot.defaultUseCase(principal);
   if (useCase !== undefined && !snapshot.allowsUseCase(principal, useCase))
     return { code: "forbidden", detail: "x-ai-use-case names a use case that this app may not use." };
-  if (contract.values.tenant !== undefined && contract.values.tenant !== tenant) return { code: "forbidden" };
   work.useCase = useCase;
   work.policy = snapshot.resolve(principal, useCase);
   return undefined;
@@ -161,6 +160,7 @@ function modelInPath({ change, request }: Work, { provider }: Target): RequestCh
   return rest;
 }
 
+/** The cluster that a target is dialled by: the tenant's own account where it brings one. */
 export function clusterOf(target: Target, tenant: string | undefined): string {
   const own = tenant === undefined ? undefined : target.provider.tenantClusters.get(tenant);
   return own ?? target.provider.cluster;

@@ -33,7 +33,7 @@ export async function observe(work: Work, body: Buffer | undefined, deps: Pipeli
     return;
   }
   work.principal = principal;
-  const problem = (await readBody(work, codec, body)) ?? resolvePolicy(work, principal.tenant);
+  const problem = (await readBody(work, codec, body)) ?? resolvePolicy(work);
   if (problem !== undefined || work.policy === undefined) {
     work.denial = problem ?? { code: "internal" };
     return;

@@ -1,6 +1,7 @@
 import type { Ending, ExchangeRecord } from "../core/record.ts";
 import type { SpanFacts } from "../ports/telemetry.ts";
 import { settleUsage } from "./answer.ts";
+import { clusterOf } from "./decide.ts";
 import { rememberState } from "./state.ts";
 import type { PipelineDeps, Work } from "./work.ts";
 
@@ -50,7 +51,7 @@ export function makeRecord(work: Work, ending: Ending, answerDigest: string | un
     target:
       target === undefined
         ? undefined
-        : defined({ provider: target.provider.name, model: target.model, region: target.region, cluster: clusterName(work) }),
+        : defined({ provider: target.provider.name, model: target.model, region: target.region, cluster: clusterOf(target, work.principal?.tenant) }),
     servedBy: work.servedBy,
     attempts: work.attempts,
     status: work.status,
@@ -91,12 +92,6 @@ export function spanFacts(work: Work): SpanFacts {
 /** Paths of known surfaces hold no secret; an unknown path may hold anything, so only its length is kept. */
 function recordedPath(work: Work): string {
   return work.codec === undefined ? `(unknown, ${work.target.path.length} characters)` : work.target.path.slice(0, 512);
-}
-
-function clusterName(work: Work): string {
-  const target = work.plan?.chain[0];
-  const tenant = work.principal?.tenant;
-  return (tenant === undefined ? undefined : target?.provider.tenantClusters.get(tenant)) ?? target?.provider.cluster ?? "";
 }
 
 const since = (work: Work, at: number | undefined): number | undefined => (at === undefined ? undefined : round(at - work.arrivedMs));
