@@ -51,7 +51,12 @@ export function makeRecord(work: Work, ending: Ending, answerDigest: string | un
     target:
       target === undefined
         ? undefined
-        : defined({ provider: target.provider.name, model: target.model, region: target.region, cluster: clusterOf(target, work.principal?.tenant) }),
+        : defined({
+            provider: target.provider.name,
+            model: target.model,
+            region: target.region,
+            cluster: clusterOf(target, work.principal?.tenant),
+          }),
     servedBy: work.servedBy,
     attempts: work.attempts,
     status: work.status,
