@@ -65,6 +65,7 @@ const session = fc.record({
   emptyAnswer: fc.boolean(),
   trailers: fc.boolean(),
   closeAfter: fc.nat({ max: 14 }),
+  complete: fc.boolean(),
   disturb: fc.array(fc.record({ at: fc.nat({ max: 12 }), what: fc.constantFrom<"expired" | "fault" | "cut">("expired", "fault", "cut") }), {
     maxLength: 2,
   }),
@@ -87,6 +88,11 @@ function messages(of: Session): Input[] {
   return list;
 }
 
+function disturbance(what: "expired" | "fault" | "cut", { complete }: Session): Input {
+  if (what === "cut") return { on: "cut", ending: "cut" };
+  return what === "expired" ? { on: "expired", complete } : { on: "fault" };
+}
+
 function play(of: Session): Run {
   const run = new Run(of.choices);
   let sent = 0;
@@ -98,16 +104,16 @@ function play(of: Session): Run {
     if (run.now.state === "finished") break;
     run.send(message);
     for (const { at, what } of of.disturb) {
-      if (at === sent) run.send(what === "cut" ? { on: "cut", ending: "cut" } : { on: what });
+      if (at === sent) run.send(disturbance(what, of));
     }
     sent += 1;
     // Envoy has answered on its own: who was calling does not matter any more.
     if (run.pendingIdentity && sent === 2) run.identified("refused");
   }
-  run.send({ on: "closed" });
+  run.send({ on: "closed", complete: of.complete });
   if (run.pendingIdentity) run.identified(undefined);
   if (run.pendingDecision) run.decided();
-  run.send({ on: "closed" });
+  run.send({ on: "closed", complete: of.complete });
   return run;
 }
 
@@ -148,7 +154,7 @@ property(
   session,
   (of) => {
     const { commands } = play(of);
-    const first = commands.findIndex(({ do: what }) => what === "tail" || what === "feed" || what === "flush");
+    const first = commands.findIndex(({ do: what }) => what === "tail" || what === "feed" || what === "flush" || what === "finish");
     if (first < 0) return;
     assert.ok(of.chunks > 0 || commands[first]?.do !== "tail", "the tail of a stream that sent nothing");
     assert.ok(commands.slice(0, first).some(({ do: what }) => what === "stream_headers"));
@@ -203,7 +209,7 @@ test("the body waits for who is calling, and a late word about it is dropped", (
   assert.deepEqual(refused.commands.at(-1), { do: "reply", at: "request_headers" });
   const left = new Run(choices);
   left.send({ on: "request_headers", end: true });
-  left.send({ on: "closed" });
+  left.send({ on: "closed", complete: false });
   left.identified(undefined);
   assert.deepEqual(
     left.commands.map((command) => command.do),
@@ -219,7 +225,7 @@ test("a decision that arrives after Envoy answered itself is dropped", () => {
   run.send({ on: "response_headers", end: false });
   run.decided();
   run.send({ on: "response_body", end: true });
-  run.send({ on: "closed" });
+  run.send({ on: "closed", complete: false });
   assert.deepEqual(
     run.commands.map((command) => command.do),
     ["identify", "continue", "decide", "open", "hold", "judge", "release", "settle"],
@@ -233,8 +239,12 @@ test("a stream that expires before its first piece is judged like a held answer,
     { on: "request_body", end: true },
     { on: "response_headers", end: false },
   ];
-  for (const input of [...asked, { on: "expired" } as const, { on: "response_body", end: false } as const, { on: "closed" } as const])
-    run.send(input);
+  const late: Input[] = [
+    { on: "expired", complete: false },
+    { on: "response_body", end: false },
+    { on: "closed", complete: false },
+  ];
+  for (const input of [...asked, ...late]) run.send(input);
   assert.deepEqual(
     run.commands.map((command) => command.do),
     ["identify", "continue", "decide", "forward", "open", "judge", "release", "settle"],
@@ -242,10 +252,10 @@ test("a stream that expires before its first piece is judged like a held answer,
 });
 
 test("the ending says how the answer went", () => {
-  const ending = (choices: Choices, inputs: readonly Input[]): string | undefined => {
+  const ending = (choices: Choices, inputs: readonly Input[], complete = false): string | undefined => {
     const run = new Run(choices);
     for (const input of inputs) run.send(input);
-    run.send({ on: "closed" });
+    run.send({ on: "closed", complete });
     const last = run.commands.at(-1);
     return last?.do === "settle" ? last.ending : undefined;
   };
@@ -257,7 +267,11 @@ test("the ending says how the answer went", () => {
   const begun: Input[] = [...asked, { on: "response_headers", end: false }, { on: "response_body", end: false }];
   assert.equal(ending(go, [...begun, { on: "response_body", end: true }]), "served");
   assert.equal(ending(go, begun), "aborted");
+  assert.equal(ending(go, begun, true), "served", "the answer's last event is with the caller, who hung up on it");
+  assert.equal(ending({ ...go, open: "hold" }, begun, true), "aborted", "nothing of a held answer is with the caller");
+  assert.equal(ending(go, [...begun, { on: "expired", complete: true }]), "served", "the provider said its last and keeps the line open");
+  assert.equal(ending(go, [...begun, { on: "fault" }], true), "cut");
   assert.equal(ending(go, asked), "aborted");
-  assert.equal(ending(go, [...begun, { on: "expired" }]), "cut");
+  assert.equal(ending(go, [...begun, { on: "expired", complete: false }]), "cut");
   assert.equal(ending({ ...go, identify: "refuse" }, asked), "refused");
 });

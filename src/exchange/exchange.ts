@@ -9,8 +9,10 @@
  * is then passed on as it is released) -> settle when Envoy closes the stream, however it closes.
  *
  * Trade-off: settlement waits for the close, so an exchange is charged a moment after its last byte, and exactly once.
- * Known miss: a stream that closes before the answer's end may be the client's leaving or the provider's break; Envoy does
- * not say which, so both end `aborted`.
+ * A running answer whose own last event has been passed on is served, also where the stream closes before the body's end: SDKs
+ * read `[DONE]` and hang up, and Envoy then has no end of the body to hand over.
+ * Known miss: a stream that closes before that may be the client's leaving or the provider's break; Envoy does not say which, so
+ * both end `aborted`.
  */
 import type { Ending } from "../core/record.ts";
 
@@ -67,11 +69,12 @@ export type Input =
   | { readonly on: "judged"; readonly as: "pass" | "replace"; readonly ending: Ending }
   /** A guard or cap ends the running answer now. */
   | { readonly on: "cut"; readonly ending: Ending }
-  /** A timer of Sluice's own ran out, or held bytes passed their cap. */
-  | { readonly on: "expired" }
+  /** A timer of Sluice's own ran out, or held bytes passed their cap. `complete` as below. */
+  | { readonly on: "expired"; readonly complete: boolean }
   /** Something unexpected inside Sluice. */
   | { readonly on: "fault" }
-  | { readonly on: "closed" };
+  /** `complete`: the answer's own last event was read; in a running answer it has been passed on with that. */
+  | { readonly on: "closed"; readonly complete: boolean };
 
 export type Command =
   | { readonly do: "identify"; readonly end: boolean }
@@ -95,6 +98,8 @@ export type Command =
   | { readonly do: "flush" }
   /** End the running answer with a well-formed tail. */
   | { readonly do: "tail"; readonly why: "expired" | "fault" | "cut" }
+  /** The running answer is whole but for the body's end, which does not come: end it. */
+  | { readonly do: "finish" }
   /** Fail the gRPC call with a status other than OK: Envoy then fails the exchange closed. Never a clean end. */
   | { readonly do: "fail"; readonly why: string }
   | { readonly do: "settle"; readonly ending: Ending };
@@ -107,11 +112,11 @@ export function step(now: Exchange, input: Input): Step {
   if (now.state === "closed") return [now, NONE];
   switch (input.on) {
     case "closed":
-      return [{ ...now, state: "closed" }, [{ do: "settle", ending: now.ending ?? "aborted" }]];
+      return [{ ...now, state: "closed" }, [{ do: "settle", ending: now.ending ?? (isWhole(now, input) ? "served" : "aborted") }]];
     case "fault":
       return onFault(now);
     case "expired":
-      return onExpired(now);
+      return onExpired(now, input);
     case "request_headers":
     case "request_body":
     case "request_trailers":
@@ -223,7 +228,11 @@ function onJudged(now: Exchange, as: "pass" | "replace", ending: Ending): Step {
   return [{ ...now, state: "finished", ending }, commands];
 }
 
-function onExpired(now: Exchange): Step {
+/** Everything of the answer is with the caller, only the end of its body is not. */
+const isWhole = (now: Exchange, input: { readonly complete: boolean }): boolean => now.state === "stream" && input.complete;
+
+function onExpired(now: Exchange, input: { readonly complete: boolean }): Step {
+  if (isWhole(now, input)) return [{ ...now, state: "finished", ending: "served" }, [{ do: "finish" }]];
   if (now.state === "hold" || now.state === "read_first_body")
     return [{ ...now, state: "await_judged" }, [{ do: "judge", why: "expired" }]];
   if (now.state === "stream") return [{ ...now, state: "finished", ending: "cut" }, [{ do: "tail", why: "expired" }]];

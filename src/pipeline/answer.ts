@@ -66,6 +66,9 @@ export function feed(work: Work, chunk: Uint8Array, deps: PipelineDeps): readonl
   return frames;
 }
 
+/** The answer's own last event was read. */
+export const isComplete = (work: Work | undefined): boolean => work?.reader?.summary().complete === true;
+
 /** A held answer, judged: passed on as it is, or replaced by a reply of ours; and how the exchange ends with it. */
 export type Judgement =
   | {

@@ -11,7 +11,7 @@ import { decode, type EnvoyMessage, Head, modeProblem } from "../envoy/decode.ts
 import { encodeAnswerBody, encodeAnswerHeaders, encodeContinue, encodeForward, encodeReply } from "../envoy/encode.ts";
 import type { WireRequest, WireResponse } from "../envoy/wire.ts";
 import { type Command, type Exchange, type Input, START, step } from "../exchange/exchange.ts";
-import { answerHeaders, feed, type Judgement, judgeAnswer, openAnswer } from "../pipeline/answer.ts";
+import { answerHeaders, feed, isComplete, type Judgement, judgeAnswer, openAnswer } from "../pipeline/answer.ts";
 import { decide, type Forward } from "../pipeline/decide.ts";
 import { admit, begin, identify } from "../pipeline/identify.ts";
 import { makeRecord, spanFacts } from "../pipeline/record.ts";
@@ -94,7 +94,7 @@ export class Driver {
 
   /** Envoy closed its side, cleanly or not: the exchange is over. */
   closed(): void {
-    this.#dispatch({ on: "closed" });
+    this.#dispatch({ on: "closed", complete: isComplete(this.#work) });
   }
 
   #take(message: EnvoyMessage): Input {
@@ -170,6 +170,9 @@ export class Driver {
         return this.#sendFrames(this.#requireWork().reader?.end() ?? [], false);
       case "tail":
         return this.#tail(command.why);
+      case "finish":
+        this.#timers.stop();
+        return this.#sendFrames(this.#requireWork().reader?.end() ?? [], true);
       case "fail":
         this.#deps.log.error("exchange_failed", { id: this.#work?.id, why: command.why });
         return this.#wire.fail(command.why);
@@ -267,7 +270,7 @@ export class Driver {
 
   #expire(denial: Denial): void {
     this.#expiry ??= denial;
-    this.#dispatch({ on: "expired" });
+    this.#dispatch({ on: "expired", complete: isComplete(this.#work) });
   }
 
   #hold(): void {

@@ -64,6 +64,54 @@ describe("a caller that leaves in the middle of a stream", () => {
   }
 });
 
+describe("a provider that keeps the line open after the last event", () => {
+  /** What the provider sends for this call when Sluice asks for it, then silence; and what the caller gets of it. */
+  async function linger(shape: Shape): Promise<string> {
+    const { outcome } = await observed(shape, "hello");
+    const sent = gateway.simulator.requests.at(-1);
+    assert.ok(sent !== undefined);
+    const whole = await fetch(gateway.simulator.url + sent.path, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: sent.body,
+    });
+    const chunks = [await whole.text(), ""];
+    gateway.simulator.respondWith(() => ({
+      status: 200,
+      headers: { "content-type": whole.headers.get("content-type") ?? "" },
+      chunks,
+      chunkDelayMs: 5000,
+    }));
+    return outcome.text;
+  }
+  const assertServed = (record: ExchangeRecord): void =>
+    assert.deepEqual(
+      [record.ending, record.answer?.complete, record.cost?.estimated, record.code],
+      ["served", true, false, undefined],
+      JSON.stringify(record),
+    );
+
+  for (const shape of STREAMS) {
+    test(`the caller hangs up on it, as SDKs do: ${shape.name}`, async () => {
+      const { length } = await linger(shape);
+      let received = 0;
+      const { record } = await observed(shape, "hello", {
+        onPiece: (piece: string, leave: () => void) => {
+          received += piece.length;
+          if (received >= length) leave();
+        },
+      }).finally(() => gateway.simulator.respondWith(undefined));
+      assertServed(record);
+    });
+    test(`the caller waits, and gets the end when the provider's patience is used up: ${shape.name}`, async () => {
+      const text = await linger(shape);
+      const { outcome, record } = await observed(shape, "hello").finally(() => gateway.simulator.respondWith(undefined));
+      assert.deepEqual([outcome.status, outcome.broken, outcome.text.length], [200, false, text.length]);
+      assertServed(record);
+    });
+  }
+});
+
 describe("a caller that leaves before its answer", () => {
   for (const shape of UNARY) {
     test(shape.name, async () => {
