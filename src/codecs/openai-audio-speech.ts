@@ -145,7 +145,7 @@ class SpeechAnswer implements AnswerMapper {
     return this.#usage;
   }
   tail(reason: Parameters<AnswerMapper["tail"]>[0]): string {
-    return this.tally.complete || reason.kind === "length" ? "" : openAiErrorEvents(reason.denial, reason.requestId);
+    return this.tally.complete || reason.kind !== "error" ? "" : openAiErrorEvents(reason.denial, reason.requestId);
   }
 }
 

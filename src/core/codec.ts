@@ -1,9 +1,9 @@
 import type { Denial } from "./denials.ts";
-import type { Json, JsonDoc, JsonEdit } from "./json.ts";
+import type { Json, JsonDoc, JsonEdit, JsonString } from "./json.ts";
 import type { Result } from "./result.ts";
 import type { StateKind } from "./state.ts";
 import type { Usage } from "./usage.ts";
-import type { AnswerSummary, Delta, Dialect, Framing, Operation, RequestView } from "./view.ts";
+import type { AnswerSummary, Delta, Dialect, Framing, LaneId, Operation, RequestView, ToolCall } from "./view.ts";
 
 /** Method and path of a request, taken apart once. */
 export interface RequestTarget {
@@ -70,6 +70,8 @@ export interface RequestChange {
   readonly parameters?: Readonly<Record<string, Json>>;
   /** Take the `ai_*` members out of `metadata`, and the object if that leaves it empty. */
   readonly dropContractFields?: boolean;
+  /** Texts of the view that are said otherwise, by their node. The pipeline makes these edits; codecs do not look at them. */
+  readonly texts?: ReadonlyMap<JsonString, string>;
 }
 
 /** What the reader of an answer must know of its request. */
@@ -82,6 +84,8 @@ export interface AnswerContext {
   readonly contentType: string;
   /** Other headers of the answer, where the surface has usage in them (Bedrock). Absent: none are known. */
   readonly headers?: HeaderView;
+  /** Guards will look at this answer: frames bring `calls`, `ends` and `rewrite`, and repeated texts come as deltas. Absent: they need not. */
+  readonly guarded?: true;
 }
 
 /** What of a provider account stands in paths. */
@@ -97,10 +101,38 @@ export interface AccountPlace {
 export interface Frame {
   readonly bytes: Uint8Array;
   readonly deltas: readonly Delta[];
+  /** Tool calls that begin in this frame, known by name. Their arguments are the lane `tool_arguments` of the same choice and block. */
+  readonly calls?: readonly Omit<ToolCall, "arguments">[];
+  /** Lanes that are whole with this frame: nothing more of them comes. `all`: every lane. */
+  readonly ends?: readonly LaneId[] | "all";
+  /**
+   * The frame's bytes with other texts: `texts[i]` in place of `deltas[i].text`, undefined where it stays. JSON stays valid and what
+   * else the frame holds keeps its bytes, but for what would repeat a changed text (log-probabilities, offsets of annotations): that goes.
+   * Absent: its texts cannot be changed.
+   */
+  readonly rewrite?: (texts: readonly (string | undefined)[]) => Uint8Array;
 }
 
-/** Why Sluice ends an answer itself: at a cap as a normal end, or with an error that the SDK raises. */
-export type TailReason = { readonly kind: "length" } | { readonly kind: "error"; readonly denial: Denial; readonly requestId: string };
+/** Why Sluice ends an answer itself. */
+export type TailReason =
+  /** A cap was met: a normal end. */
+  | { readonly kind: "length" }
+  /** What follows was held back by a rule: the dialect's own end of filtered answers, after `text`, where there is one. */
+  | { readonly kind: "filtered"; readonly text?: string }
+  /** An error that the SDK raises. */
+  | { readonly kind: "error"; readonly denial: Denial; readonly requestId: string };
+
+/** A whole answer that Sluice gives in a provider's place. */
+export interface Said {
+  readonly text: string;
+  /** Name of the model that the caller asked for. */
+  readonly model: string;
+  /** Of the exchange; ids of the dialect's own shape are made from it. */
+  readonly id: string;
+  readonly createdUnixS: number;
+  /** How the answer says that it ended. */
+  readonly finish: "stop" | "length" | "filtered";
+}
 
 /**
  * Reads one answer as its bytes arrive, in any cut. Never throws on hostile bytes: what it cannot read passes on as it came
@@ -158,6 +190,8 @@ export interface Codec {
   openAnswer?(context: AnswerContext): AnswerReader;
   /** Surfaces that Sluice answers itself: the models that this caller may use. undefined: no such model. */
   answerList?(models: readonly ListedModel[], facts: PathFacts): Json | undefined;
+  /** A whole answer of one text, framed as the request asked for (JSON or a whole stream), which its SDK reads like a provider's. Usage is nothing. */
+  renderAnswer?(request: ParsedRequest, said: Said): { readonly contentType: string; readonly body: Uint8Array };
 }
 
 /** Read access to request headers, lower-case names; the first value of a repeated header is the one that counts. */

@@ -56,3 +56,18 @@ export interface Contract {
   /** What is wrong with them: written by us, field names and rules only. The contract stage refuses on any. */
   readonly problems: readonly string[];
 }
+
+/** Classes of data, from the least to the most protected. */
+export const DATA_CLASSES = ["public", "internal", "confidential", "restricted"] as const;
+export type DataClass = (typeof DATA_CLASSES)[number];
+
+/** The more protected of two classes; undefined is below all. */
+export function higherClass(one: DataClass | undefined, other: DataClass | undefined): DataClass | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return DATA_CLASSES.indexOf(one) >= DATA_CLASSES.indexOf(other) ? one : other;
+}
+
+/** The class that a caller declared; undefined: none. */
+export function declaredClass(contract: Contract): DataClass | undefined {
+  return DATA_CLASSES.find((known) => known === contract.values.dataClass);
+}

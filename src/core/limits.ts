@@ -62,3 +62,7 @@ export const LEDGER_WINDOW_KEPT_MS = 2 * 3_600_000;
 export const LEDGER_QUEUED_MAX = 50_000;
 /** Rows of one page of a ledger's list. */
 export const LEDGER_PAGE_MAX = 1_000;
+/** How often one exchange may be planned anew, because a budget or a cap refused the plan before. */
+export const REPLANS_MAX = 4;
+/** Bytes of a streamed answer's frames that wait for the guards' word; past it the answer is ended. */
+export const GUARDED_BYTES_MAX = 4 * MIB;

@@ -12,14 +12,43 @@ import type { Usage } from "./usage.ts";
 export type Ending = "served" | "refused" | "answered" | "cut" | "local_reply" | "aborted" | "shutdown" | "crashed";
 export type Decision = "allowed" | "warned" | "degraded" | "refused" | "cached";
 
-/** What one stage said. `verdict` is what would hold in enforce; `mode` says whether it did. */
+/** Things of one kind that a stage found in one place, and what became of them. */
+export interface FoundCount {
+  /** The detector's or rule's name for it: `email`, `secret_jwt`. */
+  readonly entity: string;
+  /** Where: a `TextPlace` of the request, or a channel of the answer. */
+  readonly place: string;
+  /** What was done: mask, pseudonymise, block ... */
+  readonly action: string;
+  readonly count: number;
+  /** Keyed digest of the values, in order: equal values of one tenant can be told to be equal, and nothing else. */
+  readonly digest?: string;
+}
+/** What a stage knows beyond its verdict: names and numbers, never content. */
+export interface StageEvidence {
+  readonly found?: readonly FoundCount[];
+  /** 0 to 1. */
+  readonly score?: number;
+  /** Kinds of rule that made the score. */
+  readonly families?: readonly string[];
+  /** Where the strongest of it stands. */
+  readonly place?: string;
+}
+
+/**
+ * What one stage said. `verdict` is what would hold in enforce; `mode` says whether it did. `answer`: Sluice answers in the provider's
+ * place; `replan`: another model or tier is tried.
+ */
 export interface StageEntry {
   readonly stage: string;
   readonly mode: RolloutMode;
-  readonly verdict: "allow" | "deny" | "fault";
+  readonly verdict: "allow" | "deny" | "fault" | "answer" | "replan";
+  /** Said of the answer, by a guard; absent: of the request. */
+  readonly on?: "answer";
   readonly code?: DenialCode;
   /** Written by us: names and numbers of the policy, never content. */
   readonly reason?: string;
+  readonly evidence?: StageEvidence;
   /** How long it took, waits included; whole microseconds. */
   readonly us?: number;
 }

@@ -1,10 +1,14 @@
 import type { ParsedRequest, RequestChange } from "./codec.ts";
-import type { Contract } from "./contract.ts";
-import type { Denial } from "./denials.ts";
+import type { Contract, DataClass } from "./contract.ts";
+import type { Denial, DenialCode } from "./denials.ts";
+import type { AnswerGuard } from "./guard.ts";
 import type { Json } from "./json.ts";
-import type { Catalog, FaultMode, ModelChoice, Plan, Principal, RolloutMode } from "./policy.ts";
+import type { Catalog, FaultMode, ModelChoice, Plan, Principal, RetryPolicy, RolloutMode, Target } from "./policy.ts";
+import type { Ending, StageEvidence } from "./record.ts";
 import type { Result } from "./result.ts";
+import type { Asked } from "./selection.ts";
 import type { StateLookup } from "./state.ts";
+import type { Usage } from "./usage.ts";
 import type { Dialect, Operation } from "./view.ts";
 
 /** What a stage may add to an exchange. In shadow and warn the pipeline drops it, so a stage never asks for the mode. */
@@ -15,14 +19,47 @@ export type Effect =
   | { readonly kind: "change"; readonly change: RequestChange }
   /** Where the state is kept that the request refers to: no rule but a fact, so it holds in every mode. */
   | { readonly kind: "home"; readonly choice: ModelChoice }
-  /** A header on the answer to the caller. */
+  /** What is now known of the request's data: a fact too. */
+  | { readonly kind: "mark"; readonly mark: Marks }
+  /** A header on the answer to the caller; a later one of the same name takes its place. */
   | { readonly kind: "header"; readonly name: string; readonly value: string }
+  /** The answer is looked at as it comes. In shadow and warn the guard runs too, and what it says is only recorded. */
+  | { readonly kind: "guard"; readonly guard: AnswerGuard }
   /** Cap that the answer must keep; the tighter of several counts. */
   | { readonly kind: "latency_cap"; readonly ms: number };
 
-export type Verdict =
+/** Facts of a request's data that later stages go by. Marks add up: the higher class, all of the taints. */
+export interface Marks {
+  /** The class that findings raise the request to; with what the caller declared, the higher counts. */
+  readonly dataClass?: DataClass;
+  /** Where untrusted content stands in the request: names of tools, or places. Never content. */
+  readonly tainted?: readonly string[];
+}
+
+export type Verdict = (
   | { readonly kind: "allow"; readonly effects: readonly Effect[]; readonly reason?: string }
-  | ({ readonly kind: "deny" } & Denial);
+  /** Effects of a refusal are headers and marks; others have nothing to act on. */
+  | ({ readonly kind: "deny"; readonly effects?: readonly Effect[] } & Denial)
+  /** Sluice answers with `text`, as a model would, in the provider's place. `code` says why for the record. */
+  | {
+      readonly kind: "answer";
+      readonly text: string;
+      readonly code: DenialCode;
+      readonly reason: string;
+      readonly effects?: readonly Effect[];
+    }
+  /**
+   * Not this way, but perhaps another: the planning stages are asked again as if the caller had asked for `ask`. Bounded by
+   * `REPLANS_MAX`; past it, or where no candidate is left, `otherwise` holds.
+   */
+  | {
+      readonly kind: "replan";
+      readonly ask: Asked;
+      readonly reason: string;
+      readonly otherwise: Denial;
+      readonly effects?: readonly Effect[];
+    }
+) & { readonly evidence?: StageEvidence };
 
 export const ALLOW: Verdict = { kind: "allow", effects: [] };
 
@@ -41,9 +78,23 @@ export interface StageContext {
   readonly candidates: readonly ModelChoice[] | undefined;
   readonly plan: Plan | undefined;
   readonly change: RequestChange;
+  readonly marks: Marks;
+  readonly exchange: {
+    /** Unique for ever. */
+    readonly id: string;
+    readonly arrivedWallMs: number;
+    /** Name and hash of the rules in force: `acme/support-bot/support-reply`, and the policy's SHA-256. */
+    readonly policy: { readonly name: string; readonly hash: string };
+    /** How often this exchange was planned before: 0 at first. */
+    readonly replans: number;
+  };
+  /** What is asked for in place of the caller's own words, after a `replan`. */
+  readonly wish?: Asked;
+  readonly retry: RetryPolicy;
   /** Stores that a `gather` may ask; absent members are not there in this process. */
   readonly stores?: StageStores;
 }
+/** Ports add their members to it (`declare module`), so that core knows of none. */
 export interface StageStores {
   readonly state?: StateLookup;
 }
@@ -51,6 +102,22 @@ export interface StageStores {
 export interface PortError {
   readonly code: "timeout" | "unavailable" | "corrupt";
   readonly cause?: unknown;
+}
+
+/** How an exchange ended, for stages that hold something for it. */
+export interface Outcome {
+  readonly ending: Ending;
+  /** False: nothing left for a provider, so nothing was used. */
+  readonly forwarded: boolean;
+  /** As the provider reported it, or estimated; undefined: nothing was used, as far as anyone knows. */
+  readonly usage: Usage | undefined;
+  readonly estimated: boolean;
+  /** undefined: no price is known, or nothing was used. */
+  readonly costNanoUsd: number | undefined;
+  /** Who served it, as far as Envoy said. */
+  readonly target: Target | undefined;
+  /** Attempts that Envoy made; undefined: none, or it did not say. */
+  readonly attempts: number | undefined;
 }
 
 /**
@@ -61,9 +128,16 @@ export interface Stage<Section, Facts> {
   /** Config key, metric label, span name and record key. */
   readonly name: string;
   readonly section: SectionSchema<Section>;
+  /** true: it has a part in choosing the target, and is asked again when another is tried. */
+  readonly planning?: boolean;
   /** All I/O of the stage; undefined where this request needs none, so that it stays on the synchronous path. */
   gather?(context: StageContext, section: Section, signal: AbortSignal): Promise<Result<Facts, PortError>> | undefined;
   decide(context: StageContext, section: Section, facts: Facts | undefined): Verdict;
+  /**
+   * Once for each exchange for which `gather` gave facts, however it ended, refused by this or another stage included: spends what
+   * was held, or gives it back. After a replan, with the facts of the last round. Never throws; what fails is its own to try again.
+   */
+  settle?(facts: Facts, section: Section, outcome: Outcome): Promise<void>;
 }
 
 /** The part of a zod schema that core needs. */
@@ -71,14 +145,21 @@ export interface SectionSchema<Section> {
   parse(raw: unknown): Section;
 }
 
+/** A stage's word on a request, and what is to be called once when the exchange is over. */
+export interface Evaluation {
+  readonly verdict: Verdict;
+  readonly settle?: (outcome: Outcome) => Promise<void>;
+}
+
 /** A stage with its section of one resolved policy: what the pipeline runs. */
 export interface BoundStage {
   readonly name: string;
   readonly mode: RolloutMode;
   readonly onFault: FaultMode;
+  readonly planning: boolean;
   /** The section after defaults, for `sluice check --explain`. */
   readonly settings: Json;
-  evaluate(context: StageContext, signal: AbortSignal): Verdict | Promise<Result<Verdict, PortError>>;
+  evaluate(context: StageContext, signal: AbortSignal): Verdict | Promise<Result<Evaluation, PortError>>;
 }
 
 /** A stage as the list of stages holds it: its section's type is closed over, so that stages of all kinds fit one list. */
@@ -98,16 +179,24 @@ export function defineStage<Section, Facts = undefined>(stage: Stage<Section, Fa
   const bind = (raw: unknown, rollout: { readonly mode: RolloutMode; readonly onFault: FaultMode }): BoundStage => {
     const section = stage.section.parse(raw);
     const settings: Json = JSON.parse(JSON.stringify(section));
-    const gather = stage.gather?.bind(stage);
-    const evaluate =
-      gather === undefined
-        ? (context: StageContext): Verdict => stage.decide(context, section, undefined)
-        : (context: StageContext, signal: AbortSignal): Verdict | Promise<Result<Verdict, PortError>> => {
-            const gathering = gather(context, section, signal);
-            if (gathering === undefined) return stage.decide(context, section, undefined);
-            return gathering.then((facts) => (facts.ok ? { ok: true, value: stage.decide(context, section, facts.value) } : facts));
-          };
-    return { name: stage.name, mode: rollout.mode, onFault: rollout.onFault, settings, evaluate };
+    const { mode, onFault } = rollout;
+    return { name: stage.name, mode, onFault, planning: stage.planning === true, settings, evaluate: evaluator(stage, section) };
   };
   return { name: stage.name, section: stage.section, bind };
+}
+
+function evaluator<Section, Facts>(stage: Stage<Section, Facts>, section: Section): BoundStage["evaluate"] {
+  const gather = stage.gather?.bind(stage);
+  if (gather === undefined) return (context) => stage.decide(context, section, undefined);
+  const settle = stage.settle?.bind(stage);
+  return (context, signal) => {
+    const gathering = gather(context, section, signal);
+    if (gathering === undefined) return stage.decide(context, section, undefined);
+    return gathering.then((gathered) => {
+      if (!gathered.ok) return gathered;
+      const verdict = stage.decide(context, section, gathered.value);
+      if (settle === undefined) return { ok: true, value: { verdict } };
+      return { ok: true, value: { verdict, settle: (outcome: Outcome) => settle(gathered.value, section, outcome) } };
+    });
+  };
 }

@@ -86,14 +86,34 @@ export interface RequestView {
   texts(): Iterable<TextSpan>;
 }
 
-/** A piece of streamed or whole output. */
-export interface Delta {
+/** One run of output text. */
+export interface LaneId {
   /** Index of the choice or candidate. */
   readonly choice: number;
   /** Index of the content block, output item or tool call within the choice. */
   readonly block: number;
   readonly channel: "content" | "reasoning" | "tool_arguments" | "refusal";
+}
+/** A piece of streamed or whole output. */
+export interface Delta extends LaneId {
   readonly text: string;
+  /** The text repeats a whole lane that was streamed before (OpenAI's `response.output_text.done`); counted once, inspected again. */
+  readonly repeats?: true;
+  /** Covered by the provider's signature (Anthropic's thinking): passes whole or not at all. */
+  readonly signed?: true;
+  /** The text is a JSON value that stands in the answer as such, not as a string (Anthropic's and Gemini's arguments in JSON bodies). */
+  readonly raw?: true;
+}
+
+/** A tool that the model calls. */
+export interface ToolCall {
+  readonly choice: number;
+  readonly block: number;
+  readonly name: string;
+  /** The provider's id of the call; "" where it gives none. */
+  readonly id: string;
+  /** JSON text as the provider sent it, whole. */
+  readonly arguments: string;
 }
 
 /** What is known of an answer, so far or at its end. */

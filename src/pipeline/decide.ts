@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import { azurePath } from "../core/azure.ts";
 import type { Codec, RequestChange } from "../core/codec.ts";
 import type { Denial } from "../core/denials.ts";
-import { applyEdits, type JsonDoc, type JsonError, member, parseJson, parseJsonSliced } from "../core/json.ts";
+import { applyEdits, type JsonDoc, type JsonEdit, type JsonError, member, parseJson, parseJsonSliced } from "../core/json.ts";
 import { YIELD_CHARS } from "../core/limits.ts";
 import type { Plan, Target } from "../core/policy.ts";
 import type { OpenEntry } from "../core/record.ts";
@@ -10,7 +10,7 @@ import type { Result } from "../core/result.ts";
 import { GOOGLE_TOKEN_HEADER } from "../core/upstream.ts";
 import { formatTraceparent, parseTraceparent } from "../ports/telemetry.ts";
 import { readContract } from "./contract.ts";
-import { answer, refuse } from "./reply.ts";
+import { answer, refuse, wholeAnswer } from "./reply.ts";
 import { runStages } from "./run.ts";
 import { storesOf } from "./state.ts";
 import type { LocalReply, PipelineDeps, Work } from "./work.ts";
@@ -45,8 +45,9 @@ export async function decide(
   if (problem !== undefined) return no(problem);
   const unfit = resolvePolicy(work);
   if (unfit !== undefined) return no(unfit);
-  const denial = await runStages(work, deps.clock.monotonicMs, storesOf(deps));
-  if (denial !== undefined) return no(denial);
+  const decided = await runStages(work, deps.clock.monotonicMs, storesOf(deps));
+  if (decided?.kind === "deny") return no(decided.denial);
+  if (decided?.kind === "answer") return say(work, codec, decided.text, no);
 
   if (codec.answerList !== undefined) return list(work, codec, no);
   const { plan } = work;
@@ -58,6 +59,15 @@ export async function decide(
     return no({ code: "store_unavailable", detail: "The record of this call cannot be written, so it was not made." });
   work.opened = opened.ok;
   return { forward };
+}
+
+/** A stage's own words as a whole answer of the dialect. */
+function say(work: Work, codec: Codec, text: string, no: (denial: Denial) => { readonly reply: LocalReply; readonly answered: boolean }) {
+  const { request, denial } = work;
+  if (codec.renderAnswer === undefined || request === undefined) return no(denial ?? { code: "internal" });
+  const model = request.view.model ?? work.plan?.choice.model.name ?? "";
+  const said = { text, model, id: work.id, createdUnixS: Math.floor(work.arrivedWallMs / 1000), finish: "stop" } as const;
+  return { reply: wholeAnswer(work, codec.renderAnswer(request, said)), answered: true };
 }
 
 /** What stands for the body of a request that has none. */
@@ -169,13 +179,18 @@ export function clusterOf(target: Target, tenant: string | undefined): string {
 function edited(work: Work, codec: Codec, change: RequestChange): Buffer | undefined {
   const { request } = work;
   if (request === undefined || codec.editRequest === undefined) return undefined;
-  const edits = codec.editRequest(request, change);
+  const edits = [...codec.editRequest(request, change), ...textEdits(change)];
   if (edits.length === 0) return undefined;
   if (change.reportUsage === true) work.usageForced = codec.editRequest(request, { reportUsage: true }).length > 0;
   const body = request.form === undefined ? Buffer.from(applyEdits(request.doc, edits)) : request.form.apply(edits);
   if (body === undefined) return undefined;
   work.sentDigest = hash("sha256", body, "hex");
   return body;
+}
+
+function textEdits({ texts }: RequestChange): readonly JsonEdit[] {
+  if (texts === undefined) return [];
+  return [...texts].map(([node, text]) => ({ kind: "replace", node, text: JSON.stringify(text) }));
 }
 
 /** Envoy's own steering headers; the filter's mutation rules allow just these. Envoy's timers stand above Sluice's own. */

@@ -18,7 +18,7 @@ export function evidenceHeaders(work: Work): [string, string][] {
     headers.push(["x-ai-model", work.plan.choice.model.name], ["x-ai-provider", target.provider.name]);
   }
   if (work.attempts !== undefined) headers.push(["x-ai-attempts", String(work.attempts)]);
-  headers.push(...work.answerHeaders);
+  for (const [name, value] of work.answerHeaders) headers.push([name, value]);
   // W3C Trace Context, level 2: the caller finds the exchange's span by it, also where it began the trace.
   if (work.trace !== undefined) headers.push(["traceresponse", formatTraceparent(work.trace)]);
   return headers;
@@ -59,10 +59,8 @@ export function renderDenial(
 
 /** An answer that Sluice gives itself. */
 export function answer(work: Work, value: Json): LocalReply {
-  return {
-    status: 200,
-    headers: [["content-type", "application/json"], ...evidenceHeaders(work)],
-    body: Buffer.from(JSON.stringify(value)),
-    details: "sluice_answered",
-  };
+  return wholeAnswer(work, { contentType: "application/json", body: Buffer.from(JSON.stringify(value)) });
+}
+export function wholeAnswer(work: Work, { contentType, body }: { readonly contentType: string; readonly body: Uint8Array }): LocalReply {
+  return { status: 200, headers: [["content-type", contentType], ...evidenceHeaders(work)], body, details: "sluice_answered" };
 }

@@ -1,49 +1,96 @@
 import type { RequestChange } from "../core/codec.ts";
+import { type DataClass, declaredClass, higherClass } from "../core/contract.ts";
 import type { Denial } from "../core/denials.ts";
+import { REPLANS_MAX } from "../core/limits.ts";
+import type { StageEntry } from "../core/record.ts";
 import { untouchedPlan } from "../core/selection.ts";
-import type { BoundStage, Effect, StageContext, StageStores, Verdict } from "../core/stage.ts";
+import type { BoundStage, Effect, Evaluation, Marks, Outcome, StageContext, StageStores, Verdict } from "../core/stage.ts";
 import type { Work } from "./work.ts";
 
 /** Longest that all stages' waits together may take, milliseconds; below Envoy's message timeout, so that we answer first. */
 export const DECIDE_DEADLINE_MS = 5_000;
 
+/** What the stages make of a request: undefined is a pass, with plan and changes in the work. */
+export type Decided =
+  | { readonly kind: "deny"; readonly denial: Denial }
+  /** Sluice says `text` in the provider's place. */
+  | { readonly kind: "answer"; readonly text: string }
+  | undefined;
+
 /**
  * Runs the stages of the exchange's policy in order. Rollout mode and fault mode live here alone: in shadow and warn a
- * stage is asked like any other, what it says goes into the record, and nothing it says takes effect.
- * Gives the refusal, or undefined; plan and changes are in the work.
+ * stage is asked like any other, what it says goes into the record, and nothing it says takes effect but facts.
+ *
+ * A stage that refuses the plan may name another way (`replan`): then the stages that plan are asked again, from the first, as
+ * if the caller had asked for that; each candidate so meets access, residency and caps again. At most `REPLANS_MAX` times.
  */
-export async function runStages(work: Work, now: () => number, stores: StageStores = {}): Promise<Denial | undefined> {
+export async function runStages(work: Work, now: () => number, stores: StageStores = {}): Promise<Decided> {
   const { policy } = work;
-  if (policy === undefined) return { code: "internal" };
-  const deadline = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  let begun = now();
+  if (policy === undefined) return { kind: "deny", denial: { code: "internal" } };
+  const deadline = new Deadline();
   try {
-    for (const stage of policy.stages) {
-      if (stage.mode === "off") continue;
-      let outcome: Verdict | Fault;
-      try {
-        const evaluated = stage.evaluate(contextOf(work, stores), deadline.signal);
-        if (evaluated instanceof Promise) {
-          timer ??= setTimeout(() => deadline.abort(), DECIDE_DEADLINE_MS);
-          const result = await Promise.race([evaluated, aborted(deadline.signal)]);
-          outcome = result.ok ? result.value : { kind: "fault", why: result.error.code };
-        } else outcome = evaluated;
-      } catch {
-        // A bug in a stage is that stage's fault, judged by its fault mode; the cause may hold content and stays out of the record.
-        outcome = { kind: "fault", why: "exception" };
-      }
-      const done = now();
-      const denial = judge(work, stage, outcome, Math.round((done - begun) * 1000));
-      begun = done;
-      if (denial !== undefined) return denial;
+    let stages = policy.stages;
+    let refusal: Denial | undefined;
+    for (;;) {
+      const said = await runRound(work, stages, { now, stores, deadline });
+      if (said === undefined) break;
+      // Another way was tried and none is allowed: what refused the first one is what the caller learns.
+      if (said.kind === "deny") return { kind: "deny", denial: refusal ?? said.denial };
+      if (said.kind === "answer") return said;
+      refusal ??= said.otherwise;
+      if (work.replans >= REPLANS_MAX) return { kind: "deny", denial: refusal };
+      replan(work, said);
+      stages = policy.stages.filter(({ planning }) => planning);
     }
   } finally {
-    clearTimeout(timer);
+    deadline.clear();
     work.decidedMs = now();
   }
   work.plan ??= freely(work);
   return undefined;
+}
+
+interface Round {
+  readonly now: () => number;
+  readonly stores: StageStores;
+  readonly deadline: Deadline;
+}
+type Replan = Extract<Verdict, { readonly kind: "replan" }>;
+type Said = Exclude<Decided, undefined> | Replan | undefined;
+
+async function runRound(work: Work, stages: readonly BoundStage[], { now, stores, deadline }: Round): Promise<Said> {
+  let begun = now();
+  for (const stage of stages) {
+    if (stage.mode === "off") continue;
+    let outcome: Evaluation | Fault;
+    try {
+      const evaluated = stage.evaluate(contextOf(work, stores), deadline.signal);
+      outcome = evaluated instanceof Promise ? await inTime(work, stage, evaluated, deadline) : { verdict: evaluated };
+    } catch {
+      // A bug in a stage is that stage's fault, judged by its fault mode; the cause may hold content and stays out of the record.
+      outcome = { kind: "fault", why: "exception" };
+    }
+    const done = now();
+    const said = judge(work, stage, outcome, Math.round((done - begun) * 1000));
+    begun = done;
+    if (said !== undefined) return said;
+  }
+  return undefined;
+}
+
+/** One deadline for all waits of an exchange, begun with the first. */
+class Deadline {
+  readonly #controller = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+  begin(): void {
+    this.#timer ??= setTimeout(() => this.#controller.abort(), DECIDE_DEADLINE_MS);
+  }
+  clear(): void {
+    clearTimeout(this.#timer);
+  }
 }
 
 interface Fault {
@@ -51,15 +98,50 @@ interface Fault {
   readonly why: string;
 }
 
+/** What a stage found out, or that it did not in time: then what it claims later is given back. */
+async function inTime(
+  work: Work,
+  stage: BoundStage,
+  evaluated: Exclude<ReturnType<BoundStage["evaluate"]>, Verdict>,
+  deadline: Deadline,
+): Promise<Evaluation | Fault> {
+  deadline.begin();
+  let late = false;
+  const settled = evaluated.then((result) => {
+    if (result.ok && result.value.settle !== undefined) {
+      if (late) void result.value.settle(NOT_USED);
+      else work.claims.set(stage.name, result.value.settle);
+    }
+    return result;
+  });
+  const result = await Promise.race([settled, aborted(deadline.signal)]);
+  late = true;
+  return result.ok ? result.value : { kind: "fault", why: result.error.code };
+}
+
+/** For what was claimed for an exchange that had been refused by then. */
+const NOT_USED: Outcome = {
+  ending: "refused",
+  forwarded: false,
+  usage: undefined,
+  estimated: false,
+  costNanoUsd: undefined,
+  target: undefined,
+  attempts: undefined,
+};
+
 function aborted(signal: AbortSignal): Promise<{ readonly ok: false; readonly error: { readonly code: "timeout" } }> {
-  return new Promise((resolve) =>
-    signal.addEventListener("abort", () => resolve({ ok: false, error: { code: "timeout" } }), { once: true }),
-  );
+  return new Promise((resolve) => {
+    const late = (): void => resolve({ ok: false, error: { code: "timeout" } });
+    if (signal.aborted) late();
+    else signal.addEventListener("abort", late, { once: true });
+  });
 }
 
 function contextOf(work: Work, stores: StageStores): StageContext {
-  const { principal, contract, codec } = work;
-  if (principal === undefined || contract === undefined || codec === undefined) throw new Error("stages run before the caller is known");
+  const { principal, contract, codec, policy } = work;
+  if (principal === undefined || contract === undefined || codec === undefined || policy === undefined)
+    throw new Error("stages run before the caller is known");
   return {
     principal,
     contract,
@@ -72,42 +154,64 @@ function contextOf(work: Work, stores: StageStores): StageContext {
     candidates: work.candidates,
     plan: work.plan,
     change: work.change,
+    marks: work.marks,
+    exchange: {
+      id: work.id,
+      arrivedWallMs: work.arrivedWallMs,
+      policy: { name: policy.name, hash: work.snapshot.hash },
+      replans: work.replans,
+    },
+    ...(work.wish === undefined ? {} : { wish: work.wish }),
+    retry: policy.retry,
     stores,
   };
 }
 
 /** Notes what the stage said and lets it act as far as its mode goes. */
-function judge(work: Work, stage: BoundStage, outcome: Verdict | Fault, us: number): Denial | undefined {
-  const enforced = stage.mode === "enforce";
-  if (outcome.kind === "fault") {
+function judge(work: Work, stage: BoundStage, outcome: Evaluation | Fault, us: number): Said {
+  const { name, mode } = stage;
+  const enforced = mode === "enforce";
+  if ("kind" in outcome) {
     const denial: Denial = { code: outcome.why === "exception" ? "internal" : "store_unavailable" };
-    work.entries.push({
-      stage: stage.name,
-      mode: stage.mode,
-      verdict: "fault",
-      code: denial.code,
-      reason: `${outcome.why}; ${stage.onFault}`,
-      us,
-    });
-    return enforced && stage.onFault === "closed" ? denial : undefined;
+    work.entries.push({ stage: name, mode, verdict: "fault", code: denial.code, reason: `${outcome.why}; ${stage.onFault}`, us });
+    return enforced && stage.onFault === "closed" ? { kind: "deny", denial } : undefined;
   }
-  if (outcome.kind === "allow") {
-    const reason = outcome.reason === undefined ? {} : { reason: outcome.reason };
-    work.entries.push({ stage: stage.name, mode: stage.mode, verdict: "allow", ...reason, us });
-    for (const effect of outcome.effects) if (enforced || effect.kind === "home") apply(work, effect);
+  const { verdict } = outcome;
+  work.entries.push({ stage: name, mode, ...entryOf(verdict), us });
+  const effects = (verdict.effects ?? []).filter(({ kind }) => enforced || kind === "home" || kind === "mark" || kind === "guard");
+  if (effects.length > 0) {
+    const applied = { stage: name, planning: stage.planning, mode, effects };
+    work.applied = [...work.applied, applied];
+    for (const effect of effects) apply(work, effect, applied);
+  }
+  if (verdict.kind === "allow") return undefined;
+  const code = verdict.kind === "replan" ? verdict.otherwise.code : verdict.code;
+  if (!enforced) {
+    if (mode === "warn") {
+      work.warnings.push(code);
+      work.decision = "warned";
+    }
     return undefined;
   }
-  const reason = outcome.detail === undefined ? {} : { reason: outcome.detail };
-  work.entries.push({ stage: stage.name, mode: stage.mode, verdict: "deny", code: outcome.code, ...reason, us });
-  if (enforced) return outcome;
-  if (stage.mode === "warn") {
-    work.warnings.push(outcome.code);
-    work.decision = "warned";
+  if (verdict.kind === "replan") return verdict;
+  if (verdict.kind === "deny") {
+    const { kind: _kind, effects: _effects, evidence: _evidence, ...denial } = verdict;
+    return { kind: "deny", denial };
   }
-  return undefined;
+  work.decision = "degraded";
+  work.denial = { code: verdict.code };
+  return { kind: "answer", text: verdict.text };
 }
 
-function apply(work: Work, effect: Effect): void {
+function entryOf(verdict: Verdict): Pick<StageEntry, "verdict" | "code" | "reason" | "evidence"> {
+  const { kind, evidence } = verdict;
+  const reason = kind === "deny" ? verdict.detail : verdict.reason;
+  const said = { ...(reason === undefined ? {} : { reason }), ...(evidence === undefined ? {} : { evidence }) };
+  if (kind === "allow") return { verdict: kind, ...said };
+  return { verdict: kind, code: kind === "replan" ? verdict.otherwise.code : verdict.code, ...said };
+}
+
+function apply(work: Work, effect: Effect, { stage, mode }: { readonly stage: string; readonly mode: BoundStage["mode"] }): void {
   switch (effect.kind) {
     case "candidates":
       work.candidates = effect.candidates;
@@ -121,13 +225,34 @@ function apply(work: Work, effect: Effect): void {
     case "home":
       work.home = effect.choice;
       return;
+    case "mark":
+      work.marks = mergeMarks(work.marks, effect.mark);
+      return;
     case "header":
-      work.answerHeaders.push([effect.name, effect.value]);
+      work.answerHeaders = [...work.answerHeaders.filter(([name]) => name !== effect.name), [effect.name, effect.value]];
+      return;
+    case "guard":
+      work.guards = [...work.guards, { stage, mode, guard: effect.guard }];
       return;
     case "latency_cap":
       work.latencyCapMs = Math.min(work.latencyCapMs ?? effect.ms, effect.ms);
       return;
   }
+}
+
+/** Back to what the stages said that do not plan; those that do are asked anew. */
+function replan(work: Work, { ask }: Replan): void {
+  work.wish = ask;
+  work.replans += 1;
+  work.decision = "degraded";
+  work.candidates = undefined;
+  work.plan = undefined;
+  work.change = {};
+  work.answerHeaders = [];
+  work.guards = [];
+  work.latencyCapMs = undefined;
+  work.applied = work.applied.filter(({ planning }) => !planning);
+  for (const applied of work.applied) for (const effect of applied.effects) apply(work, effect, applied);
 }
 
 /** Later changes win; of two output caps the lower. */
@@ -140,7 +265,19 @@ function merge(before: RequestChange, after: RequestChange): RequestChange {
       ? {}
       : { parameters: { ...before.parameters, ...after.parameters } }),
     ...(caps.length === 0 ? {} : { outputTokensMax: Math.min(...caps) }),
+    ...(before.texts === undefined || after.texts === undefined ? {} : { texts: new Map([...before.texts, ...after.texts]) }),
   };
+}
+
+function mergeMarks(before: Marks, after: Marks): Marks {
+  const dataClass = higherClass(before.dataClass, after.dataClass);
+  const tainted = [...new Set([...(before.tainted ?? []), ...(after.tainted ?? [])])];
+  return { ...(dataClass === undefined ? {} : { dataClass }), ...(tainted.length === 0 ? {} : { tainted }) };
+}
+
+/** The class of the exchange's data: what the caller declared, raised by what was found. */
+export function dataClassOf(work: Pick<Work, "contract" | "marks">): DataClass | undefined {
+  return higherClass(work.contract === undefined ? undefined : declaredClass(work.contract), work.marks.dataClass);
 }
 
 /** No rule in force chose a target: the request goes where its own words lead, unchanged. */

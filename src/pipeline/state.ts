@@ -4,7 +4,7 @@ import type { PipelineDeps, Work } from "./work.ts";
 
 /** What stages may ask. */
 export function storesOf(deps: PipelineDeps): StageStores {
-  return deps.state === undefined ? {} : { state: deps.state };
+  return deps.state === undefined ? (deps.stores ?? {}) : { ...deps.stores, state: deps.state };
 }
 
 /** What only passes by is nobody's: its callers' own keys made it, whoever it is recorded as. */

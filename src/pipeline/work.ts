@@ -11,9 +11,12 @@ import type {
 import type { Contract } from "../core/contract.ts";
 import type { KeySets, PeerCertificate } from "../core/credentials.ts";
 import type { Denial, DenialCode } from "../core/denials.ts";
-import type { ModelChoice, Plan, Principal } from "../core/policy.ts";
+import type { AnswerGuard } from "../core/guard.ts";
+import type { ModelChoice, Plan, Principal, RolloutMode } from "../core/policy.ts";
 import type { Decision, StageEntry } from "../core/record.ts";
+import type { Asked } from "../core/selection.ts";
 import type { PolicySnapshot, ResolvedPolicy } from "../core/snapshot.ts";
+import type { Effect, Marks, Outcome, StageStores } from "../core/stage.ts";
 import type { Usage } from "../core/usage.ts";
 import type { AuditPort } from "../ports/audit.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -36,6 +39,8 @@ export interface PipelineDeps {
   readonly newId: () => string;
   /** What callers made at providers; absent: nothing is remembered, and references are refused. */
   readonly state?: StatePort | undefined;
+  /** What stages may ask, beside `state`. */
+  readonly stores?: StageStores | undefined;
   /** Public keys of token issuers. */
   readonly keySets: KeySets;
   /** Absent: no spans are made. */
@@ -51,6 +56,20 @@ export interface LocalReply {
   readonly body: Uint8Array;
   /** Our code, for Envoy's log. */
   readonly details: string;
+}
+
+/** A stage's effects as far as its mode lets them act. */
+export interface Applied {
+  readonly stage: string;
+  readonly planning: boolean;
+  readonly mode: RolloutMode;
+  readonly effects: readonly Effect[];
+}
+/** A guard of the answer, whose it is, and whether it may act. */
+export interface WorkGuard {
+  readonly stage: string;
+  readonly mode: RolloutMode;
+  readonly guard: AnswerGuard;
 }
 
 /** What the pipeline knows of one exchange, filled in as it goes; the record is made from it at the end. */
@@ -79,10 +98,20 @@ export interface Work {
   /** The way to what the request refers to, where that is kept. */
   home: ModelChoice | undefined;
   plan: Plan | undefined;
+  /** What is asked for in place of the caller's words, after a replan; and how often that was. */
+  wish: Asked | undefined;
+  replans: number;
+  /** Facts that stages found. */
+  marks: Marks;
+  /** What each stage's word does, in order, so that a replan can begin again from those that do not plan. */
+  applied: readonly Applied[];
   /** Changes that rules in enforce asked for. */
   change: RequestChange;
   /** Headers that stages put on the answer. */
-  readonly answerHeaders: [string, string][];
+  answerHeaders: readonly (readonly [string, string])[];
+  guards: readonly WorkGuard[];
+  /** What stages want to be told when the exchange is over, by stage. */
+  readonly claims: Map<string, (outcome: Outcome) => Promise<void>>;
   readonly entries: StageEntry[];
   /** Codes that a rule in warn would have refused with. */
   readonly warnings: DenialCode[];

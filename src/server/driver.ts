@@ -14,13 +14,13 @@ import { type Command, type Exchange, type Input, START, step } from "../exchang
 import { answerHeaders, feed, isComplete, type Judgement, judgeAnswer, openAnswer } from "../pipeline/answer.ts";
 import { decide, type Forward } from "../pipeline/decide.ts";
 import { admit, begin, identify } from "../pipeline/identify.ts";
-import { makeRecord, spanFacts } from "../pipeline/record.ts";
 import { refuse } from "../pipeline/reply.ts";
 import type { LocalReply, PipelineDeps, Work } from "../pipeline/work.ts";
 import type { Log } from "../ports/log.ts";
 import { AnswerTimers } from "./answer-timers.ts";
 import { BodyDigest } from "./body-digest.ts";
 import type { Capacity } from "./capacity.ts";
+import { closeExchange } from "./close.ts";
 import { EnvoysOwn } from "./envoys-own.ts";
 import type { Metrics } from "./metrics.ts";
 
@@ -378,20 +378,15 @@ export class Driver {
   }
 
   #close(ending: Ending): void {
-    const { capacity, audit, log, metrics } = this.#deps;
+    const { capacity } = this.#deps;
     capacity.exchanges -= 1;
     capacity.bytes -= this.#heldBytes;
     this.#heldBytes = 0;
     const work = this.#work;
     // Envoy can open a stream and close it before it says anything: no exchange, no record.
     if (work === undefined) return;
-    this.#deps.snapshots.release(work.snapshot);
     const ended = ending === "aborted" && capacity.draining ? "shutdown" : ending;
-    const digest = this.#answerDigest ?? this.#streamDigest.hex();
-    const record = makeRecord(work, ended, digest, this.#deps);
-    metrics.observe(record, work.snapshot.catalog);
-    if (work.trace !== undefined) this.#deps.telemetry?.end(record, work.trace, spanFacts(work));
-    if (!audit.record(record)) log.warn("record_dropped", { id: work.id });
+    closeExchange(work, this.#deps, { ending: ended, digest: this.#answerDigest ?? this.#streamDigest.hex() });
   }
 }
 

@@ -10,8 +10,8 @@ import type { WireRequest } from "../envoy/wire.ts";
 import { feed, openAnswer } from "../pipeline/answer.ts";
 import { begin } from "../pipeline/identify.ts";
 import { observe } from "../pipeline/observe.ts";
-import { makeRecord, spanFacts } from "../pipeline/record.ts";
 import type { Work } from "../pipeline/work.ts";
+import { closeExchange } from "./close.ts";
 import type { DriverDeps } from "./driver.ts";
 
 export class Observer {
@@ -129,13 +129,9 @@ export class Observer {
       const work = this.#work;
       if (work === undefined) return;
       work.reader?.end();
-      this.#deps.snapshots.release(work.snapshot);
       const ending = work.localReply ? "local_reply" : this.#ended ? "served" : "aborted";
       const digest = work.answerBytes > 0 ? this.#hash.digest("hex") : undefined;
-      const record = { ...makeRecord(work, ending, digest, this.#deps), observed: true as const };
-      this.#deps.metrics.observe(record, work.snapshot.catalog);
-      if (work.trace !== undefined) this.#deps.telemetry?.end(record, work.trace, spanFacts(work));
-      if (!this.#deps.audit.record(record)) this.#deps.log.warn("record_dropped", { id: work.id });
+      closeExchange(work, this.#deps, { ending, digest, more: { observed: true } });
     };
     if (this.#observed === undefined) finish();
     else this.#observed.then(finish).catch((cause: unknown) => this.#deps.log.error("observer_fault", { cause }));

@@ -1,6 +1,7 @@
 import { parseJson } from "../../src/core/json.ts";
 import type { Model, Provider, Target, TierName } from "../../src/core/policy.ts";
-import type { StageContext } from "../../src/core/stage.ts";
+import type { Result } from "../../src/core/result.ts";
+import type { PortError, StageContext, StageDefinition, Verdict } from "../../src/core/stage.ts";
 import type { Dialect, RequestView } from "../../src/core/view.ts";
 
 /** Pieces of a stage's context for tables of cases: a small catalogue, a view, and defaults for the rest. */
@@ -72,17 +73,16 @@ export function context(
     candidates: undefined,
     plan: undefined,
     change: {},
+    marks: {},
+    exchange: { id: "e1", arrivedWallMs: 1_700_000_000_000, policy: { name: "acme/bot/chat", hash: "0".repeat(64) }, replans: 0 },
+    retry: { on: [], attempts: 1 },
     ...rest,
   };
 }
 
-/** Runs a stage of the list with a section as the policy would hold it. */
-export function decideWith(
-  stage: {
-    bind(raw: unknown, rollout: { mode: "enforce"; onFault: "closed" }): { evaluate(context: StageContext, signal: AbortSignal): unknown };
-  },
-  section: unknown,
-  of: StageContext,
-): unknown {
-  return stage.bind(section, { mode: "enforce", onFault: "closed" }).evaluate(of, new AbortController().signal);
+/** Runs a stage of the list with a section as the policy would hold it: its verdict, or a promise of a result with it where it gathers. */
+export function decideWith(stage: StageDefinition, section: unknown, of: StageContext): Verdict | Promise<Result<Verdict, PortError>> {
+  const said = stage.bind(section, { mode: "enforce", onFault: "closed" }).evaluate(of, new AbortController().signal);
+  if (!(said instanceof Promise)) return said;
+  return said.then((result) => (result.ok ? { ok: true, value: result.value.verdict } : result));
 }

@@ -18,5 +18,5 @@ export function anthropicErrorBody(denial: Denial, requestId: string): Json {
 
 /** The error as a whole JSON body, in place of one that was held back; "" for `length`, which a body cannot be cut to. */
 export function anthropicErrorText(reason: TailReason): string {
-  return reason.kind === "length" ? "" : JSON.stringify(anthropicErrorBody(reason.denial, reason.requestId));
+  return reason.kind !== "error" ? "" : JSON.stringify(anthropicErrorBody(reason.denial, reason.requestId));
 }

@@ -9,5 +9,5 @@ export function bedrockError(denial: Denial, requestId: string): Json {
 
 /** The error as a whole JSON body, in place of one that was held back; "" for `length`, which a body cannot be cut to. */
 export function bedrockErrorBody(reason: TailReason): string {
-  return reason.kind === "length" ? "" : JSON.stringify(bedrockError(reason.denial, reason.requestId));
+  return reason.kind !== "error" ? "" : JSON.stringify(bedrockError(reason.denial, reason.requestId));
 }

@@ -12,5 +12,5 @@ export function cohereError(denial: Denial, requestId: string): Json {
 
 /** The error as a whole JSON body, in place of one that was held back; "" for `length`, which a body cannot be cut to. */
 export function cohereErrorBody(reason: TailReason): string {
-  return reason.kind === "length" ? "" : JSON.stringify(cohereError(reason.denial, reason.requestId));
+  return reason.kind !== "error" ? "" : JSON.stringify(cohereError(reason.denial, reason.requestId));
 }

@@ -15,7 +15,7 @@ export function openGeminiAnswer(context: AnswerContext): AnswerReader {
 
 /** An error in place of a body that was held back; a body cannot be cut to a length. */
 export function geminiErrorBody(reason: TailReason): string {
-  return reason.kind === "length" ? "" : JSON.stringify(geminiError(reason.denial, reason.requestId));
+  return reason.kind !== "error" ? "" : JSON.stringify(geminiError(reason.denial, reason.requestId));
 }
 
 const encoder = new TextEncoder();

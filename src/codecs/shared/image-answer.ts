@@ -74,7 +74,7 @@ export class ImageAnswer implements AnswerMapper {
 
   /** An image cannot be cut to a length: such a stream just ends. */
   tail(reason: TailReason): string {
-    return this.tally.complete || reason.kind === "length" ? "" : openAiErrorEvents(reason.denial, reason.requestId);
+    return this.tally.complete || reason.kind !== "error" ? "" : openAiErrorEvents(reason.denial, reason.requestId);
   }
 
   #use(usage: Json | undefined): void {

@@ -14,7 +14,7 @@ export function openAiError(denial: Denial, requestId: string): Json {
 
 /** The error as a whole JSON body, in place of one that was held back; "" for `length`, which a body cannot be cut to. */
 export function openAiErrorBody(reason: TailReason): string {
-  return reason.kind === "length" ? "" : JSON.stringify(openAiError(reason.denial, reason.requestId));
+  return reason.kind !== "error" ? "" : JSON.stringify(openAiError(reason.denial, reason.requestId));
 }
 
 /** What ends every stream of Chat Completions. */

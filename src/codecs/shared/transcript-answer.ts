@@ -71,7 +71,7 @@ class TranscriptAnswer implements AnswerMapper {
     return this.#usage;
   }
   tail(reason: TailReason): string {
-    return this.tally.complete || reason.kind === "length" ? "" : openAiErrorEvents(reason.denial, reason.requestId);
+    return this.tally.complete || reason.kind !== "error" ? "" : openAiErrorEvents(reason.denial, reason.requestId);
   }
 
   #text(text: string): readonly Delta[] {

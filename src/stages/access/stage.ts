@@ -49,7 +49,7 @@ function mayUse({ model }: ModelChoice, section: AccessSection): boolean {
 }
 
 function modelVerdict(context: StageContext, section: AccessSection, view: RequestView): Verdict {
-  const what = asked(view.model, context.contract);
+  const what = context.wish ?? asked(view.model, context.contract);
   // The same words for a model that does not exist and one that is not allowed: the catalogue is not for probing.
   const denied: Verdict = {
     kind: "deny",
@@ -99,4 +99,4 @@ function toolProblem(section: AccessSection, view: RequestView): Verdict | undef
   return undefined;
 }
 
-export const accessStage = defineStage({ name: "access", section: accessSection, gather: gatherState, decide });
+export const accessStage = defineStage({ name: "access", section: accessSection, planning: true, gather: gatherState, decide });

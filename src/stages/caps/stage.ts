@@ -32,4 +32,4 @@ function decide(context: StageContext, section: CapsSection): Verdict {
   return { kind: "allow", effects, reason: `output clamped from ${wanted} to ${cap} tokens` };
 }
 
-export const capsStage = defineStage({ name: "caps", section: capsSection, decide });
+export const capsStage = defineStage({ name: "caps", section: capsSection, planning: true, decide });

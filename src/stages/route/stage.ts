@@ -32,7 +32,7 @@ function decide(context: StageContext, section: RouteSection): Verdict {
 }
 
 function chosenBy(context: StageContext): readonly ModelChoice[] {
-  const what = asked(context.request?.view.model, context.contract);
+  const what = context.wish ?? asked(context.request?.view.model, context.contract);
   return what === undefined ? [] : candidatesFor(what, context.catalog);
 }
 
@@ -57,4 +57,4 @@ function planEffects(choice: ModelChoice, target: Target): readonly Effect[] {
   ];
 }
 
-export const routeStage = defineStage({ name: "route", section: routeSection, decide });
+export const routeStage = defineStage({ name: "route", section: routeSection, planning: true, decide });

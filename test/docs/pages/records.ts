@@ -32,7 +32,11 @@ const WORDS: Readonly<Record<string, string>> = {
   stages: "What each rule family said, in order.",
   "stages[].stage": "`contract`, `access`, `route`, `caps` ...",
   "stages[].mode": "off, shadow, warn or enforce.",
-  "stages[].verdict": "`fault`: the stage itself failed.",
+  "stages[].verdict":
+    "`fault`: the stage itself failed; `answer`: it answered in the provider's place; `replan`: it had another way tried.",
+  "stages[].evidence": "What it found, where it looks into texts.",
+  "stages[].evidence.found": "Counts of what was found.",
+  "stages[].evidence.found[].count": "How often.",
   "stages[].code": "One of the [codes](codes.md).",
   decision: "`degraded` and `cached` are reserved.",
   code: "Why it was refused or failed: one of the [codes](codes.md).",
@@ -85,16 +89,22 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 
 /** Types of the sources whose members the table shows in their place. */
-const EXPANDED: Readonly<Record<string, string>> = { "readonly StageEntry[]": "StageEntry", PolicyRef: "PolicyRef" };
+const EXPANDED: Readonly<Record<string, string>> = {
+  "readonly StageEntry[]": "StageEntry",
+  StageEvidence: "StageEvidence",
+  "readonly FoundCount[]": "FoundCount",
+  PolicyRef: "PolicyRef",
+};
 
 export function recordsPage(): GeneratedPage {
   const source = readFileSync(join(CORE, "record.ts"), "utf8");
-  const record = fieldsOf(source, "ExchangeRecord").flatMap((field): readonly SourceField[] => {
+  const expand = (field: SourceField): readonly SourceField[] => {
     const type = EXPANDED[field.type];
     if (type === undefined) return [field];
     const step = field.type.endsWith("[]") ? `${field.path}[].` : `${field.path}.`;
-    return [field, ...fieldsOf(source, type).map((inner) => ({ ...inner, path: `${step}${inner.path}` }))];
-  });
+    return [field, ...fieldsOf(source, type).flatMap((inner) => expand({ ...inner, path: `${step}${inner.path}` }))];
+  };
+  const record = fieldsOf(source, "ExchangeRecord").flatMap(expand);
   const usage = fieldsOf(readFileSync(join(CORE, "usage.ts"), "utf8"), "Usage");
   return page("docs/records.md", [
     "# Records",

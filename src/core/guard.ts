@@ -1,0 +1,64 @@
+/**
+ * How a rule looks at an answer while it comes: the contract between stages, which know rules, and the pipeline, which knows frames.
+ *
+ * An answer's text comes in lanes: one for each (choice, block, channel). A guard opens a reader for each lane that it cares for. The
+ * reader takes the lane's text piece by piece, in any cut, and says up to where it has decided, and what is to be changed there. All
+ * guards read the same text, the provider's; where the changes of two overlap, those of the earlier stage hold. The pipeline holds
+ * back just the frames whose text is not decided by all guards, so a frame that no guard changes leaves with its own bytes.
+ *
+ * What a guard says of a lane must not depend on how its text was cut (invariant I8): whole answers go through the same readers.
+ */
+import type { Denial } from "./denials.ts";
+import type { StageEvidence } from "./record.ts";
+import type { LaneId, ToolCall } from "./view.ts";
+
+/** A stretch of a lane's text, UTF-16 offsets from the lane's beginning, and what stands in its place. */
+export interface TextEdit {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+}
+
+/** How an answer is ended before its time. What stands before the offset is passed on. */
+export type Stop =
+  /** As one that met its length: the caller's or the policy's own cap. */
+  | { readonly kind: "length"; readonly denial: Denial }
+  /** As the dialect ends filtered answers; `text` is said in place of the rest. */
+  | { readonly kind: "filtered"; readonly denial: Denial; readonly text?: string }
+  /** As an error that the SDK raises. Before anything was sent: a refusal with the code's own status. */
+  | { readonly kind: "refuse"; readonly denial: Denial };
+
+export interface LaneStep {
+  /** Offset up to which the lane is decided; never goes back. `Infinity`: this reader is done with the lane. */
+  readonly decided: number;
+  /** Changes that end at or before `decided` and were not given before; in order, not overlapping. */
+  readonly edits: readonly TextEdit[];
+  readonly stop?: { readonly at: number; readonly stop: Stop };
+}
+export interface LaneReader {
+  push(text: string): LaneStep;
+  /** The lane's end: everything is decided. */
+  end(): LaneStep;
+}
+
+/** What becomes of a tool call whose name and arguments are whole. */
+export type CallVerdict = { readonly kind: "pass" } | { readonly kind: "stop"; readonly stop: Stop };
+
+export interface AnswerGuard {
+  /** undefined: this guard does not care for the lane. `tool` is set where the lane is the arguments of a call. */
+  openLane?(lane: LaneId, tool: string | undefined): LaneReader | undefined;
+  /**
+   * Judges a call before any of it is released: its frames wait until its arguments are whole. `true` of `judgesCall`: this one
+   * must wait; false: its name is enough to let it pass.
+   */
+  judgesCall?(name: string): boolean;
+  judgeCall?(call: ToolCall): CallVerdict;
+  /** What the record says of it, once, at the end; undefined: nothing. Never content. */
+  evidence(): GuardEvidence | undefined;
+}
+export interface GuardEvidence {
+  readonly verdict: "allow" | "deny";
+  readonly denial?: Denial;
+  readonly reason?: string;
+  readonly evidence?: StageEvidence;
+}
