@@ -8,27 +8,59 @@ export interface Finding {
   readonly score: number;
 }
 
+/** Text that is scanned, with what several detectors need of it, made once and only when asked for. */
+export interface ScanText {
+  readonly text: string;
+  /**
+   * The same text, unit by unit, in the plain form of each character: full-width forms and the digits of other scripts as ASCII,
+   * every kind of space as a space (line ends stay), every kind of dash as `-`, invisible characters as U+200B. Offsets are those of `text`.
+   */
+  readonly folded: string;
+  /** False while more text may come behind it. */
+  readonly ended: boolean;
+  /** Runs of ASCII letters and digits of `folded` that hold a digit, in order: where numbers and codes may begin. */
+  readonly atoms: readonly Atom[];
+}
+
+/** A run of ASCII letters and digits with at least one digit, as long as can be. */
+export interface Atom {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What a detector says of a text. */
+export interface Found {
+  /** Decided findings that start at or after `from`, in order of `start`, none overlapping another, each ending at or before `open`. */
+  readonly findings: readonly Finding[];
+  /** From here on more text can add, change or undo something; `text.length` where nothing can. Never inside a decided finding. */
+  readonly open: number;
+}
+
+/** What a finding is about; policies choose entities by it. */
+export type DetectorClass = "personal" | "financial" | "network" | "secret";
+
 /**
  * One kind of thing to find in text. Pure, bounded, linear in the text's length whatever the text.
  *
- * A detector must be able to work on a text that is still coming (a streamed answer), and say there just what it would say of the
- * whole. So beside `find` it has `open`: from where on text that is still to come can change its mind. For every cut of a text into
- * `head + tail`: the findings of `find(head)` that end at or before `open(head)` are, unchanged and all of them, the findings of
- * `find(head + tail)` that end there. Held text is what delays a reader, so `open` is as near to the end as can be: only a run of
- * characters that could still become, grow into or undo a finding is open.
+ * Text may still be coming (a streamed answer). The contract: for every text and every way of cutting it, calling `find` on each
+ * longer piece, from where the last call said `open`, gives together just the findings of one call on the whole (`ended`, from 0).
+ * The earlier text that a call sees may be as short as `lookBehind` units before `from`. What is open is held back from a reader,
+ * so `open` is as near to the end as can be. Where `ended`, `open` is the text's length.
  */
 export interface Detector {
   /** Entities it may report. Most have one. */
   readonly entities: readonly string[];
-  /** Findings in order of `start`, not overlapping each other. */
-  find(text: string): readonly Finding[];
-  /** First offset that is not decided before more text comes; `text.length` where nothing is open. */
-  open(text: string): number;
+  readonly class: DetectorClass;
+  /** The lightest profile that uses it: `standard` (and so `strict` too), `strict`, or `asked`: only where a policy names the entity. */
+  readonly profile: "standard" | "strict" | "asked";
   /**
-   * How many characters before an offset `find` and `open` may look at to judge what begins there (words of context, borders).
-   * A reader of a stream keeps so much of what it has released.
+   * A character without which nothing is found, so that text without it costs nothing: while none has come since `from`, only the
+   * word that the text ends in is open, and a word of one or two capitals before it. Absent: always asked.
    */
+  readonly needs?: "digit" | "at" | "colon";
+  /** How many units before `from` it may look at (words of context, borders). */
   readonly lookBehind: number;
-  /** Longest finding, in UTF-16 units: no run stays open for longer. */
+  /** Longest finding, in UTF-16 units. */
   readonly lengthMax: number;
+  find(text: ScanText, from: number): Found;
 }

@@ -1,0 +1,20 @@
+import { detectorSuite } from "../../test/support/detectors.ts";
+import { email } from "./email.ts";
+
+detectorSuite(email, {
+  samples: [
+    ["Write to ann.smith+news@mail.example.co.uk, please.", "ann.smith+news@mail.example.co.uk"],
+    ["<BOB@EXAMPLE.COM>;(x_y@example.org)", "BOB@EXAMPLE.COM", "x_y@example.org"],
+    ["mailto:ann@example.com?subject=hi", "mailto:ann@example.com".slice(7)],
+    ["我的邮箱是zhang.wei@example.cn，请回复", "zhang.wei@example.cn"],
+    ["ａｎｎ＠ｅｘａｍｐｌｅ．ｃｏｍ", "ａｎｎ＠ｅｘａｍｐｌｅ．ｃｏｍ"],
+    ["jörg@müller.example and ann@xn--mller-kva.example", "jörg@müller.example", "ann@xn--mller-kva.example"],
+    ["It ends with ann@example.com.", "ann@example.com"],
+    ["ann@example.com ann@example.org", "ann@example.com", "ann@example.org"],
+    ['{"email":"ann@example.com","n":1}', "ann@example.com"],
+    ["@handle and ann@localhost and a @ b.com and x@y.1 and @media (max-width: 3px)"],
+    ["npm i @types/node@26.6.6 and git@ and user@"],
+    ["foo@@example.com"],
+    [`${"a".repeat(70)}@example.com`, `${"a".repeat(64)}@example.com`],
+  ],
+});
