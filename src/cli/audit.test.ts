@@ -382,3 +382,30 @@ test("a reader that leaves ends it quietly, a large file takes bounded memory an
   assert.equal(latest.code, 0);
   assert.ok(latest.ms < whole.ms, `${latest.ms} ms for the latest, ${whole.ms} ms for all`);
 });
+
+test("events: what people did, oldest first, of the tenants and times asked for; no skipped lines, no records", async (t) => {
+  const dir = folder(t);
+  const event = (id: string, second: number, tenant: string): string =>
+    `${JSON.stringify({
+      v: 1,
+      event: "budget.grant",
+      id,
+      time: new Date(Date.UTC(2026, 10, 23, 10, 0, second)).toISOString(),
+      by: "ada",
+      tenant,
+      subject: "tenant:acme/day",
+      reason: "launch\x1b[31m",
+      details: { nanoUsd: 5_000_000_000 },
+    })}\n`;
+  writeFileSync(join(dir, "records-0.jsonl"), lines(record("a", 1)) + event("e2", 9, "acme"));
+  writeFileSync(join(dir, "records-1.jsonl"), event("e1", 3, "beta") + lines(record("b", 4)));
+  const table = await audit(dir, "events");
+  assert.equal(table.code, 0);
+  assert.equal(table.err, "");
+  assert.match(table.out, /10:00:03 .*beta[\s\S]*10:00:09 .*budget\.grant +acme +tenant:acme\/day +ada +nanoUsd=5000000000 +launch/);
+  assert.ok(!table.out.includes("\x1b"));
+  assert.deepEqual(ids(await audit(dir, "events", "--json", "--tenant", "acme")), ["e2"]);
+  assert.deepEqual(ids(await audit(dir, "events", "--json", "--until", "2026-11-23T10:00:05Z")), ["e1"]);
+  assert.deepEqual(ids(await audit(dir, "--json")), ["a", "b"]);
+  assert.equal((await audit(dir, "--json")).err, "");
+});

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { err, ok, type Result } from "../core/result.ts";
+import { eventTable, readEvents } from "./audit/events.ts";
 import { journalLines, type RecordFile, recordFiles } from "./audit/files.ts";
 import { FILTER_OPTIONS, type RecordFilter, readFilter } from "./audit/filter.ts";
 import { openFollower } from "./audit/follow.ts";
@@ -25,6 +26,7 @@ const HELP = `sluice audit: what the records say
   sluice audit --follow [filters]            and those to come, until Ctrl-C
   sluice audit show ID                       one exchange: who, what, each rule's verdict, where, times, usage, cost
   sluice audit sum --by tenant,model [filters]   totals
+  sluice audit events                        what people did: budgets granted, calls approved ...   (--tenant, --since, --until)
 
   --data DIR        folder of the records     (SLUICE_DATA; .run/records, where \`make run\` keeps them)
   --limit N         how many of the latest; 0: all, oldest first  (${LIMIT})
@@ -99,6 +101,7 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   try {
     if (word === "show") return await show(call, id);
     if (word === "sum") return await sum(call, by);
+    if (word === "events") return await events(call, limit ?? LIMIT, values.tenant);
     return values.follow === true ? await follow(call, limit ?? FOLLOW_FIRST) : await list(call, limit ?? LIMIT);
   } finally {
     call.out.done();
@@ -111,7 +114,7 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
 }
 
 interface ReadCall {
-  readonly word: "list" | "show" | "sum";
+  readonly word: "list" | "show" | "sum" | "events";
   readonly id: string;
   readonly values: ReturnType<typeof parse>["values"];
   readonly filter: RecordFilter;
@@ -128,7 +131,8 @@ function readCall(args: readonly string[]): Result<ReadCall, string> {
   }
   const { values, positionals } = parsed;
   const [word = "list", id = "", ...more] = positionals;
-  if (word !== "list" && word !== "show" && word !== "sum") return err(`there is only list, show and sum, not ${shown(word)}`);
+  if (word !== "list" && word !== "show" && word !== "sum" && word !== "events")
+    return err(`there is only list, show, sum and events, not ${shown(word)}`);
   if (word === "show" ? id === "" || more.length > 0 : positionals.length > 1)
     return err(word === "show" ? "show wants one id" : `${word} takes options only`);
   if (word === "show" && id.length < 4) return err("show wants at least the first four characters of an id");
@@ -257,6 +261,15 @@ async function sum(call: Call, by: readonly string[]): Promise<number> {
   if (call.json) for (const line of sums.jsonLines()) await call.out.write(`${line}\n`);
   else if (sums.calls === 0) call.io.stderr.write("sluice audit: no record matches\n");
   else await call.out.write(sums.table(call.paint));
+  return 0;
+}
+
+async function events(call: Call, limit: number, tenants: string | undefined): Promise<number> {
+  const { out, json, paint, dir, files, filter } = call;
+  const wanted = tenants?.split(",").map((name) => name.trim());
+  const latest = await readEvents({ dir, files, sinceMs: filter.sinceMs, untilMs: filter.untilMs, limit, tenants: wanted });
+  if (latest.length === 0) call.io.stderr.write("sluice audit: no event matches\n");
+  else await out.write(json ? latest.map((event) => `${JSON.stringify(event)}\n`).join("") : eventTable(latest, paint));
   return 0;
 }
 

@@ -147,3 +147,26 @@ export interface ExchangeRecord {
   /** SHA-256 of the bodies, lower-case hex: the caller's request, what the provider got if it differs, the provider's answer. */
   readonly digests: { readonly request?: string; readonly requestSent?: string; readonly answer?: string };
 }
+
+/**
+ * Something that a person, or a rule on a person's behalf, did beside the exchanges: a budget granted, a call approved. One JSON line
+ * among the records. No content, no secret.
+ */
+export interface AuditEvent {
+  readonly v: 1;
+  /** `budget.grant`, `approval.requested`: what was done. */
+  readonly event: string;
+  readonly id: string;
+  /** RFC 3339 with milliseconds, UTC. */
+  readonly time: string;
+  /** Who did it: the id of a credential, or the name that an operator gave; `sluice` where a rule did. */
+  readonly by: string;
+  readonly tenant?: string;
+  readonly app?: string;
+  /** What it was done to: a scope, an approval's id. */
+  readonly subject: string;
+  /** The person's own words, cut at 500 characters. */
+  readonly reason?: string;
+  /** Names and numbers. */
+  readonly details?: Readonly<Record<string, string | number | boolean>>;
+}

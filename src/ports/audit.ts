@@ -1,4 +1,4 @@
-import type { ExchangeRecord, OpenEntry } from "../core/record.ts";
+import type { AuditEvent, ExchangeRecord, OpenEntry } from "../core/record.ts";
 import type { Result } from "../core/result.ts";
 import type { PortError } from "../core/stage.ts";
 
@@ -11,7 +11,8 @@ export interface AuditPort {
   open(entry: OpenEntry): Promise<Result<void, PortError>>;
   /** Takes a finished record; written in the background. False: it was dropped (the buffer is full) and counted. */
   record(record: ExchangeRecord): boolean;
-  /** Takes back an open entry whose exchange never left, when no record follows. */
+  /** Takes an event, like a record. */
+  event(event: AuditEvent): boolean;
   readonly stats: AuditStats;
   /** Everything taken so far is written and synced. */
   flush(): Promise<void>;

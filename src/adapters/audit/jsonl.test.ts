@@ -306,3 +306,16 @@ test("a real file system that fills up: refusals while it is full, then every li
   assert.ok(seen.failing && seen.refused > 0 && seen.dropped > 0 && seen.faults > 0, out);
   return undefined;
 });
+
+test("events stand among the records and survive a restart", async (t) => {
+  const dir = temporaryFolder(t);
+  const audit = await start(auditOptions(dir));
+  const event = { v: 1, event: "budget.reset", id: "e1", time: "2026-11-23T10:00:00.000Z", by: "ada", subject: "tenant:acme/day" } as const;
+  assert.equal(audit.event(event), true);
+  await audit.close();
+  assert.equal(audit.event({ ...event, id: "e2" }), false);
+  const again = await start(auditOptions(dir));
+  t.after(() => again.close());
+  assert.equal(again.stats.recovered, 0);
+  assert.equal(readFileSync(join(dir, "records-w0.jsonl"), "utf8"), `${JSON.stringify(event)}\n`);
+});

@@ -16,7 +16,7 @@ import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MIB } from "../../core/limits.ts";
-import type { ExchangeRecord, OpenEntry } from "../../core/record.ts";
+import type { AuditEvent, ExchangeRecord, OpenEntry } from "../../core/record.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import type { PortError } from "../../core/stage.ts";
 import type { AuditPort, AuditStats } from "../../ports/audit.ts";
@@ -247,6 +247,18 @@ class JsonlAudit implements AuditPort {
     if (opened !== undefined && !opened.written) opened.text = undefined;
     this.#pendingBytes += bytes;
     this.#records.append({ id: record.id, bytes, text });
+    return true;
+  }
+
+  event(event: AuditEvent): boolean {
+    const text = JSON.stringify(event);
+    const bytes = Buffer.byteLength(text) + 1;
+    if (this.#closed || !this.#fits(bytes, { owed: true })) {
+      this.#dropped += 1;
+      return false;
+    }
+    this.#pendingBytes += bytes;
+    this.#records.append({ id: event.id, bytes, text });
     return true;
   }
 

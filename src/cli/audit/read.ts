@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { linesBackward, linesForward, type RecordFile } from "./files.ts";
 import type { RecordFilter } from "./filter.ts";
-import { endedMs, type RecordLine, readRecordLine } from "./record-line.ts";
+import { endedMs, isEventLine, type RecordLine, readRecordLine } from "./record-line.ts";
 
 /** Counts lines that are no records: torn by a crash, or foreign. */
 export interface Skipped {
@@ -59,7 +59,7 @@ export function matching(line: string, filter: RecordFilter, skipped: Skipped) {
   if (line.startsWith('{"v":1,"id":"') && line.endsWith("}") && !filter.needles.every((needle) => line.includes(needle))) return undefined;
   const record = readRecordLine(line);
   if (record === undefined) {
-    if (line !== "") skipped.lines += 1;
+    if (line !== "" && !isEventLine(line)) skipped.lines += 1;
     return undefined;
   }
   return filter.matches(record) ? record : undefined;

@@ -1,4 +1,4 @@
-import type { ExchangeRecord } from "../../core/record.ts";
+import type { AuditEvent, ExchangeRecord } from "../../core/record.ts";
 
 /** A record with the line it stands in, as it was written. */
 export interface RecordLine {
@@ -30,6 +30,25 @@ function isRecord(value: unknown): value is ExchangeRecord {
   if (cost !== undefined && !(isObject(cost) && typeof cost["nanoUsd"] === "number")) return false;
   return [usage, target, answer, policy, credential, trace].every((part) => part === undefined || isObject(part));
 }
+
+/** Is the line an event? Cheap, from its beginning: our own lines have no blanks between key and value. */
+export const isEventLine = (line: string): boolean => line.startsWith('{"v":1,"event":"');
+
+/** undefined: a torn line, or one that is no event. */
+export function readEventLine(line: string): AuditEvent | undefined {
+  if (!isEventLine(line)) return undefined;
+  try {
+    const value: unknown = JSON.parse(line);
+    return isEvent(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+const EVENT_TEXTS = ["event", "id", "time", "by", "subject"];
+const isEvent = (value: unknown): value is AuditEvent =>
+  isObject(value) &&
+  EVENT_TEXTS.every((name) => typeof value[name] === "string") &&
+  (value["details"] === undefined || isObject(value["details"]));
 
 /** When the exchange ended, wall milliseconds: the order in which records are written. */
 export const endedMs = (record: ExchangeRecord): number => Date.parse(record.time) + record.ms.total;
