@@ -5,6 +5,7 @@ import { openSqliteState } from "../adapters/sqlite/state.ts";
 import { DIALECTS } from "../codecs/dialects.ts";
 import { findCodec } from "../codecs/index.ts";
 import type { LoadedPolicy } from "../config/load.ts";
+import { makeFolder } from "../config/make-folder.ts";
 import { compileSnapshot } from "../config/snapshot.ts";
 import { AUDIT_PENDING_BYTES_MAX, MIB } from "../core/limits.ts";
 import { err, ok, type Result } from "../core/result.ts";
@@ -58,6 +59,11 @@ const KEYS_WAIT_MS = 3_000;
 export async function startEngine(options: EngineOptions): Promise<Result<Engine, string>> {
   const { log, data, writerId } = options;
   const generations = new Generations(compileSnapshot(options.loaded, STAGES));
+  try {
+    await makeFolder(data, 0o700);
+  } catch (cause) {
+    return err(describeAudit(cause, data));
+  }
   const audit = await openJsonlAudit({
     dir: data,
     writerId,
@@ -121,6 +127,8 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
     capacity,
     state: options.state,
     audit: () => audit.value.stats,
+    kept: () => state.value.stats,
+    keySets: () => keySets.status(),
     exports,
   });
   return ok({
@@ -150,6 +158,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   ENOSPC: "the disk is full; free some of it, or choose another folder with --data",
   EDQUOT: "this user's share of the disk is used up; free some of it, or choose another folder with --data",
   ENOTDIR: "a part of the path is no folder; choose another with --data",
+  ENOENT: "no folder can be made there; choose another with --data",
   EEXIST: "it is no folder; choose another with --data",
 };
 

@@ -1,4 +1,3 @@
-import { mkdir } from "node:fs/promises";
 import { isIP } from "node:net";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -11,9 +10,10 @@ import { err, ok, type Result } from "../core/result.ts";
 import type { EnvoyPlan } from "../core/upstream.ts";
 import { envoyArguments, type RenderedEnvoy, renderEnvoy } from "../envoy/bootstrap/render.ts";
 import { findSystemCa } from "../envoy/bootstrap/system-ca.ts";
-import { writeDynamic, writeJsonFile } from "../envoy/bootstrap/write.ts";
+import { writeJsonFile } from "../envoy/bootstrap/write.ts";
 import { STAGES } from "../stages/index.ts";
 import type { Command, CommandIo } from "./command.ts";
+import { writeEnvoyFolder } from "./envoy-folder.ts";
 import { parseWorkers, WORKERS_MAX, workerSockets } from "./worker-names.ts";
 
 const HELP = `sluice envoy: Envoy's configuration from the policy
@@ -160,8 +160,8 @@ const dynamicFiles = (rendered: RenderedEnvoy): readonly (readonly [string, Json
 
 async function write(plan: EnvoyPlan, rendered: RenderedEnvoy, out: string, io: CommandIo): Promise<number> {
   const bootstrap = join(out, "bootstrap.json");
-  await mkdir(out, { recursive: true }).catch(() => undefined);
-  const written = await writeDynamic(rendered, join(out, "dynamic"));
+  const dynamic = join(out, "dynamic");
+  const written = await writeEnvoyFolder(rendered, dynamic);
   const done = written.ok ? await writeJsonFile(bootstrap, rendered.bootstrap) : written;
   if (!done.ok) {
     io.stderr.write(`sluice envoy: ${done.error.path} cannot be written: ${done.error.reason}\n`);

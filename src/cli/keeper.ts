@@ -16,9 +16,9 @@ import { formatProblem } from "../config/problems.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { EnvoyPlan, UpstreamCluster } from "../core/upstream.ts";
 import { renderEnvoy } from "../envoy/bootstrap/render.ts";
-import { writeDynamic } from "../envoy/bootstrap/write.ts";
 import type { Log } from "../ports/log.ts";
 import { STAGES } from "../stages/index.ts";
+import { writeEnvoyFolder } from "./envoy-folder.ts";
 
 /** How often the policy's files are looked at, milliseconds: an edit is in force within a second. */
 const POLL_MS = 250;
@@ -202,7 +202,7 @@ export class Keeper {
   }
 
   async #write(plan: EnvoyPlan): Promise<Result<void, string>> {
-    const written = await writeDynamic(renderEnvoy(plan), plan.dynamicDir);
+    const written = await writeEnvoyFolder(renderEnvoy(plan), plan.dynamicDir);
     return written.ok ? ok(undefined) : err(`Envoy's files in ${written.error.path} cannot be written: ${written.error.reason}`);
   }
 

@@ -33,7 +33,7 @@ export interface Observation {
 }
 
 export function observe(
-  given: Pick<StatusSources, "name" | "capacity" | "audit"> & {
+  given: Pick<StatusSources, "name" | "capacity" | "audit" | "kept" | "keySets"> & {
     readonly metrics: Metrics;
     readonly state: () => PolicyState;
     readonly exports: OpenTelemetry | undefined;

@@ -2,9 +2,9 @@
  * Several processes on one host: this one watches the policy, writes Envoy's files and shows one view; the workers serve.
  */
 import { fork } from "node:child_process";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { acquireLock } from "../adapters/audit/lock.ts";
+import { makeFolder } from "../config/make-folder.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { AuditStats } from "../ports/audit.ts";
 import { serveAdmin } from "../server/admin.ts";
@@ -105,7 +105,7 @@ const DEFAULT_ROTATE_BYTES = 256 * 1024 * 1024;
 /** So that a second supervisor by mistake stops before it writes Envoy's files. */
 async function lockData(data: string, name: string): Promise<Result<{ release(): void }, string>> {
   try {
-    await mkdir(data, { recursive: true, mode: 0o700 });
+    await makeFolder(data, 0o700);
     const lock = acquireLock(data, `${name}-supervisor`);
     if (lock !== undefined) return ok(lock);
     return err(`another sluice serve --workers keeps its records in ${data} as ${name}; stop it, or give each its own --data or --name`);
@@ -170,6 +170,8 @@ class View {
       },
       capacity: new Capacity(),
       audit: () => NO_AUDIT,
+      kept: () => ({ pending: 0, lost: 0 }),
+      keySets: () => [],
       telemetry: undefined,
     };
     const known = watchedStatus(this.#sources).filter(({ metric }) => OWN.includes(metric.name) && metric.name !== METRICS.ready.name);

@@ -1,5 +1,7 @@
 import type { AuditStats } from "../ports/audit.ts";
-import type { TelemetryStats } from "../ports/telemetry.ts";
+import type { KeySetStatus } from "../ports/key-sets.ts";
+import type { StateStats } from "../ports/state.ts";
+import type { NumberPoint, TelemetryStats } from "../ports/telemetry.ts";
 import type { Capacity } from "./capacity.ts";
 import { METRICS } from "./metrics/definitions.ts";
 import type { Watched } from "./metrics.ts";
@@ -65,6 +67,9 @@ export interface StatusSources {
   readonly policy: () => PolicyStatus;
   readonly capacity: Capacity;
   readonly audit: () => AuditStats;
+  /** What is known of things kept at providers. */
+  readonly kept: () => StateStats;
+  readonly keySets: () => readonly KeySetStatus[];
   readonly telemetry: (() => TelemetryStats) | undefined;
 }
 
@@ -95,7 +100,7 @@ export function statusOf(sources: StatusSources): StatusView {
 }
 
 /** The same figures as metrics. */
-export function watchedStatus({ capacity, audit, policy, telemetry }: StatusSources): readonly Watched[] {
+export function watchedStatus({ capacity, audit, policy, kept, keySets, telemetry }: StatusSources): readonly Watched[] {
   const flag = (set: boolean): number => (set ? 1 : 0);
   const spans: readonly Watched[] =
     telemetry === undefined
@@ -116,6 +121,14 @@ export function watchedStatus({ capacity, audit, policy, telemetry }: StatusSour
     { metric: METRICS.recordsPending, read: () => audit().pendingBytes },
     { metric: METRICS.recordsFailing, read: () => flag(audit().failing) },
     { metric: METRICS.recordsRecovered, read: () => audit().recovered },
+    { metric: METRICS.statePending, read: () => kept().pending },
+    { metric: METRICS.stateLost, read: () => kept().lost },
+    {
+      metric: METRICS.keySetKeys,
+      read: () => worstByName(keySets(), ({ keys }) => -keys).map(({ labels, value }) => ({ labels, value: 0 - value })),
+    },
+    { metric: METRICS.keySetAge, read: () => worstByName(keySets(), ({ ageMs }) => (ageMs === undefined ? undefined : ageMs / 1000)) },
+    { metric: METRICS.keySetFailing, read: () => worstByName(keySets(), ({ failing }) => flag(failing !== undefined)) },
     {
       metric: METRICS.policyInfo,
       read: () => {
@@ -134,3 +147,13 @@ const policyReloads = ({ reloads, rejected }: PolicyStatus) => [
   { labels: { "sluice.result": "taken" }, value: reloads },
   { labels: { "sluice.result": "rejected" }, value: rejected },
 ];
+
+/** One point a name: several sources of one host share theirs, and the highest value counts. */
+function worstByName(sets: readonly KeySetStatus[], read: (set: KeySetStatus) => number | undefined): NumberPoint[] {
+  const worst = new Map<string, number>();
+  for (const set of sets) {
+    const value = read(set);
+    if (value !== undefined) worst.set(set.name, Math.max(value, worst.get(set.name) ?? value));
+  }
+  return [...worst].map(([name, value]) => ({ labels: { "sluice.key_set": name }, value }));
+}

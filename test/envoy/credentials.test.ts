@@ -155,6 +155,10 @@ test("an issuer that is away at the start: its callers are told to try again, ot
   assert.equal(away.status, 503, await away.text());
   assert.deepEqual([away.headers.get("x-ai-error"), away.headers.get("x-should-retry")], ["store_unavailable", "true"]);
   assert.equal((await call(gateway.key())).status, 200);
+  const shown = async (): Promise<string> => (await fetch(`http://127.0.0.1:${gateway.sluice.adminPort}/metrics`)).text();
+  const atIssuer = /\{key_set="127\.0\.0\.1[^"]*"\}/.source;
+  assert.match(await shown(), new RegExp(`^sluice_key_set_keys${atIssuer} 0$`, "m"));
+  assert.match(await shown(), new RegExp(`^sluice_key_set_failing${atIssuer} 1$`, "m"));
   issuer.behave("well");
   const deadline = performance.now() + 8_000;
   let status = 503;
@@ -163,6 +167,9 @@ test("an issuer that is away at the start: its callers are told to try again, ot
     status = (await call(token)).status;
   }
   assert.equal(status, 200);
+  assert.match(await shown(), new RegExp(`^sluice_key_set_keys${atIssuer} [1-9]`, "m"));
+  assert.match(await shown(), new RegExp(`^sluice_key_set_failing${atIssuer} 0$`, "m"));
+  assert.match(await shown(), new RegExp(`^sluice_key_set_age_seconds${atIssuer} `, "m"));
 });
 
 describe("client certificates", () => {

@@ -66,6 +66,11 @@ test("places that will not do are one line with the remedy, exit code 1", { time
       words(at, { data: join(plain, "records") }),
       /records cannot be kept in \S+: .*; a part of the path is no folder; choose another with --data$/,
     ),
+    refusal(
+      t,
+      words(at, { data: "/proc/sluice/records" }),
+      /records cannot be kept in \/proc\S+: ENOENT.*; no folder can be made there; choose another with --data$/,
+    ),
   ]);
 });
 

@@ -1,10 +1,11 @@
 import { closeSync, openSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { envoyPlan } from "../../config/envoy-plan.ts";
 import { type LoadedPolicy, loadPolicy } from "../../config/load.ts";
+import { makeFolder } from "../../config/make-folder.ts";
 import { formatProblem } from "../../config/problems.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import type { EnvoyPlan } from "../../core/upstream.ts";
@@ -76,7 +77,7 @@ export class Stack {
     if (typeof bound === "string") return err(describeBind(listen, bound));
     const logs = join(dir, "logs");
     try {
-      await mkdir(logs, { recursive: true, mode: 0o700 });
+      await makeFolder(logs, 0o700);
     } catch (cause) {
       return err(`cannot write to ${dir} (${codeOf(cause)}): choose another folder with --dir`);
     }

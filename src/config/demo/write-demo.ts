@@ -1,10 +1,11 @@
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { err, ok, type Result } from "../../core/result.ts";
 import type { StageDefinition } from "../../core/stage.ts";
 import type { Dialect } from "../../core/view.ts";
 import { issueKey } from "../keys.ts";
+import { makeFolder } from "../make-folder.ts";
 import { DEMO_PROVIDERS, type DemoProvider } from "./providers.ts";
 
 export interface DemoOptions {
@@ -52,7 +53,7 @@ export async function writeDemo(folder: string, stages: readonly StageDefinition
       template.slice(0, from) +
       catalogText(chosen, simulated) +
       template.slice(to).replace(/^( {6}tiers: ).*?( +#)/m, `$1[${tiersOf(chosen).join(", ")}]$2`);
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await writeFile(`${policy}.tmp`, withoutSchemaLine(text));
     await rename(`${policy}.tmp`, policy);
   } catch (error) {

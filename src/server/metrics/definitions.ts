@@ -133,6 +133,20 @@ export const METRICS = {
   spansFailed: counter("sluice.telemetry.spans.failed", "{span}", [], "Spans that the collector did not take."),
   spansQueued: gauge("sluice.telemetry.spans.queued", "", "Spans that wait for the collector."),
   telemetryFailing: gauge("sluice.telemetry.failing", "", "1 while spans cannot be exported."),
+  statePending: gauge("sluice.state.pending", "", "Changes to what is known of things kept at providers that wait to be written."),
+  stateLost: counter(
+    "sluice.state.lost",
+    "{thing}",
+    [],
+    "Things kept at providers that could not be written down: references to them are refused.",
+  ),
+  keySetKeys: gauge("sluice.key_set.keys", "", "Public keys in use of a token issuer; 0: its tokens are refused.", ["sluice.key_set"]),
+  keySetAge: gauge("sluice.key_set.age", "s", "Time since the issuer last confirmed the keys in use; absent without keys.", [
+    "sluice.key_set",
+  ]),
+  keySetFailing: gauge("sluice.key_set.failing", "", "1 while an issuer's keys cannot be read; those in memory serve on for a day.", [
+    "sluice.key_set",
+  ]),
   policyInfo: gauge("sluice.policy.info", "", "Always 1; the labels name the policy in force.", [
     "sluice.policy.name",
     "sluice.policy.version",

@@ -10,6 +10,11 @@ const GROUPS: readonly { readonly title: string; readonly fits: RegExp; readonly
     about: "Counted from the record of each exchange, so that metrics and records add up to the same.",
   },
   { title: "The policy", fits: /^sluice\.policy\./, about: "" },
+  {
+    title: "Credentials and kept state",
+    fits: /^sluice\.(?:key_set|state)\./,
+    about: "A key set is named by its issuer's host, or by its file; those of one name are shown as the worst of them.",
+  },
   { title: "Records and telemetry", fits: /^sluice\.(?:records|telemetry)\./, about: "Alert on `failing` and on any `dropped`." },
   { title: "The process", fits: /./, about: "" },
 ];
@@ -78,5 +83,6 @@ export const QUERIES: readonly (readonly [string, string])[] = [
   ["Retries, by provider", "sum by (provider) (rate(sluice_upstream_retries_total[5m]))"],
   ["What Sluice itself adds, 99th percentile", "histogram_quantile(0.99, sum by (le) (rate(sluice_sidecar_duration_seconds_bucket[5m])))"],
   ["Alert: records are lost", "increase(sluice_records_dropped_total[5m]) > 0 or sluice_records_failing > 0"],
+  ["Alert: tokens of an issuer are refused, or soon will be", "sluice_key_set_keys == 0 or sluice_key_set_age_seconds > 6 * 3600"],
   ["Alert: an edit of the policy was refused", "sluice_policy_reload_failing > 0"],
 ];
