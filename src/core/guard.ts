@@ -12,11 +12,20 @@ import type { Denial } from "./denials.ts";
 import type { StageEvidence } from "./record.ts";
 import type { LaneId, ToolCall } from "./view.ts";
 
-/** A stretch of a lane's text, UTF-16 offsets from the lane's beginning, and what stands in its place. */
+/**
+ * A stretch of a lane's text, UTF-16 offsets from the lane's beginning, and what stands in its place. Never empty.
+ *
+ * Where a lane holds JSON (arguments of a tool, structured output), a guard sees it with the escapes of its strings undone, and gives
+ * its changes in plain text: the pipeline writes them as JSON again, and leaves what is no string or number as it is.
+ */
 export interface TextEdit {
   readonly start: number;
   readonly end: number;
   readonly text: string;
+  /** What stands there where the change touches a JSON number: another number. Absent: the changed number becomes a string, unless it still is one. */
+  readonly inNumber?: string;
+  /** Where the text cannot be changed (the provider signed it): it passes as it is. Absent: the answer is ended. */
+  readonly ifFixed?: "pass";
 }
 
 /** How an answer is ended before its time. What stands before the offset is passed on. */
@@ -33,6 +42,7 @@ export interface LaneStep {
   readonly decided: number;
   /** Changes that end at or before `decided` and were not given before; in order, not overlapping. */
   readonly edits: readonly TextEdit[];
+  /** `at` is no further than the text that was seen, and no earlier than what was decided before. */
   readonly stop?: { readonly at: number; readonly stop: Stop };
 }
 export interface LaneReader {
@@ -45,13 +55,17 @@ export interface LaneReader {
 export type CallVerdict = { readonly kind: "pass" } | { readonly kind: "stop"; readonly stop: Stop };
 
 export interface AnswerGuard {
-  /** undefined: this guard does not care for the lane. `tool` is set where the lane is the arguments of a call. */
-  openLane?(lane: LaneId, tool: string | undefined): LaneReader | undefined;
+  /**
+   * undefined: this guard does not care for the lane. `tool` is set where the lane is the arguments of a call. `repeats`: the text was
+   * streamed before and comes again whole (OpenAI's `response.completed`): judged the same, counted once.
+   */
+  openLane?(lane: LaneId, tool: string | undefined, repeats: boolean): LaneReader | undefined;
   /**
    * Judges a call before any of it is released: its frames wait until its arguments are whole. `true` of `judgesCall`: this one
    * must wait; false: its name is enough to let it pass.
    */
   judgesCall?(name: string): boolean;
+  /** `arguments` is the JSON that the caller would get, with the changes of all guards made. */
   judgeCall?(call: ToolCall): CallVerdict;
   /** What the record says of it, once, at the end; undefined: nothing. Never content. */
   evidence(): GuardEvidence | undefined;

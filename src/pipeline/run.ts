@@ -5,7 +5,7 @@ import { REPLANS_MAX } from "../core/limits.ts";
 import type { StageEntry } from "../core/record.ts";
 import { untouchedPlan } from "../core/selection.ts";
 import type { BoundStage, Effect, Evaluation, Marks, Outcome, StageContext, StageStores, Verdict } from "../core/stage.ts";
-import type { Work } from "./work.ts";
+import type { Applied, Work } from "./work.ts";
 
 /** Longest that all stages' waits together may take, milliseconds; below Envoy's message timeout, so that we answer first. */
 export const DECIDE_DEADLINE_MS = 5_000;
@@ -180,7 +180,7 @@ function judge(work: Work, stage: BoundStage, outcome: Evaluation | Fault, us: n
   work.entries.push({ stage: name, mode, ...entryOf(verdict), us });
   const effects = (verdict.effects ?? []).filter(({ kind }) => enforced || kind === "home" || kind === "mark" || kind === "guard");
   if (effects.length > 0) {
-    const applied = { stage: name, planning: stage.planning, mode, effects };
+    const applied = { stage: name, planning: stage.planning, mode, onFault: stage.onFault, effects };
     work.applied = [...work.applied, applied];
     for (const effect of effects) apply(work, effect, applied);
   }
@@ -211,7 +211,7 @@ function entryOf(verdict: Verdict): Pick<StageEntry, "verdict" | "code" | "reaso
   return { verdict: kind, code: kind === "replan" ? verdict.otherwise.code : verdict.code, ...said };
 }
 
-function apply(work: Work, effect: Effect, { stage, mode }: { readonly stage: string; readonly mode: BoundStage["mode"] }): void {
+function apply(work: Work, effect: Effect, { stage, mode, onFault }: Omit<Applied, "effects">): void {
   switch (effect.kind) {
     case "candidates":
       work.candidates = effect.candidates;
@@ -232,7 +232,7 @@ function apply(work: Work, effect: Effect, { stage, mode }: { readonly stage: st
       work.answerHeaders = [...work.answerHeaders.filter(([name]) => name !== effect.name), [effect.name, effect.value]];
       return;
     case "guard":
-      work.guards = [...work.guards, { stage, mode, guard: effect.guard }];
+      work.guards = [...work.guards, { stage, mode, onFault, guard: effect.guard }];
       return;
     case "latency_cap":
       work.latencyCapMs = Math.min(work.latencyCapMs ?? effect.ms, effect.ms);

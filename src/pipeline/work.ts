@@ -12,7 +12,7 @@ import type { Contract } from "../core/contract.ts";
 import type { KeySets, PeerCertificate } from "../core/credentials.ts";
 import type { Denial, DenialCode } from "../core/denials.ts";
 import type { AnswerGuard } from "../core/guard.ts";
-import type { ModelChoice, Plan, Principal, RolloutMode } from "../core/policy.ts";
+import type { FaultMode, ModelChoice, Plan, Principal, RolloutMode } from "../core/policy.ts";
 import type { Decision, StageEntry } from "../core/record.ts";
 import type { Asked } from "../core/selection.ts";
 import type { PolicySnapshot, ResolvedPolicy } from "../core/snapshot.ts";
@@ -63,12 +63,14 @@ export interface Applied {
   readonly stage: string;
   readonly planning: boolean;
   readonly mode: RolloutMode;
+  readonly onFault: FaultMode;
   readonly effects: readonly Effect[];
 }
 /** A guard of the answer, whose it is, and whether it may act. */
 export interface WorkGuard {
   readonly stage: string;
   readonly mode: RolloutMode;
+  readonly onFault: FaultMode;
   readonly guard: AnswerGuard;
 }
 
