@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
+import { join } from "node:path";
 import { openJsonlAudit } from "../adapters/audit/jsonl.ts";
 import { openKeySets } from "../adapters/jwks/store.ts";
+import { openFileKeyring } from "../adapters/keyring/file.ts";
 import { openSqliteState } from "../adapters/sqlite/state.ts";
 import { DIALECTS } from "../codecs/dialects.ts";
 import { findCodec } from "../codecs/index.ts";
@@ -31,7 +33,7 @@ export interface EngineOptions {
   readonly rotateBytes?: number | undefined;
   /** The policy in force, for status and metrics. */
   readonly state: () => PolicyState;
-  /** OpenTelemetry's standard variables; absent: nothing is exported. */
+  /** OpenTelemetry's standard variables, absent: nothing is exported; and `SLUICE_KEY_FILE`. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   /** After this process has its name for itself, before anything is served. */
   readonly beforeServing?: () => Promise<Result<void, string>>;
@@ -52,6 +54,8 @@ export interface Engine {
   stop(deadlineMs: number): Promise<void>;
 }
 
+/** In the data folder, where no other place is named. */
+const KEY_FILE = "sluice.key";
 /** Longest wait for the public keys of token issuers at the start, milliseconds. */
 const KEYS_WAIT_MS = 3_000;
 
@@ -73,6 +77,11 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
     onError: (fault) => log.error("audit_fault", { doing: fault.doing, lost: fault.lost, cause: fault.cause }),
   });
   if (!audit.ok) return err(describeAudit(audit.error.cause, data));
+  const keyring = await openFileKeyring(options.env?.["SLUICE_KEY_FILE"] ?? join(data, KEY_FILE));
+  if (!keyring.ok) {
+    await audit.value.close();
+    return keyring;
+  }
   const state = await openSqliteState({
     dir: data,
     clock: systemClock,
@@ -105,6 +114,7 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
           newId: randomUUID,
           keySets,
           state: state.value,
+          stores: { keyring: keyring.value },
           overloaded: (current) => capacity.full(current),
           capacity,
           metrics,

@@ -29,6 +29,8 @@ const HELP = `sluice serve: the ext_proc server that Envoy calls
 SIGTERM or SIGINT: takes no new exchange, lets running ones end, writes every record, exits 0.
 A second signal ends at once. SIGHUP, with --workers: a new process in each place, one after the other, without a failed
 exchange. The policy needs no signal: an edit is in force within a second. SLUICE_LOG_LEVEL: debug, info, warn, error.
+SLUICE_KEY_FILE: the installation's secret, for digests, stand-ins and what is kept sealed (made as sluice.key in --data);
+hosts that are to agree on them get the same file.
 `;
 
 export const serveCommand: Command = {
