@@ -5,6 +5,7 @@ import type { RequestView, TextSpan } from "../core/view.ts";
 import { openReader } from "./shared/answer-reader.ts";
 import { ChatAnswer } from "./shared/chat-answer.ts";
 import { usageEdits } from "./shared/chat-request.ts";
+import { readInputParts } from "./shared/input-parts.ts";
 import { openAiErrorBody } from "./shared/openai-error.ts";
 import { openAiPath, withPathModel } from "./shared/openai-paths.ts";
 import { topLevelEdits } from "./shared/request-edits.ts";
@@ -65,6 +66,7 @@ function readCompletion(root: JsonNode): Result<RequestView, ParseError> {
     providerState: [],
     contractFields: fields.contractFields(),
     texts: () => texts(root),
+    inputParts: () => readInputParts(root, { bare: true }),
   };
   return fields.problem === undefined ? ok(view) : err(fields.problem);
 }

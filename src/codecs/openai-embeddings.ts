@@ -4,6 +4,7 @@ import { err, ok, type Result } from "../core/result.ts";
 import type { RequestView, TextSpan } from "../core/view.ts";
 import { ChatAnswer } from "./shared/chat-answer.ts";
 import { EdgeReader } from "./shared/edge-reader.ts";
+import { readInputParts } from "./shared/input-parts.ts";
 import { openAiErrorBody } from "./shared/openai-error.ts";
 import { openAiPath, withPathModel } from "./shared/openai-paths.ts";
 import { topLevelEdits } from "./shared/request-edits.ts";
@@ -49,6 +50,7 @@ function readEmbeddings(root: JsonNode): Result<RequestView, ParseError> {
     tools: [],
     providerState: [],
     contractFields: fields.contractFields(),
+    inputParts: () => readInputParts(root, { bare: true }),
     texts() {
       const out: TextSpan[] = [];
       for (const { key, value } of root.members) {

@@ -15,6 +15,7 @@ import type { Usage } from "../core/usage.ts";
 import type { AnswerSummary, RequestView, TextSpan } from "../core/view.ts";
 import { AnswerTally } from "./shared/answer-tally.ts";
 import { geminiErrorBody } from "./shared/gemini-reader.ts";
+import { readInputParts } from "./shared/input-parts.ts";
 import { topLevelEdits } from "./shared/request-edits.ts";
 import { RequestFields } from "./shared/request-fields.ts";
 import { metadataTexts, placed, ruleTable, SKIP, type WalkRules, walkTexts } from "./shared/text-walk.ts";
@@ -67,6 +68,7 @@ function readPredict(root: JsonNode, facts: PathFacts): Result<RequestView, Pars
       }),
     ),
     contractFields: fields.contractFields(),
+    inputParts: () => readInputParts(root, { bare: true }),
     texts() {
       const out: TextSpan[] = [];
       for (const { key, value } of root.members) {

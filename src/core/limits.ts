@@ -66,3 +66,8 @@ export const LEDGER_PAGE_MAX = 1_000;
 export const REPLANS_MAX = 4;
 /** Bytes of a streamed answer's frames that wait for the guards' word; past it the answer is ended. */
 export const GUARDED_BYTES_MAX = 4 * MIB;
+/**
+ * Text that one request or answer may have counted by an exact tokenizer, in UTF-16 units: 4 ms of prose, 60 ms of the worst text. The rest
+ * is estimated at the ratio found.
+ */
+export const EXACT_TOKENS_CHARS_MAX = 16_384;

@@ -1,5 +1,6 @@
 import type { JsonObject, JsonString } from "./json.ts";
 import type { CreatedState } from "./state.ts";
+import type { InputParts } from "./tokens/parts.ts";
 import type { Usage } from "./usage.ts";
 
 /** Whose error objects, event streams and field names an exchange uses. */
@@ -82,6 +83,8 @@ export interface RequestView {
    * (from its bytes), characters to speak. For holds before the call, and for answers without usage; never too low by much.
    */
   readonly expected?: Omit<Usage, "reported">;
+  /** What the provider makes its prompt of, for counts before the call and of answers without usage. Walks anew at each call. Absent: forms. */
+  inputParts?(): InputParts;
   /** Every text, in document order. Walks the tree anew at each call: take it once. */
   texts(): Iterable<TextSpan>;
 }

@@ -2,6 +2,7 @@ import type { ParseError, PathFacts, RequestChange, RequestTarget } from "../../
 import { type JsonEdit, type JsonNode, type JsonObject, member } from "../../core/json.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import type { ProviderStateRef, RequestView, TextPlace, TextSpan, ToolRef } from "../../core/view.ts";
+import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { RequestFields, stringMember } from "./request-fields.ts";
 import { free, metadataTexts, placed, ruleTable, SKIP, type WalkRules, walkTexts } from "./text-walk.ts";
@@ -29,6 +30,7 @@ export function readAnthropicRequest(root: JsonNode): Result<RequestView, ParseE
     providerState: readProviderState(fields),
     contractFields: fields.contractFields(),
     texts: () => readTexts(root),
+    inputParts: () => readInputParts(root, { bare: false }),
   };
   return fields.problem === undefined ? ok(view) : err(fields.problem);
 }

@@ -3,6 +3,7 @@ import { type Json, type JsonEdit, type JsonNode, type JsonObject, member } from
 import { err, ok, type Result } from "../../core/result.ts";
 import type { ProviderStateRef, RequestView, TextPlace, TextSpan } from "../../core/view.ts";
 import { readChatTools } from "./chat-tools.ts";
+import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { CONTRACT_MEMBER_PREFIX, present, RequestFields, stringMember } from "./request-fields.ts";
 import { free, placed, ruleTable, SKIP, type WalkRules, walkAllTexts, walkTexts } from "./text-walk.ts";
@@ -33,6 +34,7 @@ export function readChatRequest(root: JsonNode): Result<RequestView, ParseError>
     providerState: readProviderState(fields, messages),
     contractFields: fields.contractFields(),
     texts: () => readTexts(root),
+    inputParts: () => readInputParts(root, { bare: false }),
   };
   return fields.problem === undefined ? ok(view) : err(fields.problem);
 }

@@ -2,6 +2,7 @@ import type { ParseError, RequestChange } from "../../core/codec.ts";
 import { type JsonEdit, type JsonNode, type JsonObject, member } from "../../core/json.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import type { ProviderStateRef, RequestView, TextPlace, TextSpan, ToolRef } from "../../core/view.ts";
+import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { RequestFields, stringMember } from "./request-fields.ts";
 import { free, metadataTexts, placed, ruleTable, SKIP, type WalkRules, walkAllTexts, walkTexts } from "./text-walk.ts";
@@ -26,6 +27,7 @@ export function readCohereChat(root: JsonNode, version: 1 | 2): Result<RequestVi
     tools: readTools(fields),
     providerState: readState(fields),
     texts: () => chatTexts(root),
+    inputParts: () => readInputParts(root, { bare: false }),
   });
 }
 
@@ -40,6 +42,7 @@ export function readCohereInputs(root: JsonNode): Result<RequestView, ParseError
     tools: [],
     providerState: [],
     texts,
+    inputParts: () => readInputParts(root, { bare: true }),
   });
 }
 

@@ -2,6 +2,7 @@ import type { ParseError, PathFacts, RequestChange } from "../../core/codec.ts";
 import { type Json, type JsonEdit, type JsonNode, type JsonObject, member } from "../../core/json.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import type { ProviderStateRef, RequestView, TextPlace, TextSpan, ToolRef } from "../../core/view.ts";
+import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { present, RequestFields, stringMember } from "./request-fields.ts";
 import { free, metadataTexts, placed, ruleTable, SKIP, type WalkRules, walkAllTexts, walkTexts } from "./text-walk.ts";
@@ -28,6 +29,7 @@ export function readConverseRequest(root: JsonNode, facts: PathFacts): Result<Re
     providerState: readState(root),
     contractFields: fields.contractFields(),
     texts: () => readTexts(root),
+    inputParts: () => readInputParts(root, { bare: false }),
   };
   return fields.problem === undefined ? ok(view) : err(fields.problem);
 }

@@ -3,6 +3,7 @@ import type { Json, JsonEdit, JsonNode, JsonObject } from "../../core/json.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import type { ProviderStateRef, RequestView, TextPlace, TextSpan, ToolRef } from "../../core/view.ts";
 import { camelOf, countOf, either, eitherMember, itemsOf, refuseBoth, snakeOf } from "./gemini-fields.ts";
+import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { CONTRACT_MEMBER_PREFIX, present, RequestFields, stringMember } from "./request-fields.ts";
 import { free, type KeyRule, placed, SKIP, type WalkRules, walkTexts } from "./text-walk.ts";
@@ -30,8 +31,14 @@ export function readGeminiRequest(root: JsonNode, facts: PathFacts): Result<Requ
     providerState: readProviderState(root),
     contractFields: fields.contractFields(),
     texts: () => readTexts(root),
+    inputParts: () => readInputParts(root, { bare: isEmbedding(root) }),
   };
   return fields.problem === undefined ? ok(view) : err(fields.problem);
+}
+
+/** Embeddings hold one content, or requests that hold one each. */
+function isEmbedding(root: JsonObject): boolean {
+  return either(root, "content") !== undefined || either(root, "requests") !== undefined;
 }
 
 function configOf(fields: RequestFields): JsonObject | undefined {

@@ -6,6 +6,7 @@ import { editAnthropicRequest, readAnthropicRequest } from "./anthropic-request.
 import { editChatRequest, readChatRequest } from "./chat-request.ts";
 import { readCohereChat } from "./cohere-request.ts";
 import { converseEdits, readConverseRequest } from "./converse-request.ts";
+import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { present, RequestFields, stringMember } from "./request-fields.ts";
 import { metadataTexts, placed, ruleTable, SKIP, type WalkRules, walkTexts } from "./text-walk.ts";
@@ -104,6 +105,7 @@ function readPrompt(root: JsonObject): Result<RequestView, ParseError> {
     providerState: [],
     contractFields: fields.contractFields(),
     texts: () => promptTexts(root),
+    inputParts: () => readInputParts(root, { bare: true }),
   };
   return fields.problem === undefined ? ok(view) : err(fields.problem);
 }

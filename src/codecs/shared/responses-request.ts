@@ -2,6 +2,7 @@ import type { ParseError } from "../../core/codec.ts";
 import { type JsonNode, type JsonObject, member } from "../../core/json.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import type { ProviderStateRef, RequestView, TextPlace, TextSpan, ToolRef } from "../../core/view.ts";
+import { readInputParts } from "./input-parts.ts";
 import { present, RequestFields, stringMember } from "./request-fields.ts";
 import { free, metadataTexts, placed, ruleTable, SKIP, type WalkRules, walkTexts } from "./text-walk.ts";
 
@@ -27,6 +28,7 @@ export function readResponsesRequest(root: JsonNode): Result<RequestView, ParseE
     contractFields: fields.contractFields(),
     ...expectedInBackground(fields),
     texts: () => readTexts(root),
+    inputParts: () => readInputParts(root, { bare: false }),
   };
   return fields.problem === undefined ? ok(view) : err(fields.problem);
 }
