@@ -4,7 +4,8 @@ import type { TextRates } from "./text.ts";
 export const O200K_RATES: TextRates = {
   word: [0.95, 1, 1, 1, 1.05, 1.05, 1.06, 1.15, 1.17, 1.18, 1.3, 1.35, 1.7, 2.1],
   wordFurther: 0.55,
-  accent: 0.42,
+  accent: 0.45,
+  lesserWord: 0.7,
   digits: 1.12,
   digitsInGroup: 3,
   joined: 0.35,
@@ -14,16 +15,16 @@ export const O200K_RATES: TextRates = {
   line: 1.3,
   lineAfterMark: 0.15,
   blanks: 1,
-  cyrillic: 0.28,
+  cyrillic: 0.29,
   greek: 0.38,
-  semitic: 0.34,
+  semitic: 0.36,
   indic: 0.33,
   thai: 0.42,
   han: 0.78,
   kana: 0.78,
   hangul: 0.62,
   surrogate: 1.03,
-  other: 0.6,
+  other: 0.7,
 };
 
 /** The rates of another tokenizer: so many times the Latin pieces, so many times the characters of other scripts. */
@@ -42,6 +43,7 @@ export function scaled({
     word: base.word.map((value) => at(latin, value)),
     wordFurther: at(latin, base.wordFurther),
     accent: at(scripts, base.accent),
+    lesserWord: at(scripts, base.lesserWord),
     digits: at(latin, 1),
     digitsInGroup,
     joined: at(latin, base.joined),

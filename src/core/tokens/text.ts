@@ -17,6 +17,11 @@ export interface TextRates {
   readonly wordFurther: number;
   /** Added for each letter of Latin beyond ASCII. */
   readonly accent: number;
+  /**
+   * Added for each word of five and more letters once a letter of Latin Extended-A was seen (Polish, Czech, Hungarian, Romanian,
+   * Turkish): tokenizers know the words of the large western languages, and cut those of others.
+   */
+  readonly lesserWord: number;
   /** A group of digits, and how many make a group. */
   readonly digits: number;
   readonly digitsInGroup: number;
@@ -72,6 +77,7 @@ export class TextMeter {
   #length = 0;
   #lastLower = false;
   #afterMark = false;
+  #lesser = false;
 
   constructor(rates: TextRates) {
     this.#rates = rates;
@@ -110,6 +116,7 @@ export class TextMeter {
       if (this.#kind !== WORD) this.#begin(WORD);
       this.#length++;
       this.#tokens += this.#rates.accent;
+      if (code >= 0x100 && code < 0x250) this.#lesser = true;
       this.#lastLower = true;
     } else {
       if (this.#kind !== SCRIPT) this.#begin(SCRIPT);
@@ -143,7 +150,8 @@ export class TextMeter {
     switch (this.#kind) {
       case WORD: {
         const known = rates.word.length;
-        return length <= known ? (rates.word[length - 1] ?? 1) : (rates.word[known - 1] ?? 1) + (length - known) * rates.wordFurther;
+        const usual = length <= known ? (rates.word[length - 1] ?? 1) : (rates.word[known - 1] ?? 1) + (length - known) * rates.wordFurther;
+        return this.#lesser && length >= 5 ? usual + rates.lesserWord : usual;
       }
       case DIGIT:
         return Math.ceil(length / rates.digitsInGroup) * rates.digits;
