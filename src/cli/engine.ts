@@ -4,6 +4,7 @@ import { openJsonlAudit } from "../adapters/audit/jsonl.ts";
 import { openKeySets } from "../adapters/jwks/store.ts";
 import { openFileKeyring } from "../adapters/keyring/file.ts";
 import { openSqliteState } from "../adapters/sqlite/state.ts";
+import { openGptTokens } from "../adapters/tokens/gpt.ts";
 import { DIALECTS } from "../codecs/dialects.ts";
 import { findCodec } from "../codecs/index.ts";
 import type { LoadedPolicy } from "../config/load.ts";
@@ -114,7 +115,7 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
           newId: randomUUID,
           keySets,
           state: state.value,
-          stores: { keyring: keyring.value },
+          stores: { keyring: keyring.value, tokens: openGptTokens() },
           overloaded: (current) => capacity.full(current),
           capacity,
           metrics,

@@ -3,6 +3,9 @@ import type { Denial, DenialCode } from "../core/denials.ts";
 import { estimateUsage } from "../core/estimate.ts";
 import { costNanoUsd, formatUsd, isMeasured } from "../core/money.ts";
 import type { Ending } from "../core/record.ts";
+import { exactCount } from "../core/tokens/exact.ts";
+import { familyOfAny, type ModelFamily } from "../core/tokens/families.ts";
+import { inputEstimate } from "../core/tokens/input.ts";
 import type { Usage } from "../core/usage.ts";
 import { evidenceHeaders, renderDenial } from "./reply.ts";
 import { rememberState } from "./state.ts";
@@ -60,10 +63,16 @@ const PRIVATE_ANSWER_HEADERS: readonly string[] = ["set-cookie", "openai-organiz
 export function feed(work: Work, chunk: Uint8Array, deps: PipelineDeps): readonly Frame[] {
   if (work.reader === undefined) return [];
   const frames = work.reader.push(chunk);
+  keepText(work, frames);
   // The id of a kept answer comes before its first token, and its caller may use it at once.
   if (work.firstTokenMs === undefined && work.remembered === 0) rememberState(work, deps);
   if (work.firstTokenMs === undefined && frames.some((frame) => frame.deltas.length > 0)) work.firstTokenMs = deps.clock.monotonicMs();
   return frames;
+}
+
+/** For answers that end without a usage. */
+function keepText(work: Work, frames: readonly Frame[]): void {
+  for (const { deltas } of frames) for (const delta of deltas) work.output.add(delta);
 }
 
 /** The answer's own last event was read. */
@@ -112,6 +121,7 @@ function replace(work: Work, denial: Denial, ending: Ending): Judgement {
 function read(work: Work, body: Buffer): Buffer {
   if (work.reader === undefined) return body;
   const frames = [...work.reader.push(body), ...work.reader.end()];
+  keepText(work, frames);
   const [only] = frames;
   if (only !== undefined && frames.length === 1) return Buffer.from(only.bytes.buffer, only.bytes.byteOffset, only.bytes.byteLength);
   return Buffer.concat(frames.map((frame) => frame.bytes));
@@ -164,9 +174,10 @@ export function settleUsage(work: Work): void {
   else if (failed && reported === undefined) return;
   else if (work.codec.operation === "embed" && reported !== undefined) work.usage = reported;
   else {
+    const family = familyOfAny([summary?.model, work.plan?.chain[0]?.model, work.request?.view.model]);
     work.usage = estimateUsage(reported, {
-      inputBytes: work.sentBody?.length ?? work.requestBytes,
-      outputChars: summary?.outputChars ?? 0,
+      inputTokens: () => inputTokens(work, family),
+      countedTokens: () => work.output.tokens(family, work.tokens, summary?.outputChars ?? 0),
       outputTokensMax: unanswered ? outputCap(work) : undefined,
       expected: work.request?.view.expected,
     });
@@ -174,6 +185,17 @@ export function settleUsage(work: Work): void {
   }
   if (price !== undefined && work.codec.operation !== "other") work.costNanoUsd = costNanoUsd(work.usage, price);
 }
+
+/** Input as it will be billed; a form's text by its bytes. */
+function inputTokens({ request, tokens, requestBytes }: Work, family: ModelFamily): number {
+  const parts = request?.view.inputParts?.();
+  if (parts !== undefined) return inputEstimate(parts, family, exactCount(family, tokens));
+  let bytes = request === undefined ? requestBytes : 0;
+  for (const { node } of request?.view.texts() ?? []) bytes += Buffer.byteLength(node.value);
+  return Math.ceil(bytes / BYTES_PER_TOKEN);
+}
+/** English prose has more than four bytes a token: rather too much than too little. */
+const BYTES_PER_TOKEN = 3;
 
 /** Output tokens that the request allowed, over all its choices; 0 where it set no cap. */
 function outputCap({ change, request }: Work): number {

@@ -1,5 +1,6 @@
 import type { RequestTarget } from "../core/codec.ts";
 import type { PeerCertificate, Proof } from "../core/credentials.ts";
+import { OutputText } from "../core/tokens/output-text.ts";
 import type { Dialect } from "../core/view.ts";
 import { refuse } from "./reply.ts";
 import type { LocalReply, PipelineDeps, RequestHead, Work } from "./work.ts";
@@ -57,6 +58,8 @@ export function begin(head: RequestHead, peer: PeerCertificate | undefined, deps
     localReply: false,
     remembered: 0,
     reader: undefined,
+    output: new OutputText(),
+    tokens: deps.stores?.tokens,
     answerBytes: 0,
     answerSentBytes: 0,
     usage: undefined,

@@ -17,6 +17,8 @@ import type { Decision, StageEntry } from "../core/record.ts";
 import type { Asked } from "../core/selection.ts";
 import type { PolicySnapshot, ResolvedPolicy } from "../core/snapshot.ts";
 import type { Effect, Marks, Outcome, StageStores } from "../core/stage.ts";
+import type { ExactTokens } from "../core/tokens/exact.ts";
+import type { OutputText } from "../core/tokens/output-text.ts";
 import type { Usage } from "../core/usage.ts";
 import type { AuditPort } from "../ports/audit.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -140,6 +142,9 @@ export interface Work {
   /** Things that this answer made at the provider and that are remembered already. */
   remembered: number;
   reader: AnswerReader | undefined;
+  /** The beginning of the answer's text, and the exact tokenizers: for what no usage is reported of. */
+  readonly output: OutputText;
+  readonly tokens: ExactTokens | undefined;
   answerBytes: number;
   answerSentBytes: number;
   usage: Usage | undefined;

@@ -5,3 +5,9 @@ import type { ExactTokens } from "../core/tokens/exact.ts";
  * adapter says how much), so ask only where an estimate will not do.
  */
 export type TokensPort = ExactTokens;
+
+declare module "../core/stage.ts" {
+  interface StageStores {
+    readonly tokens?: TokensPort;
+  }
+}

@@ -262,6 +262,15 @@ const UNKNOWN: ModelFamily = {
   toolJson: 1.2,
 };
 
+/** The family of the first name that tells one: as the answer says, as the provider calls the model, as the caller does. */
+export function familyOfAny(names: readonly (string | undefined)[]): ModelFamily {
+  for (const name of names) {
+    const family = name === undefined ? UNKNOWN : familyOf(name);
+    if (family !== UNKNOWN) return family;
+  }
+  return UNKNOWN;
+}
+
 /** The family of a model, by its name at the provider or the caller's (`us.anthropic.claude-haiku-4-5-20251001-v1:0`). */
 export function familyOf(model: string): ModelFamily {
   const name = model.slice(0, 256).toLowerCase();
