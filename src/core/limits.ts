@@ -71,3 +71,15 @@ export const GUARDED_BYTES_MAX = 4 * MIB;
  * is estimated at the ratio found.
  */
 export const EXACT_TOKENS_CHARS_MAX = 16_384;
+/** Tool calls of one tenant that wait for approvers; past it a further one is refused as `overloaded`. */
+export const APPROVALS_PENDING_MAX = 1_000;
+/** Longest arguments of a tool call that approvers are shown, bytes of JSON text. */
+export const APPROVAL_ARGUMENTS_BYTES_MAX = 64 * 1024;
+/** Largest answer that is kept for its caller until it is approved, bytes. */
+export const APPROVAL_ANSWER_BYTES_MAX = 4 * MIB;
+/** How long what became of an approval can be looked up, milliseconds after its end. */
+export const APPROVAL_KEPT_MS = 7 * 24 * 3_600_000;
+/** How long a conversation is known to be tainted, milliseconds after it last was. */
+export const TAINT_KEPT_MS = 24 * 3_600_000;
+/** Conversations of one tenant known to be tainted; past it the oldest are forgotten, and their next tainted call marks them again. */
+export const TAINTED_CONVERSATIONS_MAX = 100_000;

@@ -1,0 +1,197 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { APPROVAL_ANSWER_BYTES_MAX, APPROVALS_PENDING_MAX, TAINT_KEPT_MS } from "../../core/limits.ts";
+import type { Result } from "../../core/result.ts";
+import type { ApprovalCall, ApprovalsPort, ClaimAnswer, HeldFor } from "../../ports/approvals.ts";
+import type { Keyring } from "../../ports/keyring.ts";
+import { openFileKeyring } from "../keyring/file.ts";
+import { type ApprovalStep, openSqliteApprovals } from "./approvals.ts";
+
+const MINUTE = 60_000;
+const call: ApprovalCall = {
+  tenant: "acme",
+  app: "bot",
+  user: "jo",
+  useCase: "support",
+  tool: "refund",
+  arguments: '{"amount":40,"iban":"DE02120300000000202051"}',
+  policyHash: "h1",
+};
+const terms = { approvers: 1, lifeMs: 10 * MINUTE, exchange: "e1", policyName: "acme/bot/support" } as const;
+const held: HeldFor = { tenant: "acme", app: "bot", user: "jo", idempotencyKey: "try-1", requestDigest: "d1" };
+
+interface Bench {
+  readonly dir: string;
+  readonly clock: { nowMs: number };
+  readonly steps: ApprovalStep[];
+  open(): Promise<ApprovalsPort>;
+}
+async function bench(t: TestContext): Promise<Bench> {
+  const dir = mkdtempSync(join(tmpdir(), "sluice-approvals-"));
+  const clock = { nowMs: 1_700_000_000_000 };
+  const steps: ApprovalStep[] = [];
+  const keyring = given(await openFileKeyring(join(dir, "sluice.key")));
+  const opened: ApprovalsPort[] = [];
+  t.after(() => {
+    for (const one of opened) one.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+  const open = async (): Promise<ApprovalsPort> => {
+    const store = given(await openStore(dir, clock, keyring, steps));
+    opened.push(store);
+    return store;
+  };
+  return { dir, clock, steps, open };
+}
+const openStore = (dir: string, clock: { nowMs: number }, keyring: Keyring, steps: ApprovalStep[]) =>
+  openSqliteApprovals({
+    dir,
+    clock: { wallMs: () => clock.nowMs, monotonicMs: () => clock.nowMs },
+    keyring,
+    onStep: (step) => steps.push(step),
+  });
+function given<T, E>(result: Result<T, E>): T {
+  assert.ok(result.ok, JSON.stringify(result));
+  return result.value;
+}
+const claimed = (store: ApprovalsPort, change: Partial<ApprovalCall> = {}, more = {}): ClaimAnswer =>
+  given(store.claim({ ...call, ...change }, { ...terms, ...more }));
+function pending(answer: ClaimAnswer): string {
+  assert.equal(answer.kind, "pending");
+  return answer.kind === "pending" ? answer.id : "";
+}
+
+test("a call waits, is approved by another person, passes once, and waits again", async (t) => {
+  const { open, steps } = await bench(t);
+  const store = await open();
+  const id = pending(claimed(store));
+  assert.match(id, /^apr_[0-9a-z]{26}$/);
+  assert.deepEqual(claimed(store), { kind: "pending", id, fresh: false });
+  assert.deepEqual(store.vote(id, { by: "jo", vote: "approve" }), { ok: false, error: { code: "requester" } });
+  assert.equal(given(store.vote(id, { by: "ada", vote: "approve" })).status, "approved");
+  assert.deepEqual(claimed(store), { kind: "granted", id });
+  const next = pending(claimed(store));
+  assert.notEqual(next, id);
+  assert.deepEqual(
+    steps.map(({ step, by }) => `${step} ${by}`),
+    ["requested sluice", "approved ada", "used sluice", "requested sluice"],
+  );
+});
+
+test("a grant is for this principal, tool, arguments and policy, and for nothing else", async (t) => {
+  const { open } = await bench(t);
+  const store = await open();
+  const id = pending(claimed(store));
+  given(store.vote(id, { by: "ada", vote: "approve" }));
+  for (const other of [
+    { tenant: "beta" },
+    { app: "other" },
+    { user: "max" },
+    { user: undefined },
+    { tool: "refund2" },
+    { arguments: '{"amount":41,"iban":"DE02120300000000202051"}' },
+    { policyHash: "h2" },
+  ])
+    assert.equal(claimed(store, other).kind, "pending", JSON.stringify(other));
+  assert.equal(claimed(store).kind, "granted");
+});
+
+test("two people must be two, and one who rejects decides", async (t) => {
+  const { open } = await bench(t);
+  const store = await open();
+  const id = pending(claimed(store, {}, { approvers: 2 }));
+  assert.equal(given(store.vote(id, { by: "ada", vote: "approve" })).status, "pending");
+  assert.deepEqual(store.vote(id, { by: "ada", vote: "approve" }), { ok: false, error: { code: "voted_before" } });
+  assert.equal(claimed(store).kind, "pending");
+  const approved = given(store.vote(id, { by: "bob", vote: "approve" }));
+  assert.deepEqual([approved.status, approved.votes.map(({ by }) => by)], ["approved", ["ada", "bob"]]);
+  assert.deepEqual(store.vote(id, { by: "eve", vote: "reject" }), { ok: false, error: { code: "not_pending" } });
+  const other = pending(claimed(store, { tool: "wire" }, { approvers: 2 }));
+  given(store.vote(other, { by: "ada", vote: "reject" }));
+  assert.deepEqual(claimed(store, { tool: "wire" }), { kind: "rejected", id: other });
+  assert.deepEqual(store.vote("apr_none", { by: "ada", vote: "approve" }), { ok: false, error: { code: "unknown" } });
+});
+
+test("requests and grants expire; what expired is told once and can be asked for anew", async (t) => {
+  const { open, clock, steps } = await bench(t);
+  const store = await open();
+  const id = pending(claimed(store));
+  clock.nowMs += 9 * MINUTE;
+  given(store.vote(id, { by: "ada", vote: "approve" }));
+  clock.nowMs += 9 * MINUTE;
+  assert.equal(given(store.show(id))?.status, "approved", "the grant has a life of its own");
+  clock.nowMs += MINUTE;
+  const next = pending(claimed(store));
+  assert.notEqual(next, id);
+  assert.equal(given(store.show(id))?.status, "expired");
+  assert.equal(steps.filter(({ step }) => step === "expired").length, 1);
+});
+
+test("grants, requests and kept answers survive a restart, and another process of the host uses them", async (t) => {
+  const { open } = await bench(t);
+  const first = await open();
+  const id = pending(claimed(first));
+  assert.equal(first.keepAnswer(id, held, { contentType: "application/json", body: Buffer.from('{"iban":"DE02"}') }), true);
+  assert.deepEqual(given(first.heldAnswer(held)), { kind: "pending", id });
+  first.close();
+  const [second, third] = [await open(), await open()];
+  assert.equal(given(second.show(id))?.arguments, call.arguments);
+  given(second.vote(id, { by: "ada", vote: "approve" }));
+  assert.equal(given(third.heldAnswer({ ...held, idempotencyKey: "try-2" })).kind, "none");
+  assert.equal(given(third.heldAnswer({ ...held, requestDigest: "d2" })).kind, "none");
+  assert.equal(given(third.heldAnswer({ ...held, user: "max" })).kind, "none");
+  const got = given(third.heldAnswer(held));
+  assert.equal(got.kind === "answer" && Buffer.from(got.answer.body).toString(), '{"iban":"DE02"}');
+  assert.equal(given(second.heldAnswer(held)).kind, "none", "once");
+  assert.equal(claimed(second).kind, "pending", "and its grant is used");
+});
+
+test("the file tells nobody what was asked for", async (t) => {
+  const { open, dir } = await bench(t);
+  const store = await open();
+  const id = pending(claimed(store));
+  store.keepAnswer(id, held, { contentType: "application/json", body: Buffer.from("please pay DE02120300000000202051") });
+  store.taint("acme", "conversation-DE0212");
+  store.close();
+  for (const name of readdirSync(dir)) assert.ok(!readFileSync(join(dir, name)).includes("DE0212"), name);
+});
+
+test("lists by tenant and status, newest first", async (t) => {
+  const { open, clock } = await bench(t);
+  const store = await open();
+  const first = pending(claimed(store));
+  clock.nowMs += 1;
+  const second = pending(claimed(store, { tenant: "beta" }));
+  given(store.vote(first, { by: "ada", vote: "approve" }));
+  const ids = (tenants: readonly string[] | undefined, status: "pending" | "approved" | undefined) =>
+    given(store.list({ tenants, status }, 10)).map((one) => one.id);
+  assert.deepEqual(ids(undefined, undefined), [second, first]);
+  assert.deepEqual(ids(["acme"], undefined), [first]);
+  assert.deepEqual(ids(undefined, "pending"), [second]);
+  assert.deepEqual(ids([], undefined), []);
+});
+
+test("caps: requests that wait, and the size of a kept answer", async (t) => {
+  const { open } = await bench(t);
+  const store = await open();
+  for (let n = 0; n < APPROVALS_PENDING_MAX; n++) claimed(store, { arguments: `{"n":${n}}` });
+  assert.deepEqual(claimed(store), { kind: "full" });
+  assert.equal(claimed(store, { tenant: "beta" }).kind, "pending");
+  const id = pending(claimed(store, { tenant: "beta" }));
+  const large = { contentType: "text/plain", body: new Uint8Array(APPROVAL_ANSWER_BYTES_MAX + 1) };
+  assert.equal(store.keepAnswer(id, { ...held, tenant: "beta" }, large), false);
+});
+
+test("a conversation is tainted for its tenant, for a while", async (t) => {
+  const { open, clock } = await bench(t);
+  const store = await open();
+  store.taint("acme", "c1");
+  assert.equal(given(store.isTainted("acme", "c1")), true);
+  assert.equal(given(store.isTainted("acme", "c2")), false);
+  assert.equal(given(store.isTainted("beta", "c1")), false);
+  clock.nowMs += TAINT_KEPT_MS;
+  assert.equal(given(store.isTainted("acme", "c1")), false);
+});

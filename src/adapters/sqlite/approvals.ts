@@ -1,0 +1,385 @@
+/**
+ * Approvals in one SQLite file that the processes of a host share (WAL). Each step is one transaction, written through to the disk:
+ * a grant that was used is used, whatever happens next. Arguments and kept answers are sealed with keys of the tenant; digests are
+ * keyed, so that the file tells nobody what was asked for.
+ */
+import { randomBytes } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
+import {
+  APPROVAL_ANSWER_BYTES_MAX,
+  APPROVAL_KEPT_MS,
+  APPROVALS_PENDING_MAX,
+  TAINT_KEPT_MS,
+  TAINTED_CONVERSATIONS_MAX,
+} from "../../core/limits.ts";
+import { err, ok, type Result } from "../../core/result.ts";
+import type { PortError } from "../../core/stage.ts";
+import type {
+  Approval,
+  ApprovalCall,
+  ApprovalStatus,
+  ApprovalsPort,
+  ApprovalTerms,
+  ApprovalVote,
+  ClaimAnswer,
+  HeldAnswer,
+  HeldFor,
+  HeldState,
+  VoteProblem,
+} from "../../ports/approvals.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Keyring } from "../../ports/keyring.ts";
+
+/** A step of an approval's life, for the evidence. */
+export interface ApprovalStep {
+  readonly step: "requested" | "approved" | "rejected" | "used" | "expired" | "voted";
+  /** Who: an approver, or `sluice`. */
+  readonly by: string;
+  readonly approval: Approval;
+}
+export interface SqliteApprovalsOptions {
+  /** Folder of `approvals.db`; made where it is not there. */
+  readonly dir: string;
+  readonly clock: Clock;
+  readonly keyring: Keyring;
+  /** Told of every step, once, by the process that made it. */
+  readonly onStep: (step: ApprovalStep) => void;
+}
+
+const OPEN_BUSY_MS = 5_000;
+/** Longest that a step waits for another process, milliseconds; the event loop stands still so long. */
+const BUSY_MS = 50;
+/** Rows that one step removes or ends at most. */
+const HOUSE_AT_ONCE = 100;
+
+const SCHEMA = `
+CREATE TABLE approval (
+  id TEXT PRIMARY KEY, tenant TEXT NOT NULL, app TEXT NOT NULL, user TEXT, use_case TEXT, tool TEXT NOT NULL,
+  call BLOB NOT NULL, arguments BLOB NOT NULL, exchange TEXT NOT NULL, policy_name TEXT NOT NULL, policy_hash TEXT NOT NULL,
+  status TEXT NOT NULL, approvers INTEGER NOT NULL, life_ms INTEGER NOT NULL, created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL,
+  held_for BLOB, held_type TEXT, held_body BLOB
+) WITHOUT ROWID;
+CREATE INDEX approval_call ON approval (tenant, call, status);
+CREATE INDEX approval_held ON approval (tenant, held_for);
+CREATE INDEX approval_created ON approval (created_ms);
+CREATE INDEX approval_expires ON approval (status, expires_ms);
+CREATE TABLE vote (approval TEXT NOT NULL, by TEXT NOT NULL, vote TEXT NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY (approval, by)) WITHOUT ROWID;
+CREATE TABLE tainted (tenant TEXT NOT NULL, conversation BLOB NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY (tenant, conversation)) WITHOUT ROWID;
+CREATE INDEX tainted_at ON tainted (tenant, at_ms);
+PRAGMA user_version = 1;
+`;
+
+/** Opens the store; an error says why the file cannot be used. */
+export async function openSqliteApprovals(options: SqliteApprovalsOptions): Promise<Result<ApprovalsPort, PortError>> {
+  try {
+    await mkdir(options.dir, { recursive: true });
+    const database = new DatabaseSync(join(options.dir, "approvals.db"), { timeout: OPEN_BUSY_MS });
+    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; BEGIN IMMEDIATE;");
+    const version = database.prepare("PRAGMA user_version").get()?.["user_version"];
+    if (version !== 0 && version !== 1) throw new Error(`approvals.db has version ${String(version)}, which this program does not know`);
+    database.exec(`${version === 0 ? SCHEMA : ""} COMMIT; PRAGMA busy_timeout = ${BUSY_MS};`);
+    return ok(new SqliteApprovals(database, options));
+  } catch (cause) {
+    return err({ code: "unavailable", cause });
+  }
+}
+
+type Row = Record<string, SQLOutputValue>;
+
+class SqliteApprovals implements ApprovalsPort {
+  readonly #database: DatabaseSync;
+  readonly #options: SqliteApprovalsOptions;
+  readonly #statements = new Map<string, StatementSync>();
+
+  constructor(database: DatabaseSync, options: SqliteApprovalsOptions) {
+    this.#database = database;
+    this.#options = options;
+  }
+
+  claim(
+    call: ApprovalCall,
+    terms: ApprovalTerms & { readonly exchange: string; readonly policyName: string },
+  ): Result<ClaimAnswer, PortError> {
+    const key = this.#callKey(call);
+    return this.#step((nowMs, tell): ClaimAnswer => {
+      this.#expire(nowMs, tell);
+      const rows = this.#all(
+        "SELECT * FROM approval WHERE tenant = $tenant AND call = $key AND status IN ('approved', 'pending', 'rejected') AND expires_ms > $nowMs",
+        { tenant: call.tenant, key, nowMs },
+      );
+      const granted = rows.find(({ status }) => status === "approved");
+      if (granted !== undefined) {
+        this.#setStatus(granted, "used", nowMs);
+        tell("used", "sluice", granted);
+        return { kind: "granted", id: String(granted["id"]) };
+      }
+      const [known] = rows;
+      if (known !== undefined) {
+        const id = String(known["id"]);
+        return known["status"] === "rejected" ? { kind: "rejected", id } : { kind: "pending", id, fresh: false };
+      }
+      const waiting = this.#all("SELECT count(*) AS n FROM approval WHERE tenant = $tenant AND status = 'pending'", {
+        tenant: call.tenant,
+      });
+      if (Number(waiting[0]?.["n"] ?? 0) >= APPROVALS_PENDING_MAX) return { kind: "full" };
+      const id = newId();
+      this.#run(
+        `INSERT INTO approval (id, tenant, app, user, use_case, tool, call, arguments, exchange, policy_name, policy_hash, status, approvers, life_ms, created_ms, expires_ms)
+         VALUES ($id, $tenant, $app, $user, $useCase, $tool, $key, $arguments, $exchange, $policyName, $policyHash, 'pending', $approvers, $lifeMs, $nowMs, $nowMs + $lifeMs)`,
+        {
+          id,
+          tenant: call.tenant,
+          app: call.app,
+          user: call.user ?? null,
+          useCase: call.useCase ?? null,
+          tool: call.tool,
+          key,
+          arguments: this.#options.keyring.seal("approval-arguments", call.tenant, Buffer.from(call.arguments)),
+          exchange: terms.exchange,
+          policyName: terms.policyName,
+          policyHash: call.policyHash,
+          approvers: terms.approvers,
+          lifeMs: terms.lifeMs,
+          nowMs,
+        },
+      );
+      tell("requested", "sluice", this.#row(id));
+      return { kind: "pending", id, fresh: true };
+    });
+  }
+
+  keepAnswer(id: string, of: HeldFor, { contentType, body }: HeldAnswer): boolean {
+    if (body.length > APPROVAL_ANSWER_BYTES_MAX) return false;
+    const sealed = this.#options.keyring.seal("approval-answer", of.tenant, body);
+    const kept = this.#step(() =>
+      this.#run(
+        `UPDATE approval SET held_for = $heldFor, held_type = $contentType, held_body = $sealed
+         WHERE id = $id AND tenant = $tenant AND status = 'pending' AND held_for IS NULL`,
+        { id, tenant: of.tenant, heldFor: this.#heldKey(of), contentType, sealed },
+      ),
+    );
+    return kept.ok && kept.value === 1;
+  }
+
+  heldAnswer(of: HeldFor): Result<HeldState, PortError> {
+    const heldFor = this.#heldKey(of);
+    return this.#step((nowMs, tell): HeldState => {
+      this.#expire(nowMs, tell);
+      const [row] = this.#all(
+        `SELECT * FROM approval WHERE tenant = $tenant AND held_for = $heldFor AND expires_ms > $nowMs AND status IN ('pending', 'approved', 'rejected')`,
+        { tenant: of.tenant, heldFor, nowMs },
+      );
+      if (row === undefined) return { kind: "none" };
+      const id = String(row["id"]);
+      if (row["status"] !== "approved") return { kind: row["status"] === "rejected" ? "rejected" : "pending", id };
+      const body = this.#options.keyring.open("approval-answer", of.tenant, bytesOf(row["held_body"]));
+      // Sealed with another key than today's: as if it had not been kept.
+      if (!body.ok) return { kind: "none" };
+      this.#setStatus(row, "used", nowMs);
+      tell("used", "sluice", row);
+      return { kind: "answer", id, answer: { contentType: String(row["held_type"]), body: body.value } };
+    });
+  }
+
+  list(
+    { tenants, status }: { readonly tenants: readonly string[] | undefined; readonly status: ApprovalStatus | undefined },
+    limit: number,
+  ): Result<readonly Approval[], PortError> {
+    return this.#step((nowMs, tell) => {
+      this.#expire(nowMs, tell);
+      const rows = this.#all(
+        `SELECT * FROM approval WHERE ($status IS NULL OR status = $status)
+         AND ($tenants IS NULL OR tenant IN (SELECT value FROM json_each($tenants))) ORDER BY created_ms DESC, id LIMIT $limit`,
+        { status: status ?? null, tenants: tenants === undefined ? null : JSON.stringify(tenants), limit },
+      );
+      return rows.map((row) => this.#approval(row));
+    });
+  }
+
+  show(id: string): Result<(Approval & { readonly arguments: string }) | undefined, PortError> {
+    const found = this.#step((nowMs, tell) => {
+      this.#expire(nowMs, tell);
+      return this.#row(id);
+    });
+    if (!found.ok) return found;
+    const row = found.value;
+    if (row === undefined) return ok(undefined);
+    const text = this.#options.keyring.open("approval-arguments", String(row["tenant"]), bytesOf(row["arguments"]));
+    if (!text.ok) return text;
+    return ok({ ...this.#approval(row), arguments: Buffer.from(text.value).toString("utf8") });
+  }
+
+  vote(
+    id: string,
+    { by, vote }: { readonly by: string; readonly vote: "approve" | "reject" },
+  ): Result<Approval, PortError | { readonly code: VoteProblem }> {
+    const done = this.#step((nowMs, tell): Result<Approval, { readonly code: VoteProblem }> => {
+      this.#expire(nowMs, tell);
+      const row = this.#row(id);
+      if (row === undefined) return err({ code: "unknown" });
+      if (row["status"] !== "pending") return err({ code: "not_pending" });
+      if (row["user"] === by) return err({ code: "requester" });
+      if (this.#approval(row).votes.some((cast) => cast.by === by)) return err({ code: "voted_before" });
+      this.#run("INSERT INTO vote (approval, by, vote, at_ms) VALUES ($id, $by, $vote, $nowMs)", { id, by, vote, nowMs });
+      const { votes, approvers } = this.#approval(row);
+      const decided = vote === "reject" ? "rejected" : votes.length >= approvers ? "approved" : undefined;
+      if (decided !== undefined) this.#setStatus(row, decided, nowMs);
+      tell(decided ?? "voted", by, this.#row(id));
+      const after = this.#row(id);
+      return after === undefined ? err({ code: "unknown" }) : ok(this.#approval(after));
+    });
+    return done.ok ? done.value : done;
+  }
+
+  taint(tenant: string, conversation: string): void {
+    this.#step((nowMs) => {
+      const digest = this.#digest("taint", tenant, [conversation]);
+      this.#run(
+        "INSERT INTO tainted (tenant, conversation, at_ms) VALUES ($tenant, $digest, $nowMs) ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms",
+        { tenant, digest, nowMs },
+      );
+      this.#run(
+        `DELETE FROM tainted WHERE (tenant, conversation) IN (
+           SELECT tenant, conversation FROM tainted WHERE tenant = $tenant AND at_ms <= $oldMs LIMIT ${HOUSE_AT_ONCE})`,
+        { tenant, oldMs: nowMs - TAINT_KEPT_MS },
+      );
+      this.#run(
+        `DELETE FROM tainted WHERE tenant = $tenant AND at_ms < (
+           SELECT at_ms FROM tainted WHERE tenant = $tenant ORDER BY at_ms DESC LIMIT 1 OFFSET ${TAINTED_CONVERSATIONS_MAX})`,
+        { tenant },
+      );
+    });
+  }
+
+  isTainted(tenant: string, conversation: string): Result<boolean, PortError> {
+    return this.#step((nowMs) => {
+      const digest = this.#digest("taint", tenant, [conversation]);
+      const rows = this.#all("SELECT 1 FROM tainted WHERE tenant = $tenant AND conversation = $digest AND at_ms > $oldMs", {
+        tenant,
+        digest,
+        oldMs: nowMs - TAINT_KEPT_MS,
+      });
+      return rows.length > 0;
+    });
+  }
+
+  close(): void {
+    if (this.#database.isOpen) this.#database.close();
+  }
+
+  /** One transaction; what it tells is told once it is through. */
+  #step<T>(work: (nowMs: number, tell: (step: ApprovalStep["step"], by: string, row: Row | undefined) => void) => T): Result<T, PortError> {
+    const told: ApprovalStep[] = [];
+    try {
+      this.#database.exec("BEGIN IMMEDIATE");
+      const value = work(this.#options.clock.wallMs(), (step, by, row) => {
+        if (row !== undefined) told.push({ step, by, approval: this.#approval(row) });
+      });
+      this.#database.exec("COMMIT");
+      for (const step of told) this.#options.onStep(step);
+      return ok(value);
+    } catch (cause) {
+      if (this.#database.isOpen && this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      return err({ code: "unavailable", cause });
+    }
+  }
+
+  /** Ends what waited too long, and forgets what ended long ago: a few at every step. */
+  #expire(nowMs: number, tell: (step: ApprovalStep["step"], by: string, row: Row | undefined) => void): void {
+    const over = this.#all(
+      `SELECT * FROM approval WHERE status IN ('pending', 'approved') AND expires_ms <= $nowMs LIMIT ${HOUSE_AT_ONCE}`,
+      { nowMs },
+    );
+    for (const row of over) {
+      this.#setStatus(row, "expired", nowMs);
+      tell("expired", "sluice", this.#row(String(row["id"])));
+    }
+    const old = this.#all(
+      `SELECT id FROM approval WHERE status IN ('used', 'expired', 'rejected') AND expires_ms <= $oldMs LIMIT ${HOUSE_AT_ONCE}`,
+      { oldMs: nowMs - APPROVAL_KEPT_MS },
+    );
+    for (const { id } of old) {
+      this.#run("DELETE FROM vote WHERE approval = $id", { id: String(id) });
+      this.#run("DELETE FROM approval WHERE id = $id", { id: String(id) });
+    }
+  }
+
+  /** A grant holds for its own life again; what is over keeps no answer. */
+  #setStatus(row: Row, status: ApprovalStatus, nowMs: number): void {
+    const id = String(row["id"]);
+    if (status === "approved")
+      this.#run("UPDATE approval SET status = 'approved', expires_ms = $nowMs + life_ms WHERE id = $id", { id, nowMs });
+    else if (status === "rejected") this.#run("UPDATE approval SET status = 'rejected', held_body = NULL WHERE id = $id", { id });
+    else this.#run("UPDATE approval SET status = $status, held_body = NULL, held_for = NULL WHERE id = $id", { id, status });
+  }
+
+  #row(id: string): Row | undefined {
+    return this.#all("SELECT * FROM approval WHERE id = $id", { id })[0];
+  }
+
+  #approval(row: Row): Approval {
+    const id = String(row["id"]);
+    const text = (name: string): string | undefined => (typeof row[name] === "string" ? row[name] : undefined);
+    const votes = this.#all("SELECT by, vote, at_ms FROM vote WHERE approval = $id ORDER BY at_ms, by", { id }).map(
+      (vote): ApprovalVote => ({
+        by: String(vote["by"]),
+        vote: vote["vote"] === "approve" ? "approve" : "reject",
+        atMs: Number(vote["at_ms"]),
+      }),
+    );
+    return {
+      id,
+      status: STATUSES.find((status) => status === row["status"]) ?? "expired",
+      tenant: String(row["tenant"]),
+      app: String(row["app"]),
+      user: text("user"),
+      useCase: text("use_case"),
+      tool: String(row["tool"]),
+      exchange: String(row["exchange"]),
+      policy: { name: String(row["policy_name"]), hash: String(row["policy_hash"]) },
+      createdMs: Number(row["created_ms"]),
+      expiresMs: Number(row["expires_ms"]),
+      approvers: row["approvers"] === 2 ? 2 : 1,
+      votes,
+      keepsAnswer: row["held_body"] !== null,
+    };
+  }
+
+  #callKey({ tenant, app, user, tool, arguments: text, policyHash }: ApprovalCall): Uint8Array {
+    return this.#digest("approval-call", tenant, [app, user ?? null, tool, policyHash, text]);
+  }
+  #heldKey({ tenant, app, user, idempotencyKey, requestDigest }: HeldFor): Uint8Array {
+    return this.#digest("approval-held", tenant, [app, user ?? null, idempotencyKey, requestDigest]);
+  }
+  #digest(purpose: string, tenant: string, words: readonly (string | null)[]): Uint8Array {
+    return Buffer.from(this.#options.keyring.digest(purpose, tenant, JSON.stringify(words)), "hex");
+  }
+
+  #all(sql: string, values: Record<string, string | number | null | Uint8Array>): readonly Row[] {
+    return this.#prepared(sql).all(values);
+  }
+  /** Rows changed. */
+  #run(sql: string, values: Record<string, string | number | null | Uint8Array>): number {
+    return Number(this.#prepared(sql).run(values).changes);
+  }
+  #prepared(sql: string): StatementSync {
+    const known = this.#statements.get(sql);
+    if (known !== undefined) return known;
+    const made = this.#database.prepare(sql);
+    this.#statements.set(sql, made);
+    return made;
+  }
+}
+
+const STATUSES: readonly ApprovalStatus[] = ["pending", "approved", "rejected", "used", "expired"];
+const bytesOf = (value: SQLOutputValue | undefined): Uint8Array => (value instanceof Uint8Array ? value : new Uint8Array(0));
+
+const LETTERS = "0123456789abcdefghjkmnpqrstvwxyz";
+/** 130 bits of chance in Crockford's base 32: not to be guessed, and easy to read out. */
+function newId(): string {
+  let id = "apr_";
+  for (const byte of randomBytes(26)) id += LETTERS[byte & 31];
+  return id;
+}

@@ -1,0 +1,116 @@
+/**
+ * Tool calls that people must approve, and conversations that untrusted content has touched.
+ *
+ * A grant is for one call: this principal, this tool, these very arguments (canonical JSON), this policy. It is used once, expires,
+ * and survives a restart. The calls of a guard are synchronous, because a stream waits: the store is on this host.
+ */
+import type { Result } from "../core/result.ts";
+import type { PortError } from "../core/stage.ts";
+
+/** Who calls: the parts of an exchange that a grant is bound to. */
+export interface ApprovalOwner {
+  readonly tenant: string;
+  readonly app: string;
+  readonly user: string | undefined;
+}
+export interface ApprovalCall extends ApprovalOwner {
+  readonly useCase: string | undefined;
+  readonly tool: string;
+  /** Canonical JSON: equal calls have equal text. Content, so it is kept sealed and shown to approvers alone. */
+  readonly arguments: string;
+  /** Hash of the policy under which it is asked. */
+  readonly policyHash: string;
+}
+export interface ApprovalTerms {
+  /** Different people that must approve. */
+  readonly approvers: 1 | 2;
+  /** How long it waits for them, and how long the grant then holds, milliseconds. */
+  readonly lifeMs: number;
+}
+export type ApprovalStatus = "pending" | "approved" | "rejected" | "used" | "expired";
+
+export interface Approval {
+  /** `apr_` and 26 letters and digits. */
+  readonly id: string;
+  readonly status: ApprovalStatus;
+  readonly tenant: string;
+  readonly app: string;
+  readonly user: string | undefined;
+  readonly useCase: string | undefined;
+  readonly tool: string;
+  /** The exchange that asked first. */
+  readonly exchange: string;
+  readonly policy: { readonly name: string; readonly hash: string };
+  readonly createdMs: number;
+  readonly expiresMs: number;
+  readonly approvers: 1 | 2;
+  readonly votes: readonly ApprovalVote[];
+  /** The caller's answer is kept, and is given for the same idempotency key once it is approved. */
+  readonly keepsAnswer: boolean;
+}
+export interface ApprovalVote {
+  /** Name of the approver, as the credential proves it. */
+  readonly by: string;
+  readonly vote: "approve" | "reject";
+  readonly atMs: number;
+}
+
+export type ClaimAnswer =
+  /** A grant for this call was there and is used now. */
+  | { readonly kind: "granted"; readonly id: string }
+  /** It waits for approvers; `fresh`: since this moment. */
+  | { readonly kind: "pending"; readonly id: string; readonly fresh: boolean }
+  | { readonly kind: "rejected"; readonly id: string }
+  /** Too many calls of this tenant wait. */
+  | { readonly kind: "full" };
+
+/** What a caller with an idempotency key gets for its second try. */
+export interface HeldAnswer {
+  readonly contentType: string;
+  readonly body: Uint8Array;
+}
+/** One try of one caller: its idempotency key and the digest of its body. */
+export interface HeldFor extends ApprovalOwner {
+  readonly idempotencyKey: string;
+  readonly requestDigest: string;
+}
+export type HeldState =
+  | { readonly kind: "none" }
+  | { readonly kind: "pending"; readonly id: string }
+  | { readonly kind: "rejected"; readonly id: string }
+  /** Given once; the grant is used by it. */
+  | { readonly kind: "answer"; readonly id: string; readonly answer: HeldAnswer };
+
+export type VoteProblem = "unknown" | "not_pending" | "requester" | "voted_before";
+
+export interface ApprovalsPort {
+  /** Uses a grant, or asks for one; asking twice for the same call is one request. */
+  claim(
+    call: ApprovalCall,
+    terms: ApprovalTerms & { readonly exchange: string; readonly policyName: string },
+  ): Result<ClaimAnswer, PortError>;
+  /** Keeps the answer of an exchange whose call waits; at most `APPROVAL_ANSWER_BYTES_MAX`. False: it is not kept. */
+  keepAnswer(id: string, of: HeldFor, answer: HeldAnswer): boolean;
+  heldAnswer(of: HeldFor): Result<HeldState, PortError>;
+  /** Newest first; `tenants` undefined: all. */
+  list(
+    filter: { readonly tenants: readonly string[] | undefined; readonly status: ApprovalStatus | undefined },
+    limit: number,
+  ): Result<readonly Approval[], PortError>;
+  /** With the arguments; undefined: no such approval. */
+  show(id: string): Result<(Approval & { readonly arguments: string }) | undefined, PortError>;
+  vote(
+    id: string,
+    vote: { readonly by: string; readonly vote: "approve" | "reject" },
+  ): Result<Approval, PortError | { readonly code: VoteProblem }>;
+  /** Marks a conversation as touched by untrusted content. */
+  taint(tenant: string, conversation: string): void;
+  isTainted(tenant: string, conversation: string): Result<boolean, PortError>;
+  close(): void;
+}
+
+declare module "../core/stage.ts" {
+  interface StageStores {
+    readonly approvals?: ApprovalsPort;
+  }
+}
