@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { openJsonlAudit } from "../adapters/audit/jsonl.ts";
 import { openKeySets } from "../adapters/jwks/store.ts";
 import { openFileKeyring } from "../adapters/keyring/file.ts";
+import { openSqliteApprovals } from "../adapters/sqlite/approvals.ts";
 import { openSqliteState } from "../adapters/sqlite/state.ts";
 import { openGptTokens } from "../adapters/tokens/gpt.ts";
 import { DIALECTS } from "../codecs/dialects.ts";
@@ -12,6 +13,7 @@ import { makeFolder } from "../config/make-folder.ts";
 import { compileSnapshot } from "../config/snapshot.ts";
 import { AUDIT_PENDING_BYTES_MAX, MIB } from "../core/limits.ts";
 import { err, ok, type Result } from "../core/result.ts";
+import type { PortError } from "../core/stage.ts";
 import { systemClock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import { Capacity } from "../server/capacity.ts";
@@ -19,6 +21,7 @@ import { Generations } from "../server/generations.ts";
 import { serveGrpc } from "../server/grpc.ts";
 import { Metrics } from "../server/metrics.ts";
 import { STAGES } from "../stages/index.ts";
+import { approvalEvent } from "./approval-event.ts";
 import type { PolicyState } from "./keeper.ts";
 import { type Observation, observe, openExports } from "./observe.ts";
 
@@ -83,16 +86,25 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
     await audit.value.close();
     return keyring;
   }
+  const approvals = await openSqliteApprovals({
+    dir: data,
+    clock: systemClock,
+    keyring: keyring.value,
+    onStep: (step) => void audit.value.event(approvalEvent(step)),
+  });
+  if (!approvals.ok) {
+    await audit.value.close();
+    return err(`approvals cannot be kept in ${data}: ${causeOf(approvals.error)}`);
+  }
   const state = await openSqliteState({
     dir: data,
     clock: systemClock,
     onError: (fault) => log.error("state_fault", { doing: fault.doing, lost: fault.lost, cause: fault.cause }),
   });
   if (!state.ok) {
+    approvals.value.close();
     await audit.value.close();
-    return err(
-      `what callers made at providers cannot be kept in ${data}: ${state.error.cause instanceof Error ? state.error.cause.message : "unusable"}`,
-    );
+    return err(`what callers made at providers cannot be kept in ${data}: ${causeOf(state.error)}`);
   }
   // The environment has the proxy settings.
   const keySets = openKeySets({ clock: systemClock, log, env: process.env });
@@ -115,7 +127,7 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
           newId: randomUUID,
           keySets,
           state: state.value,
-          stores: { keyring: keyring.value, tokens: openGptTokens() },
+          stores: { keyring: keyring.value, tokens: openGptTokens(), approvals: approvals.value },
           overloaded: (current) => capacity.full(current),
           capacity,
           metrics,
@@ -127,6 +139,7 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
     : prepared;
   if (!grpc.ok) {
     keySets.close();
+    approvals.value.close();
     await audit.value.close();
     await state.value.close();
     await exports?.close(0);
@@ -156,12 +169,15 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
       await grpc.value.drain(deadlineMs);
       await grpc.value.close(deadlineMs);
       keySets.close();
+      approvals.value.close();
       await audit.value.close();
       await state.value.close();
       await observation.close();
     },
   });
 }
+
+const causeOf = ({ cause }: PortError): string => (cause instanceof Error ? cause.message : "unusable");
 
 const REMEDIES: Readonly<Record<string, string>> = {
   EACCES: "this user may not write there; change its owner or mode, or choose another folder with --data",

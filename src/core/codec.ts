@@ -1,5 +1,5 @@
 import type { Denial } from "./denials.ts";
-import type { Json, JsonDoc, JsonEdit, JsonString } from "./json.ts";
+import type { Json, JsonDoc, JsonEdit, JsonNode, JsonString } from "./json.ts";
 import type { Result } from "./result.ts";
 import type { StateKind } from "./state.ts";
 import type { Usage } from "./usage.ts";
@@ -70,6 +70,8 @@ export interface RequestChange {
   readonly parameters?: Readonly<Record<string, Json>>;
   /** Take the `ai_*` members out of `metadata`, and the object if that leaves it empty. */
   readonly dropContractFields?: boolean;
+  /** Tools that are no longer offered, by their nodes. The pipeline makes these edits; codecs do not look at them. */
+  readonly dropTools?: readonly JsonNode[];
   /** Texts of the view that are said otherwise, by their node. The pipeline makes these edits; codecs do not look at them. */
   readonly texts?: ReadonlyMap<JsonString, string>;
 }

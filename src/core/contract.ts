@@ -42,6 +42,7 @@ export const CONTRACT_FIELDS = {
   region: row("region", name, "a region of the policy", true),
   redactionProfile: row("redaction-profile", name, "a redaction profile of the policy", true),
   retention: row("retention", name, "a retention class of the policy", true),
+  untrusted: row("untrusted", /^(?:true|false)$/, "true or false", true),
   piiMode: row("pii-mode", name, "a PII mode of the policy", true),
 } as const satisfies Record<string, FieldRow>;
 

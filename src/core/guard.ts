@@ -52,7 +52,18 @@ export interface LaneReader {
 }
 
 /** What becomes of a tool call whose name and arguments are whole. */
-export type CallVerdict = { readonly kind: "pass" } | { readonly kind: "stop"; readonly stop: Stop };
+export type CallVerdict =
+  | { readonly kind: "pass" }
+  | { readonly kind: "stop"; readonly stop: Stop }
+  /**
+   * The caller gets no more of this answer, but the rest of it is read, and `keep` hears of the whole as the caller would have got it;
+   * then the answer ends with `stop`. Where it is larger than `WITHHELD_BYTES_MAX` or does not come to its end, `keep` hears nothing.
+   */
+  | {
+      readonly kind: "withhold";
+      readonly stop: Stop;
+      readonly keep: (answer: { readonly contentType: string; readonly body: Uint8Array }) => void;
+    };
 
 export interface AnswerGuard {
   /**

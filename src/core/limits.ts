@@ -75,8 +75,8 @@ export const EXACT_TOKENS_CHARS_MAX = 16_384;
 export const APPROVALS_PENDING_MAX = 1_000;
 /** Longest arguments of a tool call that approvers are shown, bytes of JSON text. */
 export const APPROVAL_ARGUMENTS_BYTES_MAX = 64 * 1024;
-/** Largest answer that is kept for its caller until it is approved, bytes. */
-export const APPROVAL_ANSWER_BYTES_MAX = 4 * MIB;
+/** Largest answer that a guard may withhold and keep whole, bytes; and so the largest that is kept for its caller until it is approved. */
+export const WITHHELD_BYTES_MAX = 4 * MIB;
 /** How long what became of an approval can be looked up, milliseconds after its end. */
 export const APPROVAL_KEPT_MS = 7 * 24 * 3_600_000;
 /** How long a conversation is known to be tainted, milliseconds after it last was. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { allowsName, matchesAny, matchesPattern } from "./patterns.ts";
+import { judgeName, matchesAny, matchesPattern } from "./patterns.ts";
 
 test("a pattern is an exact name, a prefix with a star, or a star", () => {
   assert.equal(matchesPattern("gpt-4o*", "gpt-4o-mini"), true);
@@ -11,12 +11,21 @@ test("a pattern is an exact name, a prefix with a star, or a star", () => {
   assert.equal(matchesAny([], "x"), false);
 });
 
-test("the most specific pattern decides, deny wins a tie, and what nothing matches is denied", () => {
-  assert.equal(allowsName({ allow: ["search_kb"], deny: ["*"] }, "search_kb"), true);
-  assert.equal(allowsName({ allow: ["search_kb"], deny: ["*"] }, "shell"), false);
-  assert.equal(allowsName({ allow: ["*"], deny: ["shell*"] }, "shell_exec"), false);
-  assert.equal(allowsName({ allow: ["shell_ls", "*"], deny: ["shell*"] }, "shell_ls"), true);
-  assert.equal(allowsName({ allow: ["a"], deny: ["a"] }, "a"), false);
-  assert.equal(allowsName({ allow: ["a*"], deny: ["a*"] }, "ab"), false);
-  assert.equal(allowsName({ allow: [], deny: [] }, "a"), false);
+test("the most specific pattern decides, deny wins a tie and approve the next, and what nothing matches is denied", () => {
+  const table: readonly [lists: { allow?: string[]; approve?: string[]; deny?: string[] }, name: string, verdict: string][] = [
+    [{ allow: ["search_kb"], deny: ["*"] }, "search_kb", "allow"],
+    [{ allow: ["search_kb"], deny: ["*"] }, "shell", "deny"],
+    [{ allow: ["*"], deny: ["shell*"] }, "shell_exec", "deny"],
+    [{ allow: ["shell_ls", "*"], deny: ["shell*"] }, "shell_ls", "allow"],
+    [{ allow: ["a"], deny: ["a"] }, "a", "deny"],
+    [{ allow: ["a*"], deny: ["a*"] }, "ab", "deny"],
+    [{}, "a", "deny"],
+    [{ allow: ["*"], approve: ["refund"] }, "refund", "approve"],
+    [{ allow: ["refund"], approve: ["refund"] }, "refund", "approve"],
+    [{ allow: ["refund_small"], approve: ["refund*"] }, "refund_small", "allow"],
+    [{ approve: ["refund"], deny: ["*"] }, "refund", "approve"],
+    [{ approve: ["refund"], deny: ["refund"] }, "refund", "deny"],
+  ];
+  for (const [{ allow = [], approve = [], deny = [] }, name, verdict] of table)
+    assert.equal(judgeName({ allow, approve, deny }, name), verdict, JSON.stringify([allow, approve, deny, name]));
 });

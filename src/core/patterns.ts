@@ -12,12 +12,17 @@ export function matchesAny(patterns: readonly string[], name: string): boolean {
 }
 
 /**
- * Allow and deny lists together: of all patterns that match, the most specific decides (an exact name before a prefix, a
- * longer prefix before a shorter one); deny wins a tie; a name that nothing matches is denied.
+ * Three lists together: of all patterns that match, the most specific decides (an exact name before a prefix, a longer prefix before a
+ * shorter one); on a tie deny, then approve; a name that nothing matches is denied.
  * So `allow: [search_kb], deny: ["*"]` lets only search_kb through, and `allow: ["*"], deny: [shell]` all but shell.
  */
-export function allowsName(lists: { readonly allow: readonly string[]; readonly deny: readonly string[] }, name: string): boolean {
-  return specificity(lists.allow, name) > specificity(lists.deny, name);
+export function judgeName(
+  lists: { readonly allow: readonly string[]; readonly approve: readonly string[]; readonly deny: readonly string[] },
+  name: string,
+): "allow" | "approve" | "deny" {
+  const [allow, approve, deny] = [specificity(lists.allow, name), specificity(lists.approve, name), specificity(lists.deny, name)];
+  if (deny >= allow && deny >= approve) return "deny";
+  return approve >= allow ? "approve" : "allow";
 }
 
 /** Length of the best matching pattern's fixed part; an exact name beats every prefix; -1 when none matches. */

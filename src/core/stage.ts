@@ -40,10 +40,11 @@ export type Verdict = (
   | { readonly kind: "allow"; readonly effects: readonly Effect[]; readonly reason?: string }
   /** Effects of a refusal are headers and marks; others have nothing to act on. */
   | ({ readonly kind: "deny"; readonly effects?: readonly Effect[] } & Denial)
-  /** Sluice answers with `text`, as a model would, in the provider's place. `code` says why for the record. */
+  /** Sluice answers with `text`, as a model would, in the provider's place; or with a `whole` answer that it kept. `code` says why. */
   | {
       readonly kind: "answer";
       readonly text: string;
+      readonly whole?: { readonly contentType: string; readonly body: Uint8Array };
       readonly code: DenialCode;
       readonly reason: string;
       readonly effects?: readonly Effect[];
@@ -87,6 +88,10 @@ export interface StageContext {
     readonly policy: { readonly name: string; readonly hash: string };
     /** How often this exchange was planned before: 0 at first. */
     readonly replans: number;
+    /** SHA-256 of the body as it came, lower-case hex. */
+    readonly requestDigest?: string;
+    /** The caller's `idempotency-key`, at most 255 visible ASCII characters. */
+    readonly idempotencyKey?: string;
   };
   /** What is asked for in place of the caller's own words, after a `replan`. */
   readonly wish?: Asked;

@@ -87,6 +87,8 @@ export interface RequestView {
   inputParts?(): InputParts;
   /** Every text, in document order. Walks the tree anew at each call: take it once. */
   texts(): Iterable<TextSpan>;
+  /** Results of tools that the request brings along; `tool` undefined where it does not tell which. Absent: the surface has none. */
+  toolResults?(): Iterable<{ readonly tool: string | undefined }>;
 }
 
 /** One run of output text. */

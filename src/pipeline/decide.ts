@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import { azurePath } from "../core/azure.ts";
 import type { Codec, RequestChange } from "../core/codec.ts";
 import type { Denial } from "../core/denials.ts";
-import { applyEdits, type JsonDoc, type JsonEdit, type JsonError, member, parseJson, parseJsonSliced } from "../core/json.ts";
+import { applyEdits, type JsonDoc, type JsonError, member, parseJson, parseJsonSliced } from "../core/json.ts";
 import { YIELD_CHARS } from "../core/limits.ts";
 import type { Plan, Target } from "../core/policy.ts";
 import type { OpenEntry } from "../core/record.ts";
@@ -11,6 +11,7 @@ import { GOOGLE_TOKEN_HEADER } from "../core/upstream.ts";
 import { formatTraceparent, parseTraceparent } from "../ports/telemetry.ts";
 import { readContract } from "./contract.ts";
 import { answer, refuse, wholeAnswer } from "./reply.ts";
+import { sharedEdits } from "./request-edits.ts";
 import { runStages } from "./run.ts";
 import { storesOf } from "./state.ts";
 import type { LocalReply, PipelineDeps, Work } from "./work.ts";
@@ -47,7 +48,8 @@ export async function decide(
   if (unfit !== undefined) return no(unfit);
   const decided = await runStages(work, deps.clock.monotonicMs, storesOf(deps));
   if (decided?.kind === "deny") return no(decided.denial);
-  if (decided?.kind === "answer") return say(work, codec, decided.text, no);
+  if (decided?.kind === "answer")
+    return decided.whole === undefined ? say(work, codec, decided.text, no) : { reply: wholeAnswer(work, decided.whole), answered: true };
 
   if (codec.answerList !== undefined) return list(work, codec, no);
   const { plan } = work;
@@ -179,18 +181,13 @@ export function clusterOf(target: Target, tenant: string | undefined): string {
 function edited(work: Work, codec: Codec, change: RequestChange): Buffer | undefined {
   const { request } = work;
   if (request === undefined || codec.editRequest === undefined) return undefined;
-  const edits = [...codec.editRequest(request, change), ...textEdits(change)];
+  const edits = [...codec.editRequest(request, change), ...sharedEdits(request.doc, change)];
   if (edits.length === 0) return undefined;
   if (change.reportUsage === true) work.usageForced = codec.editRequest(request, { reportUsage: true }).length > 0;
   const body = request.form === undefined ? Buffer.from(applyEdits(request.doc, edits)) : request.form.apply(edits);
   if (body === undefined) return undefined;
   work.sentDigest = hash("sha256", body, "hex");
   return body;
-}
-
-function textEdits({ texts }: RequestChange): readonly JsonEdit[] {
-  if (texts === undefined) return [];
-  return [...texts].map(([node, text]) => ({ kind: "replace", node, text: JSON.stringify(text) }));
 }
 
 /** Envoy's own steering headers; the filter's mutation rules allow just these. Envoy's timers stand above Sluice's own. */

@@ -14,7 +14,7 @@ export const DECIDE_DEADLINE_MS = 5_000;
 export type Decided =
   | { readonly kind: "deny"; readonly denial: Denial }
   /** Sluice says `text` in the provider's place. */
-  | { readonly kind: "answer"; readonly text: string }
+  | Pick<Extract<Verdict, { readonly kind: "answer" }>, "kind" | "text" | "whole">
   | undefined;
 
 /**
@@ -142,6 +142,7 @@ function contextOf(work: Work, stores: StageStores): StageContext {
   const { principal, contract, codec, policy } = work;
   if (principal === undefined || contract === undefined || codec === undefined || policy === undefined)
     throw new Error("stages run before the caller is known");
+  const idempotencyKey = idempotencyKeyOf(work);
   return {
     principal,
     contract,
@@ -160,11 +161,19 @@ function contextOf(work: Work, stores: StageStores): StageContext {
       arrivedWallMs: work.arrivedWallMs,
       policy: { name: policy.name, hash: work.snapshot.hash },
       replans: work.replans,
+      ...(work.requestDigest === undefined ? {} : { requestDigest: work.requestDigest }),
+      ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
     },
     ...(work.wish === undefined ? {} : { wish: work.wish }),
     retry: policy.retry,
     stores,
   };
+}
+
+/** A key of another form counts as none: it cannot be kept as one. */
+function idempotencyKeyOf({ head }: Work): string | undefined {
+  const key = head.get("idempotency-key");
+  return key !== undefined && /^[\x21-\x7e]{1,255}$/.test(key) ? key : undefined;
 }
 
 /** Notes what the stage said and lets it act as far as its mode goes. */
@@ -200,7 +209,7 @@ function judge(work: Work, stage: BoundStage, outcome: Evaluation | Fault, us: n
   }
   work.decision = "degraded";
   work.denial = { code: verdict.code };
-  return { kind: "answer", text: verdict.text };
+  return verdict;
 }
 
 function entryOf(verdict: Verdict): Pick<StageEntry, "verdict" | "code" | "reason" | "evidence"> {

@@ -89,7 +89,7 @@ export interface ApprovalsPort {
     call: ApprovalCall,
     terms: ApprovalTerms & { readonly exchange: string; readonly policyName: string },
   ): Result<ClaimAnswer, PortError>;
-  /** Keeps the answer of an exchange whose call waits; at most `APPROVAL_ANSWER_BYTES_MAX`. False: it is not kept. */
+  /** Keeps the answer of an exchange whose call waits; at most `WITHHELD_BYTES_MAX`. False: it is not kept. */
   keepAnswer(id: string, of: HeldFor, answer: HeldAnswer): boolean;
   heldAnswer(of: HeldFor): Result<HeldState, PortError>;
   /** Newest first; `tenants` undefined: all. */

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { APPROVAL_ANSWER_BYTES_MAX, APPROVALS_PENDING_MAX, TAINT_KEPT_MS } from "../../core/limits.ts";
+import { APPROVALS_PENDING_MAX, TAINT_KEPT_MS, WITHHELD_BYTES_MAX } from "../../core/limits.ts";
 import type { Result } from "../../core/result.ts";
 import type { ApprovalCall, ApprovalsPort, ClaimAnswer, HeldFor } from "../../ports/approvals.ts";
 import type { Keyring } from "../../ports/keyring.ts";
@@ -181,7 +181,7 @@ test("caps: requests that wait, and the size of a kept answer", async (t) => {
   assert.deepEqual(claimed(store), { kind: "full" });
   assert.equal(claimed(store, { tenant: "beta" }).kind, "pending");
   const id = pending(claimed(store, { tenant: "beta" }));
-  const large = { contentType: "text/plain", body: new Uint8Array(APPROVAL_ANSWER_BYTES_MAX + 1) };
+  const large = { contentType: "text/plain", body: new Uint8Array(WITHHELD_BYTES_MAX + 1) };
   assert.equal(store.keepAnswer(id, { ...held, tenant: "beta" }, large), false);
 });
 

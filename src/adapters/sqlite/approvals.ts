@@ -8,11 +8,11 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import {
-  APPROVAL_ANSWER_BYTES_MAX,
   APPROVAL_KEPT_MS,
   APPROVALS_PENDING_MAX,
   TAINT_KEPT_MS,
   TAINTED_CONVERSATIONS_MAX,
+  WITHHELD_BYTES_MAX,
 } from "../../core/limits.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import type { PortError } from "../../core/stage.ts";
@@ -151,7 +151,7 @@ class SqliteApprovals implements ApprovalsPort {
   }
 
   keepAnswer(id: string, of: HeldFor, { contentType, body }: HeldAnswer): boolean {
-    if (body.length > APPROVAL_ANSWER_BYTES_MAX) return false;
+    if (body.length > WITHHELD_BYTES_MAX) return false;
     const sealed = this.#options.keyring.seal("approval-answer", of.tenant, body);
     const kept = this.#step(() =>
       this.#run(

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { jsonSchema } from "../shared/json-schema.ts";
 
 /** An exact name, or a prefix that ends in `*`; see core/patterns.ts. */
 const pattern = z
@@ -28,11 +29,70 @@ export const accessSection = z
     tools: z
       .strictObject({
         allow: patterns.default(() => []).describe('Tools that requests may offer or force, by name; `search_*` and "*" are understood.'),
+        approve: patterns
+          .default(() => [])
+          .describe("Tools that may be offered, and whose calls wait until people approve them: approval_required, with an id."),
         deny: patterns
           .default(() => [])
-          .describe("Tools that are refused. The most specific match of both lists decides, deny on a tie; no match is a refusal."),
+          .describe(
+            "Tools that are refused. The most specific match of all lists decides; on a tie deny before approve before allow; no match is a refusal.",
+          ),
+        onDenied: z
+          .enum(["refuse", "remove"])
+          .default("refuse")
+          .describe(
+            "A request that offers a tool which is not allowed: refuse it, or take the tool out of the offer. A call of such a tool is always refused.",
+          ),
+        arguments: z
+          .array(
+            z.strictObject({
+              tool: pattern.describe("Whose calls: a name, or a prefix that ends in *."),
+              schema: jsonSchema.describe("What the arguments must satisfy, a JSON Schema."),
+              otherwise: z.enum(["deny", "approve"]).default("deny").describe("What becomes of a call whose arguments do not."),
+            }),
+          )
+          .max(100)
+          .default(() => [])
+          .describe("Constraints on the arguments of calls; every one that names the tool must hold."),
+        approvals: z
+          .strictObject({
+            approvers: z
+              .union([z.literal(1), z.literal(2)])
+              .default(1)
+              .describe("How many different people must approve; never the user for whom the call is made."),
+            expiresMinutes: z
+              .int()
+              .min(1)
+              .max(7 * 24 * 60)
+              .default(60)
+              .describe("How long a call waits for them, and how long the grant then holds, minutes."),
+          })
+          .prefault({})
+          .describe("How calls are approved."),
+        untrusted: z
+          .strictObject({
+            tools: patterns
+              .default(() => [])
+              .describe(
+                "Tools whose results are untrusted content, by name: web_*, mcp_*. A result of a tool that is not told counts too.",
+              ),
+            channels: z
+              .array(z.string().min(1).max(128))
+              .max(100)
+              .default(() => [])
+              .describe("Values of x-ai-channel whose calls bring untrusted content: email, web."),
+          })
+          .prefault({})
+          .describe("What taints an exchange, beside x-ai-untrusted: true; and its conversation (x-ai-conversation) for a day."),
+        whenTainted: z
+          .strictObject({
+            approve: patterns.default(() => []).describe("Tools whose calls then wait for approval."),
+            deny: patterns.default(() => []).describe("Tools that are then neither offered nor called."),
+          })
+          .prefault({})
+          .describe("High-risk tools of tainted exchanges."),
       })
-      .default(() => ({ allow: [], deny: [] }))
+      .prefault({})
       .describe("Tools by name: functions by their own name, the provider's tools by their type (web_search)."),
     inputBytesMax: z.int().min(1).optional().describe("Largest request body, bytes."),
     inputTokensMax: z

@@ -1,14 +1,16 @@
-import { allowsName, matchesAny } from "../../core/patterns.ts";
+import { matchesAny } from "../../core/patterns.ts";
 import type { ModelChoice } from "../../core/policy.ts";
 import { asked, candidatesFor } from "../../core/selection.ts";
-import { defineStage, type StageContext, type Verdict } from "../../core/stage.ts";
+import { ALLOW, defineStage, type Effect, type StageContext, type Verdict } from "../../core/stage.ts";
 import type { StatePlace } from "../../core/state.ts";
 import type { RequestView } from "../../core/view.ts";
+import { type AccessFacts, gather } from "./gather.ts";
 import { type AccessSection, accessSection } from "./section.ts";
-import { atHome, gatherState, type StateFacts, stateProblem, subjectChoice } from "./state.ts";
+import { atHome, stateProblem, subjectChoice } from "./state.ts";
+import { asksForTaint, judgeOffers, ToolGuard, taintsOf } from "./tools.ts";
 
 /** Allow-lists: operation, model, tier, family, tools, input size, state kept at the provider. */
-function decide(context: StageContext, section: AccessSection, facts: StateFacts | undefined): Verdict {
+function decide(context: StageContext, section: AccessSection, facts: AccessFacts | undefined): Verdict {
   const { operation } = context.surface;
   if (!section.operations.some((allowed) => allowed === operation) && operation !== "other")
     return { kind: "deny", code: "forbidden", detail: `The operation ${operation} is not allowed for this use case.` };
@@ -16,8 +18,42 @@ function decide(context: StageContext, section: AccessSection, facts: StateFacts
     return { kind: "allow", effects: [{ kind: "candidates", candidates: allChoices(context, section) }] };
   }
   const { view } = context.request;
-  const problem = sizeProblem(context, section, view) ?? toolProblem(section, view) ?? stateProblem(section, view, facts);
+  const problem = sizeProblem(context, section, view) ?? stateProblem(section, view, facts);
   if (problem !== undefined) return problem;
+  const tools = toolsVerdict(context, section, facts);
+  if (tools.kind !== "allow") return tools;
+  return withTools(modelsVerdict(context, section, facts), tools);
+}
+
+/** What the request offers, who may call it, and whether untrusted content is about. */
+function toolsVerdict(context: StageContext, { tools }: AccessSection, facts: AccessFacts | undefined): Verdict {
+  if (facts?.held !== undefined) return facts.held;
+  const view = context.request?.view;
+  const taints = asksForTaint(tools) ? taintsOf(context, tools) : [];
+  const named = facts?.conversationTainted === true ? [...taints, "conversation"] : taints;
+  const effects: Effect[] = named.length === 0 ? [] : [{ kind: "mark", mark: { tainted: named } }];
+  if (view === undefined || view.tools.length === 0) return { kind: "allow", effects };
+  const tainted = named.length > 0;
+  const { denial, dropped } = judgeOffers(tools, view, tainted);
+  if (denial !== undefined) return { kind: "deny", ...denial, effects };
+  if (dropped.length > 0) effects.push({ kind: "change", change: { dropTools: dropped.map(({ node }) => node) } });
+  effects.push({ kind: "guard", guard: new ToolGuard(tools, context, tainted) });
+  const said = [
+    ...(dropped.length === 0 ? [] : [`${dropped.length} tool${dropped.length === 1 ? "" : "s"} no longer offered`]),
+    ...(tainted ? [`tainted by ${named.join(", ")}`] : []),
+  ];
+  return { kind: "allow", effects, ...(said.length === 0 ? {} : { reason: said.join("; ") }) };
+}
+
+function withTools(verdict: Verdict, { effects, reason }: Extract<Verdict, { readonly kind: "allow" }>): Verdict {
+  if (verdict.kind !== "allow") return verdict;
+  const reasons = [verdict.reason, reason].filter((said) => said !== undefined);
+  return { ...verdict, effects: [...effects, ...verdict.effects], ...(reasons.length === 0 ? {} : { reason: reasons.join("; ") }) };
+}
+
+function modelsVerdict(context: StageContext, section: AccessSection, facts: AccessFacts | undefined): Verdict {
+  const view = context.request?.view;
+  if (view === undefined) return ALLOW;
   const home = facts?.places.find((place) => place !== undefined);
   if (view.providerState.some(({ subject }) => subject === true)) return subjectVerdict(context, section, home);
   const verdict = modelVerdict(context, section, view);
@@ -89,14 +125,4 @@ function sizeProblem(context: StageContext, section: AccessSection, view: Reques
   };
 }
 
-function toolProblem(section: AccessSection, view: RequestView): Verdict | undefined {
-  for (const tool of view.tools) {
-    if (allowsName(section.tools, tool.name)) continue;
-    // The name is the caller's own text: quoted only where it is a plain name.
-    const name = /^[\w.:-]{1,64}$/.test(tool.name) ? ` ${tool.name}` : "";
-    return { kind: "deny", code: "tool_not_allowed", detail: `The tool${name} is not allowed for this use case.` };
-  }
-  return undefined;
-}
-
-export const accessStage = defineStage({ name: "access", section: accessSection, planning: true, gather: gatherState, decide });
+export const accessStage = defineStage({ name: "access", section: accessSection, planning: true, gather, decide });

@@ -21,6 +21,7 @@ export const contractSection = z
     region: rule.describe("x-ai-region: only targets in this region."),
     redactionProfile: rule.describe("x-ai-redaction-profile."),
     retention: rule.describe("x-ai-retention."),
+    untrusted: rule.describe("x-ai-untrusted: the call brings content that nobody vouches for."),
     piiMode: rule.describe("x-ai-pii-mode."),
     strict: z
       .boolean()

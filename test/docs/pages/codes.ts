@@ -40,7 +40,10 @@ export const WHEN: Readonly<Record<DenialCode, { readonly when: string; readonly
   },
   content_blocked: "reserved",
   injection_suspected: "reserved",
-  approval_required: "reserved",
+  approval_required: {
+    when: "The model called a tool whose calls people approve (`access.tools.approve`), and no grant for this very call is there.",
+    helps: "Have the approval that the message names decided, then send the same request again; see [approvals](approvals.md).",
+  },
   residency_violation: {
     when: "No target that speaks the caller's API has the tenant's `residency` in its provider's list.",
     helps: "Add a provider there, or correct `providers.<name>.residency`.",

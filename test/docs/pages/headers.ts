@@ -22,6 +22,7 @@ export const MEANING: Readonly<Record<ContractField, string>> = {
   region: "Only targets in this region.",
   redactionProfile: NOT_KEPT,
   retention: NOT_KEPT,
+  untrusted: "true: the call brings content that nobody vouches for, so that the policy's rules for tainted exchanges hold.",
   piiMode: NOT_KEPT,
 };
 

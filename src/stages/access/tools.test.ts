@@ -1,0 +1,183 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { context, decideWith, model, provider, target, view } from "../../../test/support/context.ts";
+import { assertSubset } from "../../../test/support/subset.ts";
+import { ok } from "../../core/result.ts";
+import type { StageContext, Verdict } from "../../core/stage.ts";
+import type { ToolRef } from "../../core/view.ts";
+import type { ApprovalCall, ApprovalsPort, ClaimAnswer, HeldState } from "../../ports/approvals.ts";
+import { accessStage } from "./stage.ts";
+
+const models = [model("gpt", [target(provider("openai", "openai"), "gpt")])];
+const at = { kind: "string", value: "", start: 0, end: 2 } as const;
+const tool = (name: string, use: ToolRef["use"] = "offered"): ToolRef => ({ name, kind: "function", use, node: at });
+
+interface Store extends ApprovalsPort {
+  readonly claims: ApprovalCall[];
+  readonly tainted: Set<string>;
+  readonly kept: string[];
+}
+/** A store of a few lines, so that tables can say what it answers. */
+function store(answer: ClaimAnswer = { kind: "granted", id: "apr_1" }, held: HeldState = { kind: "none" }): Store {
+  const claims: ApprovalCall[] = [];
+  const tainted = new Set<string>();
+  const kept: string[] = [];
+  return {
+    ...{ claims, tainted, kept },
+    claim: (call) => {
+      claims.push(call);
+      return ok(answer);
+    },
+    keepAnswer: (id, _of, { body }) => kept.push(`${id} ${Buffer.from(body).toString()}`) > 0,
+    heldAnswer: () => ok(held),
+    list: () => ok([]),
+    show: () => ok(undefined),
+    vote: () => ({ ok: false, error: { code: "unknown" } }),
+    taint: (tenant, conversation) => tainted.add(`${tenant} ${conversation}`),
+    isTainted: (tenant, conversation) => ok(tainted.has(`${tenant} ${conversation}`)),
+    close: () => {},
+  };
+}
+
+const offering = (names: readonly string[], more: Partial<StageContext> = {}): StageContext => ({
+  ...context({ models, view: view({ tools: names.map((name) => tool(name)) }) }),
+  ...more,
+});
+async function said(tools: object, of: StageContext): Promise<Verdict> {
+  const verdict = await decideWith(accessStage, { models: ["*"], tools }, of);
+  if ("kind" in verdict) return verdict;
+  assert.ok(verdict.ok);
+  return verdict.value;
+}
+/** What becomes of a call, and the evidence that the guard then gives. */
+async function called(tools: object, name: string, text: string, of: StageContext) {
+  const verdict = await said(tools, of);
+  assert.equal(verdict.kind, "allow", JSON.stringify(verdict));
+  const guard = verdict.effects?.find((effect) => effect.kind === "guard")?.guard;
+  assert.ok(guard !== undefined);
+  const waits = guard.judgesCall?.(name);
+  const outcome = waits === true ? guard.judgeCall?.({ choice: 0, block: 0, name, id: "c1", arguments: text }) : { kind: "pass" as const };
+  return { waits, outcome, evidence: guard.evidence() };
+}
+const refusedAs = (code: string) => ({ kind: "stop", stop: { kind: "refuse", denial: { code } } });
+
+test("a call by its name: allowed passes at once, others wait for their arguments and are refused", async () => {
+  const of = offering(["get"]);
+  const passed = await called({ allow: ["get"] }, "get", "{}", of);
+  assert.deepEqual([passed.waits, passed.evidence?.verdict], [false, "allow"]);
+  const strange = await called({ allow: ["get"] }, "delete_all", "{}", of);
+  assertSubset(strange.outcome, refusedAs("tool_not_allowed"));
+  assertSubset(strange.evidence, { verdict: "deny", evidence: { found: [{ entity: "tool_call", action: "refuse", count: 1 }] } });
+});
+
+test("arguments: a schema that holds, one that does not, and text that is no JSON; no value is repeated", async () => {
+  const schema = {
+    type: "object",
+    properties: { amount: { type: "number", maximum: 50 } },
+    required: ["amount"],
+    additionalProperties: false,
+  };
+  const rules = { allow: ["refund"], arguments: [{ tool: "ref*", schema }] };
+  const of = offering(["refund"]);
+  assertSubset((await called(rules, "refund", '{"amount":50}', of)).outcome, { kind: "pass" });
+  for (const text of ['{"amount":51}', "{}", "[]", '{"amount":1,"secret-word":2}', '{"amount":1,"amount":99}', "{"]) {
+    const { outcome } = await called(rules, "refund", text, of);
+    assertSubset(outcome, refusedAs("tool_not_allowed"));
+    assert.ok(!JSON.stringify(outcome).includes("secret-word"));
+  }
+});
+
+test("approval: a grant lets the call pass; without one the answer ends with the id; the policy and the very arguments are named", async () => {
+  const rules = { approve: ["refund"] };
+  const granted = store();
+  const text = '{ "b": 2, "a": 1 }';
+  assertSubset((await called(rules, "refund", text, offering(["refund"], { stores: { approvals: granted } }))).outcome, { kind: "pass" });
+  assertSubset(granted.claims, [{ tenant: "acme", app: "bot", tool: "refund", arguments: '{"a":1,"b":2}', policyHash: "0".repeat(64) }]);
+  const waiting = store({ kind: "pending", id: "apr_7", fresh: true });
+  const { outcome } = await called(rules, "refund", text, offering(["refund"], { stores: { approvals: waiting } }));
+  assertSubset(outcome, refusedAs("approval_required"));
+  assert.match(JSON.stringify(outcome), /apr_7/);
+  const no = store({ kind: "rejected", id: "apr_8" });
+  assertSubset(
+    (await called(rules, "refund", text, offering(["refund"], { stores: { approvals: no } }))).outcome,
+    refusedAs("tool_not_allowed"),
+  );
+  assertSubset((await called(rules, "refund", text, offering(["refund"]))).outcome, refusedAs("store_unavailable"));
+});
+
+test("approval by arguments: within bounds it passes, beyond them people are asked", async () => {
+  const schema = { properties: { amount: { maximum: 50 } } };
+  const rules = { allow: ["refund"], arguments: [{ tool: "refund", schema, otherwise: "approve" }] };
+  const of = offering(["refund"], { stores: { approvals: store({ kind: "pending", id: "apr_9", fresh: true }) } });
+  assertSubset((await called(rules, "refund", '{"amount":50}', of)).outcome, { kind: "pass" });
+  assertSubset((await called(rules, "refund", '{"amount":51}', of)).outcome, refusedAs("approval_required"));
+});
+
+test("with an idempotency key the whole answer is kept, and given once it is approved", async () => {
+  const waiting = store({ kind: "pending", id: "apr_7", fresh: true });
+  const exchange = { ...context().exchange, idempotencyKey: "try-1", requestDigest: "d1" };
+  const first = await called({ approve: ["refund"] }, "refund", "{}", offering(["refund"], { exchange, stores: { approvals: waiting } }));
+  assert.ok(first.outcome?.kind === "withhold");
+  first.outcome.keep({ contentType: "text/plain", body: Buffer.from("whole") });
+  assert.deepEqual(waiting.kept, ["apr_7 whole"]);
+  const answer = { contentType: "text/plain", body: Buffer.from("whole") };
+  const given = store(undefined, { kind: "answer", id: "apr_7", answer });
+  assertSubset(await said({ approve: ["refund"] }, offering(["refund"], { exchange, stores: { approvals: given } })), {
+    kind: "answer",
+    whole: answer,
+    reason: "approved: apr_7",
+  });
+  const still = store(undefined, { kind: "pending", id: "apr_7" });
+  assertSubset(await said({ approve: ["refund"] }, offering(["refund"], { exchange, stores: { approvals: still } })), {
+    kind: "deny",
+    code: "approval_required",
+  });
+});
+
+test("offers: what is not allowed is refused, or taken out where the policy says so and the choice does not demand it", async () => {
+  assertSubset(await said({ allow: ["get"] }, offering(["get", "shell"])), { kind: "deny", code: "tool_not_allowed" });
+  const removed = await said({ allow: ["get"], onDenied: "remove" }, offering(["get", "shell"]));
+  assert.equal(removed.kind, "allow");
+  assert.equal(removed.effects?.find((effect) => effect.kind === "change")?.change.dropTools?.length, 1);
+  const forced = offering([], { request: context({ view: view({ tools: [tool("shell"), tool("shell", "forced")] }) }).request });
+  assertSubset(await said({ onDenied: "remove" }, forced), { kind: "deny", code: "tool_not_allowed" });
+});
+
+test("taint: by declaration, channel, tool and conversation; high-risk tools then go or need approval", async () => {
+  const rules = {
+    allow: ["*"],
+    onDenied: "remove",
+    untrusted: { tools: ["web_*"], channels: ["email"] },
+    whenTainted: { deny: ["shell"], approve: ["send_mail"] },
+  };
+  const marksOf = (verdict: Verdict) => verdict.effects?.find((effect) => effect.kind === "mark")?.mark.tainted;
+  const clean = offering(["shell", "send_mail"]);
+  assert.equal(marksOf(await said(rules, clean)), undefined);
+  const declared = { ...clean, contract: { ...clean.contract, values: { untrusted: "true" } } };
+  const verdict = await said(rules, declared);
+  assert.deepEqual(marksOf(verdict), ["declared"]);
+  assert.equal(verdict.effects?.find((effect) => effect.kind === "change")?.change.dropTools?.length, 1);
+  assertSubset((await called(rules, "shell", "{}", declared)).outcome, refusedAs("tool_not_allowed"));
+  const asked = { ...declared, stores: { approvals: store({ kind: "pending", id: "apr_2", fresh: true }) } };
+  assertSubset((await called(rules, "send_mail", "{}", asked)).outcome, refusedAs("approval_required"));
+  const channel = { ...clean, contract: { ...clean.contract, values: { channel: "email" } } };
+  assert.deepEqual(marksOf(await said(rules, channel)), ["channel:email"]);
+  const results = (...names: (string | undefined)[]) => ({
+    ...context({ models, view: view({ tools: [tool("shell")], toolResults: () => names.map((name) => ({ tool: name })) }) }),
+  });
+  assert.deepEqual(marksOf(await said(rules, results("web_search", "web_search", "clock"))), ["tool:web_search"]);
+  assert.deepEqual(marksOf(await said(rules, results(undefined))), ["tool"]);
+  assert.equal(marksOf(await said(rules, results("clock"))), undefined);
+});
+
+test("a conversation stays tainted after the call that tainted it", async () => {
+  const rules = { allow: ["*"], untrusted: { channels: ["email"] }, whenTainted: { approve: ["shell"] } };
+  const approvals = store();
+  const talk = (values: object) => ({ ...offering(["shell"]), stores: { approvals }, contract: { values, unknown: [], problems: [] } });
+  assertSubset(await said(rules, talk({ conversation: "c1" })), { kind: "allow" });
+  assert.equal(approvals.tainted.size, 0);
+  await said(rules, talk({ conversation: "c1", channel: "email" }));
+  assert.deepEqual([...approvals.tainted], ["acme c1"]);
+  const later = await said(rules, talk({ conversation: "c1" }));
+  assert.deepEqual(later.effects?.find((effect) => effect.kind === "mark")?.mark.tainted, ["conversation"]);
+});

@@ -1,0 +1,248 @@
+/**
+ * Tools of one exchange: judged where the request offers them, and again where the model calls them.
+ *
+ * Steps: by name, from the lists (`judgeName`), tighter where untrusted content taints the exchange -> offered tools that are not
+ * allowed are refused or taken out -> a guard waits for each call that has constraints or needs approval until its arguments are
+ * whole -> a call that needs approval uses a grant, or asks for one and ends the answer.
+ *
+ * Known miss: tools that the provider itself runs (web search) are called where no gateway sees it; their offer is all that is judged.
+ */
+import { canonicalJson } from "../../core/canonical.ts";
+import type { Denial } from "../../core/denials.ts";
+import type { AnswerGuard, CallVerdict, GuardEvidence, Stop } from "../../core/guard.ts";
+import { type Json, parseJsonValue } from "../../core/json.ts";
+import { judgeName, matchesAny, matchesPattern } from "../../core/patterns.ts";
+import type { FoundCount } from "../../core/record.ts";
+import type { StageContext, Verdict } from "../../core/stage.ts";
+import type { RequestView, ToolCall, ToolRef } from "../../core/view.ts";
+import type { ApprovalsPort, HeldFor } from "../../ports/approvals.ts";
+import { type CheckValue, compileSchema } from "../shared/json-schema.ts";
+import type { AccessSection } from "./section.ts";
+
+type ToolsSection = AccessSection["tools"];
+type NameVerdict = ReturnType<typeof judgeName>;
+
+/** What the lists say of a name, in a tainted exchange or another. */
+export function judgeTool(section: ToolsSection, name: string, tainted: boolean): NameVerdict {
+  const verdict = judgeName(section, name);
+  if (!tainted || verdict === "deny") return verdict;
+  if (matchesAny(section.whenTainted.deny, name)) return "deny";
+  return matchesAny(section.whenTainted.approve, name) ? "approve" : verdict;
+}
+
+/** Refuses what is offered and not allowed; or says what is to be taken out of the offer. A tool that the choice demands cannot be. */
+export function judgeOffers(
+  section: ToolsSection,
+  view: RequestView,
+  tainted: boolean,
+): { readonly denial?: Denial; readonly dropped: readonly ToolRef[] } {
+  const dropped: ToolRef[] = [];
+  for (const tool of view.tools) {
+    if (judgeTool(section, tool.name, tainted) !== "deny") continue;
+    if (section.onDenied === "remove" && tool.use === "offered") dropped.push(tool);
+    else
+      return {
+        denial: { code: "tool_not_allowed", detail: `The tool${quoted(tool.name)} is not allowed for this use case.` },
+        dropped: [],
+      };
+  }
+  return { dropped };
+}
+
+/** The name is the caller's or the model's own text: quoted only where it is a plain name. */
+const quoted = (name: string): string => (/^[\w.:-]{1,64}$/.test(name) ? ` ${name}` : "");
+
+/** What untrusted content the request brings, in words of the policy; none: it is not tainted. */
+export function taintsOf(context: StageContext, section: ToolsSection): readonly string[] {
+  const { values } = context.contract;
+  const taints: string[] = [];
+  if (values.untrusted === "true") taints.push("declared");
+  if (values.channel !== undefined && section.untrusted.channels.includes(values.channel)) taints.push(`channel:${values.channel}`);
+  if (section.untrusted.tools.length > 0 && context.request !== undefined) {
+    for (const { tool } of context.request.view.toolResults?.() ?? [])
+      if (tool === undefined || matchesAny(section.untrusted.tools, tool))
+        taints.push(tool === undefined ? "tool" : `tool:${tool.slice(0, 64)}`);
+  }
+  return [...new Set(taints)].slice(0, TAINTS_MAX);
+}
+/** Taints that a record names. */
+const TAINTS_MAX = 16;
+
+/** Has the policy rules for tainted exchanges? */
+export const asksForTaint = ({ untrusted, whenTainted }: ToolsSection): boolean =>
+  untrusted.tools.length + untrusted.channels.length + whenTainted.approve.length + whenTainted.deny.length > 0;
+
+/** May a call of this policy need approval? */
+export const mayApprove = ({ approve, whenTainted, arguments: rules }: ToolsSection): boolean =>
+  approve.length + whenTainted.approve.length > 0 || rules.some(({ otherwise }) => otherwise === "approve");
+
+/** One caller's try: where it sent a key, the answer that waits for approval is kept for it. */
+export function heldFor({ principal, contract, exchange }: StageContext): HeldFor | undefined {
+  const { idempotencyKey, requestDigest } = exchange;
+  if (idempotencyKey === undefined || requestDigest === undefined) return undefined;
+  const { tenant, app } = principal;
+  return { tenant, app, user: contract.values.user, idempotencyKey, requestDigest };
+}
+
+const waits = (id: string): Denial => ({
+  code: "approval_required",
+  detail: `A tool call of this answer waits for approval ${id}. Once it is approved, send the same request again.`,
+});
+const rejected = (id: string): Denial => ({
+  code: "tool_not_allowed",
+  detail: `A tool call of this answer was rejected (approval ${id}).`,
+});
+
+/** A second try with the same idempotency key: the answer that waited, once it is approved. undefined: there is none. */
+export function heldVerdict(context: StageContext, approvals: ApprovalsPort | undefined): Verdict | "fault" | undefined {
+  const of = heldFor(context);
+  if (of === undefined || approvals === undefined) return undefined;
+  const held = approvals.heldAnswer(of);
+  if (!held.ok) return "fault";
+  switch (held.value.kind) {
+    case "none":
+      return undefined;
+    case "pending":
+      return { kind: "deny", ...waits(held.value.id) };
+    case "rejected":
+      return { kind: "deny", ...rejected(held.value.id) };
+    case "answer":
+      return {
+        kind: "answer",
+        text: "",
+        whole: held.value.answer,
+        code: "approval_required",
+        reason: `approved: ${held.value.id}`,
+      };
+  }
+}
+
+/** Compiled once for each section. */
+const checks = new WeakMap<
+  ToolsSection,
+  readonly { readonly tool: string; readonly check: CheckValue; readonly otherwise: "deny" | "approve" }[]
+>();
+function checksOf(section: ToolsSection) {
+  const known = checks.get(section);
+  if (known !== undefined) return known;
+  const made = section.arguments.map(({ tool, schema, otherwise }) => ({ tool, otherwise, check: compileSchema(schema) }));
+  checks.set(section, made);
+  return made;
+}
+
+/** Judges what the model calls. */
+export class ToolGuard implements AnswerGuard {
+  readonly #section: ToolsSection;
+  readonly #context: StageContext;
+  readonly #tainted: boolean;
+  readonly #counts = new Map<string, number>();
+  #denial: Denial | undefined;
+
+  constructor(section: ToolsSection, context: StageContext, tainted: boolean) {
+    this.#section = section;
+    this.#context = context;
+    this.#tainted = tainted;
+  }
+
+  judgesCall(name: string): boolean {
+    if (judgeTool(this.#section, name, this.#tainted) !== "allow") return true;
+    if (checksOf(this.#section).some(({ tool }) => matchesPattern(tool, name))) return true;
+    this.#count("pass");
+    return false;
+  }
+
+  judgeCall(call: ToolCall): CallVerdict {
+    const verdict = this.#judge(call);
+    if (verdict.kind === "pass") this.#count("pass");
+    else {
+      this.#denial = verdict.stop.denial;
+      this.#count(verdict.stop.denial.code === "approval_required" ? "wait" : "refuse");
+    }
+    return verdict;
+  }
+
+  evidence(): GuardEvidence | undefined {
+    if (this.#counts.size === 0) return undefined;
+    const found = [...this.#counts].map(([action, count]): FoundCount => ({ entity: "tool_call", place: "tool_arguments", action, count }));
+    if (this.#denial === undefined) return { verdict: "allow", evidence: { found } };
+    const { detail } = this.#denial;
+    return { verdict: "deny", denial: this.#denial, ...(detail === undefined ? {} : { reason: detail }), evidence: { found } };
+  }
+
+  #judge(call: ToolCall): CallVerdict {
+    const byName = judgeTool(this.#section, call.name, this.#tainted);
+    const refused: CallVerdict = stopWith({
+      code: "tool_not_allowed",
+      detail: `The model called the tool${quoted(call.name)}, which is not allowed.`,
+    });
+    if (byName === "deny") return refused;
+    const text = call.arguments === "" ? "{}" : call.arguments;
+    const canonical = canonicalJson(text);
+    if (canonical === undefined)
+      return stopWith({
+        code: "tool_not_allowed",
+        detail: `The arguments of the tool${quoted(call.name)} are no JSON that can be checked.`,
+      });
+    const byArguments = this.#judgeArguments(call.name, parseJsonValue(text));
+    if (byArguments.verdict === "deny")
+      return stopWith({
+        code: "tool_not_allowed",
+        detail: `A call of the tool${quoted(call.name)} breaks the policy's ${byArguments.where}.`,
+      });
+    return byName === "approve" || byArguments.verdict === "approve" ? this.#ask(call.name, canonical) : { kind: "pass" };
+  }
+
+  #judgeArguments(name: string, value: Json | undefined): { readonly verdict: NameVerdict; readonly where: string } {
+    let verdict: NameVerdict = "allow";
+    for (const { tool, check, otherwise } of checksOf(this.#section)) {
+      if (!matchesPattern(tool, name)) continue;
+      const where = check(value ?? null);
+      if (where === undefined) continue;
+      if (otherwise === "deny") return { verdict: "deny", where };
+      verdict = "approve";
+    }
+    return { verdict, where: "" };
+  }
+
+  #ask(tool: string, canonical: string): CallVerdict {
+    const { principal, contract, useCase, exchange, stores } = this.#context;
+    const { approvers, expiresMinutes } = this.#section.approvals;
+    const answer = stores?.approvals?.claim(
+      {
+        tenant: principal.tenant,
+        app: principal.app,
+        user: contract.values.user,
+        useCase,
+        tool,
+        arguments: canonical,
+        policyHash: exchange.policy.hash,
+      },
+      { approvers, lifeMs: expiresMinutes * 60_000, exchange: exchange.id, policyName: exchange.policy.name },
+    );
+    if (answer === undefined || !answer.ok) return stopWith({ code: "store_unavailable" });
+    switch (answer.value.kind) {
+      case "granted":
+        return { kind: "pass" };
+      case "rejected":
+        return stopWith(rejected(answer.value.id));
+      case "full":
+        return stopWith({ code: "overloaded", detail: "Too many tool calls of this tenant wait for approval.", retryAfterMs: 60_000 });
+      case "pending":
+        return this.#wait(answer.value.id);
+    }
+  }
+
+  #wait(id: string): CallVerdict {
+    const stop: Stop = { kind: "refuse", denial: waits(id) };
+    const of = heldFor(this.#context);
+    const approvals = this.#context.stores?.approvals;
+    if (of === undefined || approvals === undefined) return { kind: "stop", stop };
+    return { kind: "withhold", stop, keep: (answer) => void approvals.keepAnswer(id, of, answer) };
+  }
+
+  #count(action: string): void {
+    this.#counts.set(action, (this.#counts.get(action) ?? 0) + 1);
+  }
+}
+
+const stopWith = (denial: Denial): CallVerdict & { readonly kind: "stop" } => ({ kind: "stop", stop: { kind: "refuse", denial } });
