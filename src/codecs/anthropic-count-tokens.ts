@@ -5,6 +5,7 @@ import type { Usage } from "../core/usage.ts";
 import type { Delta, RequestView } from "../core/view.ts";
 import { type AnswerMapper, openReader } from "./shared/answer-reader.ts";
 import { AnswerTally } from "./shared/answer-tally.ts";
+import { AnswerTexts } from "./shared/answer-texts.ts";
 import { anthropicErrorText } from "./shared/anthropic-error.ts";
 import { anthropicPathFacts, editAnthropicRequest, readAnthropicRequest, withQuery } from "./shared/anthropic-request.ts";
 import { anthropicUsage } from "./shared/anthropic-usage.ts";
@@ -35,10 +36,11 @@ export const anthropicCountTokens: Codec = {
 
 class Count implements AnswerMapper {
   readonly tally = new AnswerTally();
+  readonly texts = new AnswerTexts({});
   #body: Json | undefined;
 
-  event(): readonly Delta[] {
-    return [];
+  event(): void {
+    this.tally.unknownEvents++;
   }
   body(json: Json): readonly Delta[] {
     this.tally.complete = true;

@@ -6,6 +6,7 @@ import { openReader } from "./shared/answer-reader.ts";
 import { AnthropicAnswer } from "./shared/anthropic-answer.ts";
 import { anthropicErrorText } from "./shared/anthropic-error.ts";
 import { anthropicPathFacts, editAnthropicRequest, readAnthropicRequest, withQuery } from "./shared/anthropic-request.ts";
+import { sayMessage } from "./shared/said-anthropic.ts";
 import { SniffingReader } from "./shared/sniffing-reader.ts";
 
 const PATH = "/v1/messages";
@@ -25,4 +26,5 @@ export const anthropicMessages: Codec = {
   upstreamPath: (facts) => withQuery(PATH, facts),
   openAnswer: (context: AnswerContext): AnswerReader =>
     new SniffingReader(context, (found) => openReader(found, new AnthropicAnswer(found), anthropicErrorText)),
+  renderAnswer: sayMessage,
 };

@@ -5,6 +5,7 @@ import type { Usage } from "../core/usage.ts";
 import type { Delta, RequestView } from "../core/view.ts";
 import type { AnswerMapper } from "./shared/answer-reader.ts";
 import { AnswerTally } from "./shared/answer-tally.ts";
+import { AnswerTexts } from "./shared/answer-texts.ts";
 import { EdgeReader } from "./shared/edge-reader.ts";
 import { either, itemsOf } from "./shared/gemini-fields.ts";
 import { geminiPath, matchGeminiPath } from "./shared/gemini-paths.ts";
@@ -63,10 +64,11 @@ function readEmbed(root: JsonNode, facts: PathFacts): Result<RequestView, ParseE
 
 class Embedding implements AnswerMapper {
   readonly tally = new AnswerTally();
+  readonly texts = new AnswerTexts({});
   #usage: Usage | undefined;
 
-  event(): readonly Delta[] {
-    return [];
+  event(): void {
+    this.tally.unknownEvents++;
   }
   body(json: Json): readonly Delta[] {
     this.tally.complete = true;

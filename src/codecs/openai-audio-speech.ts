@@ -5,6 +5,7 @@ import type { Usage } from "../core/usage.ts";
 import type { AnswerSummary, Delta, ProviderStateRef, RequestView, TextSpan } from "../core/view.ts";
 import { type AnswerMapper, openReader } from "./shared/answer-reader.ts";
 import { AnswerTally, textField } from "./shared/answer-tally.ts";
+import { AnswerTexts } from "./shared/answer-texts.ts";
 import { withoutMedia } from "./shared/media-json.ts";
 import { openAiErrorBody, openAiErrorEvents } from "./shared/openai-error.ts";
 import { openAiPath, withPathModel } from "./shared/openai-paths.ts";
@@ -115,6 +116,13 @@ class AudioReader implements AnswerReader {
 /** `speech.audio.delta` with audio in base64, `speech.audio.done` with the usage. */
 class SpeechAnswer implements AnswerMapper {
   readonly tally = new AnswerTally();
+  readonly texts = new AnswerTexts({});
+  event(name: string | undefined, data: string): void {
+    this.texts.give(this.#readEvent(name, data));
+  }
+  body(json: Json): void {
+    this.texts.give(this.#readBody(json));
+  }
   readonly #characters: number | undefined;
   #usage: Usage | undefined;
 
@@ -122,12 +130,12 @@ class SpeechAnswer implements AnswerMapper {
     this.#characters = view.expected?.characters;
   }
 
-  body(json: Json): readonly Delta[] {
+  #readBody(json: Json): readonly Delta[] {
     this.tally.complete = true;
     this.tally.readError(json);
     return [];
   }
-  event(name: string | undefined, data: string): readonly Delta[] {
+  #readEvent(name: string | undefined, data: string): readonly Delta[] {
     const event = data.trim() === "[DONE]" ? {} : parseJsonValue(withoutMedia(data));
     if (!isJsonObject(event)) {
       this.tally.invalidEvents++;

@@ -7,6 +7,7 @@ import { ChatAnswer } from "./shared/chat-answer.ts";
 import { editChatRequest, readChatRequest } from "./shared/chat-request.ts";
 import { openAiErrorBody } from "./shared/openai-error.ts";
 import { openAiPath, withPathModel } from "./shared/openai-paths.ts";
+import { sayChat } from "./shared/said-chat.ts";
 import { SniffingReader } from "./shared/sniffing-reader.ts";
 
 const TAIL = "/chat/completions";
@@ -27,4 +28,5 @@ export const openaiChat: Codec = {
   upstreamPath: () => TAIL,
   openAnswer: (context: AnswerContext): AnswerReader =>
     new SniffingReader(context, (sniffed) => openReader(sniffed, new ChatAnswer(sniffed), openAiErrorBody)),
+  renderAnswer: sayChat,
 };

@@ -10,6 +10,7 @@ import { openAiErrorBody } from "./shared/openai-error.ts";
 import { openAiPath, withPathModel } from "./shared/openai-paths.ts";
 import { topLevelEdits } from "./shared/request-edits.ts";
 import { present, RequestFields } from "./shared/request-fields.ts";
+import { sayCompletion } from "./shared/said-chat.ts";
 import { SniffingReader } from "./shared/sniffing-reader.ts";
 import { walkAllTexts } from "./shared/text-walk.ts";
 
@@ -30,6 +31,7 @@ export const openaiCompletions: Codec = {
   upstreamPath: () => TAIL,
   openAnswer: (context: AnswerContext): AnswerReader =>
     new SniffingReader(context, (sniffed) => openReader(sniffed, new ChatAnswer(sniffed, "text"), openAiErrorBody)),
+  renderAnswer: sayCompletion,
 };
 
 function edits(root: JsonNode, view: RequestView, change: RequestChange): readonly JsonEdit[] {

@@ -93,6 +93,8 @@ describe("completions before chat", () => {
       [
         ["cmpl-1", "text_completion", "Hi", null],
         ["cmpl-1", "text_completion", "", "length"],
+        // The second prompt's, of which nothing came.
+        ["cmpl-1", "text_completion", "", "length"],
       ],
     );
   });

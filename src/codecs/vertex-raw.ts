@@ -10,6 +10,7 @@ import { editAnthropicRequest, readAnthropicRequest } from "./shared/anthropic-r
 import { anthropicUsage } from "./shared/anthropic-usage.ts";
 import { geminiErrorBody } from "./shared/gemini-reader.ts";
 import { PlainAnswer } from "./shared/plain-answer.ts";
+import { sayMessage } from "./shared/said-anthropic.ts";
 import { SniffingReader } from "./shared/sniffing-reader.ts";
 import { matchVertexPath, vertexPath } from "./shared/vertex-paths.ts";
 
@@ -35,6 +36,7 @@ const shared = {
   upstreamPath: vertexPath,
   openAnswer: (context: AnswerContext): AnswerReader =>
     new SniffingReader(context, (found) => openReader(found, new AnthropicAnswer(found), anthropicErrorText)),
+  renderAnswer: sayMessage,
 } satisfies Partial<Codec>;
 
 export const vertexRawPredict: Codec = {

@@ -105,12 +105,15 @@ export interface Frame {
   readonly deltas: readonly Delta[];
   /** Tool calls that begin in this frame, known by name. Their arguments are the lane `tool_arguments` of the same choice and block. */
   readonly calls?: readonly Omit<ToolCall, "arguments">[];
-  /** Lanes that are whole with this frame: nothing more of them comes. `all`: every lane. */
+  /**
+   * Lanes that are whole with this frame: nothing more of them comes. `all`: every lane. An answer that just stops ends its lanes too.
+   * What a provider sends of a lane that has ended is as good as a lane that nobody judged: let it pass for no guard's word.
+   */
   readonly ends?: readonly LaneId[] | "all";
   /**
    * The frame's bytes with other texts: `texts[i]` in place of `deltas[i].text`, undefined where it stays. JSON stays valid and what
    * else the frame holds keeps its bytes, but for what would repeat a changed text (log-probabilities, offsets of annotations): that goes.
-   * Absent: its texts cannot be changed.
+   * Absent: its texts cannot be changed; nor can those that are `signed`, for which `texts` must hold undefined (assert).
    */
   readonly rewrite?: (texts: readonly (string | undefined)[]) => Uint8Array;
 }

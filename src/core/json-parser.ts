@@ -260,8 +260,10 @@ export class JsonParser {
     const start = this.#pos;
     const key = this.#string(start, false);
     if (key === undefined) return undefined;
-    if (key === "__proto__") return this.#fail("forbidden_key", start);
-    if (this.#isDuplicate(object, key)) return this.#fail("duplicate_key", start);
+    if (this.#limits.anyKeys !== true) {
+      if (key === "__proto__") return this.#fail("forbidden_key", start);
+      if (this.#isDuplicate(object, key)) return this.#fail("duplicate_key", start);
+    }
     this.#pos = this.#stringEnd;
     if (this.#next() !== 0x3a) return this.#fail("not_json", this.#pos);
     this.#pos++;

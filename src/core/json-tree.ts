@@ -50,4 +50,6 @@ export interface JsonError {
 export interface JsonLimits {
   readonly depthMax: number;
   readonly valuesMax: number;
+  /** Duplicate keys and `__proto__` are no errors; every member is in the tree. For text that `parseJsonValue` has taken already. */
+  readonly anyKeys?: true;
 }

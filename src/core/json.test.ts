@@ -13,6 +13,7 @@ import {
   parseJson,
   parseJsonSliced,
   parseJsonValue,
+  placeJson,
   pointerOf,
   toJson,
 } from "./json.ts";
@@ -356,3 +357,24 @@ test("parseJsonValue reads answers and never sets a prototype", () => {
   const value = parseJsonValue('{"__proto__":{"admin":true}}');
   assert.equal(Object.getPrototypeOf(value), Object.prototype);
 });
+
+property(
+  "whatever text parseJsonValue takes, placeJson takes too, and every string stands where it says",
+  fc.oneof(
+    fc.json({ maxDepth: 4 }),
+    fc.string({ maxLength: 20 }),
+    fc.constantFrom('{"a":1,"a":"b"}', '{"__proto__":{"x":"y"}}', "[".repeat(3000) + "]".repeat(3000), '"\\ud800"', "\ufeff1", "1e999"),
+  ),
+  (text) => {
+    const json = parseJsonValue(text);
+    if (json === undefined) return;
+    const doc = placeJson(text);
+    const work = [doc.root];
+    for (let node = work.pop(); node !== undefined; node = work.pop()) {
+      if (node.kind === "string") assert.equal(JSON.parse(text.slice(node.start, node.end)), node.value);
+      else if (node.kind === "array") work.push(...node.items);
+      else if (node.kind === "object") work.push(...node.members.map(({ value }) => value));
+    }
+    if (!/__proto__|"a":1,"a"/.test(text) && text.length < 1000) assert.deepEqual(toJson(doc.root), json);
+  },
+);

@@ -4,7 +4,8 @@
  * Requests come in through `parseJson`: strict RFC 8259, iterative (nesting cannot overflow the stack), one pass over the
  * decoded text, every value with its place, so that `applyEdits` can change single values and leave every other byte alone.
  * What parsers disagree about is refused instead of guessed: duplicate keys (first or last?), a byte order mark, invalid
- * UTF-8, the key `__proto__`. Answers, which are read and never edited, take the faster `parseJsonValue`.
+ * UTF-8, the key `__proto__`. Answers, which are read and seldom edited, take the faster
+ * `parseJsonValue`, and `placeJson` where an edit is called for.
  *
  * Trade-off: strings are found with native searches (`indexOf`) and slices that share the text's memory, so a node keeps
  * the whole body alive for as long as it lives.
@@ -77,6 +78,17 @@ export function parseJson(bytes: Uint8Array, limits: JsonLimits = JSON_LIMITS): 
   const text = decode(bytes);
   return text.ok ? parseWhole(text.value, limits) : text;
 }
+
+/**
+ * Text that `parseJsonValue` has taken, with places: every such text parses, whatever its depth and keys. For an answer that is
+ * to be changed after all.
+ */
+export function placeJson(text: string): JsonDoc {
+  const doc = parseWhole(text, ANY_JSON);
+  assert(doc.ok, "JSON that was parsed before");
+  return doc.value;
+}
+const ANY_JSON: JsonLimits = { depthMax: Number.POSITIVE_INFINITY, valuesMax: Number.POSITIVE_INFINITY, anyKeys: true };
 
 function parseWhole(text: string, limits: JsonLimits): Result<JsonDoc, JsonError> {
   let clean = true;

@@ -102,9 +102,12 @@ export interface LaneId {
 /** A piece of streamed or whole output. */
 export interface Delta extends LaneId {
   readonly text: string;
-  /** The text repeats a whole lane that was streamed before (OpenAI's `response.output_text.done`); counted once, inspected again. */
+  /**
+   * The text is whole by itself: it repeats a lane that was streamed before (OpenAI's `response.output_text.done`), or stands beside its
+   * block (a citation's quote, what the provider's own tools found, an error's message). Inspected by itself, never counted as output.
+   */
   readonly repeats?: true;
-  /** Covered by the provider's signature (Anthropic's thinking): passes whole or not at all. */
+  /** Passes whole or not at all: under the provider's signature (Anthropic's thinking), said in audio beside it, or in bytes that are no JSON. */
   readonly signed?: true;
   /** The text is a JSON value that stands in the answer as such, not as a string (Anthropic's and Gemini's arguments in JSON bodies). */
   readonly raw?: true;

@@ -68,11 +68,15 @@ export function joined(deltas: readonly Delta[]): Readonly<Record<string, string
   return texts;
 }
 
-/** Serves these bytes as an event stream to every request, for the official SDKs to read. */
-export async function serving<T>(bytes: Uint8Array, use: (baseUrl: string) => Promise<T>): Promise<T> {
+/** Serves these bytes to every request, as an event stream unless said otherwise, for the official SDKs to read. */
+export async function serving<T>(
+  bytes: Uint8Array,
+  use: (baseUrl: string) => Promise<T>,
+  contentType = "text/event-stream; charset=utf-8",
+): Promise<T> {
   const server = createServer((request, response) => {
     request.resume();
-    response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8" });
+    response.writeHead(200, { "content-type": contentType });
     response.end(bytes);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -2,17 +2,20 @@ import type { AnswerContext, AnswerReader, Frame, TailReason } from "../../core/
 import { type Json, parseJsonValue } from "../../core/json.ts";
 import { BODY_BYTES_MAX } from "../../core/limits.ts";
 import type { Usage } from "../../core/usage.ts";
-import type { AnswerSummary, Delta } from "../../core/view.ts";
+import type { AnswerSummary } from "../../core/view.ts";
 import type { AnswerTally } from "./answer-tally.ts";
-import { type SseEvent, SseSplitter } from "./sse.ts";
+import type { AnswerTexts } from "./answer-texts.ts";
+import { type SseEvent, SseSplitter, withData } from "./sse.ts";
 
 /** What a dialect reads out of its events, or out of one whole JSON body. Frames, cuts and bytes are the reader's business. */
 export interface AnswerMapper {
   readonly tally: AnswerTally;
-  event(name: string | undefined, data: string): readonly Delta[];
-  /** The bytes that the caller gets in place of the event that `event` has just read; absent: the event's own. */
-  rewrite?(event: SseEvent): Uint8Array;
-  body(json: Json): readonly Delta[];
+  /** What `event` and `body` read goes here. */
+  readonly texts: AnswerTexts;
+  event(name: string | undefined, data: string): void;
+  /** What makes the bytes that the caller gets of those of the event that `event` has just read; absent: they are the event's own. */
+  undo?(): ((event: SseEvent) => Uint8Array) | undefined;
+  body(json: Json): void;
   /** What of a body's text is parsed; absent: all of it. For bodies that are mostly media. */
   prepare?(text: string): string;
   usage(): Usage | undefined;
@@ -31,7 +34,8 @@ export function openReader(context: AnswerContext, mapper: AnswerMapper, errorBo
 }
 
 const encoder = new TextEncoder();
-const NO_DELTAS: readonly Delta[] = [];
+const encode = (text: string): Uint8Array => encoder.encode(text);
+const NO_DELTAS: Frame["deltas"] = [];
 const NO_BYTES = new Uint8Array(0);
 
 class SseReader implements AnswerReader {
@@ -64,11 +68,32 @@ class SseReader implements AnswerReader {
 
   #frame(event: SseEvent): Frame {
     this.#between = event.kind === "event";
-    if (event.data === undefined || event.data === "") return { bytes: event.bytes, deltas: NO_DELTAS };
-    const deltas = this.#mapper.event(event.event, event.data);
-    this.#mapper.tally.count(deltas);
-    return { bytes: this.#mapper.rewrite?.(event) ?? event.bytes, deltas };
+    const { texts, tally } = this.#mapper;
+    if (event.data === undefined || event.data === "") return event.kind === "piece" ? unreadFrame(texts, event.bytes) : bare(event.bytes);
+    this.#mapper.event(event.event, event.data);
+    const undo = this.#mapper.undo?.();
+    const bytes = undo === undefined ? event.bytes : undo(event);
+    const frame = texts.frame(bytes, texts.guarded ? writer(event, undo) : undefined);
+    tally.count(frame.deltas);
+    return frame;
   }
+}
+
+/** Writes the event with other data. */
+function writer(event: SseEvent, undo: ((event: SseEvent) => Uint8Array) | undefined): (data: string) => Uint8Array {
+  return (data) => {
+    const changed = withData(event, data);
+    return undo === undefined ? changed.bytes : undo(changed);
+  };
+}
+
+const bare = (bytes: Uint8Array): Frame => ({ bytes, deltas: NO_DELTAS });
+
+/** Bytes that pass unread. Guards see them as a text that cannot be changed. */
+export function unreadFrame(texts: AnswerTexts, bytes: Uint8Array): Frame {
+  if (!texts.guarded) return bare(bytes);
+  texts.unread(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8"));
+  return texts.frame(bytes, undefined);
 }
 
 /** One JSON body: held until its end, or passed on unread once it is larger than `BODY_BYTES_MAX`. */
@@ -86,13 +111,13 @@ class BodyReader implements AnswerReader {
 
   push(chunk: Uint8Array): readonly Frame[] {
     if (chunk.length === 0) return [];
-    if (this.#passing) return [{ bytes: chunk, deltas: NO_DELTAS }];
+    if (this.#passing) return [unreadFrame(this.#mapper.texts, chunk)];
     this.#held.push(chunk);
     this.#heldBytes += chunk.length;
     if (this.#heldBytes <= BODY_BYTES_MAX) return [];
     this.#passing = true;
     this.#mapper.tally.invalidEvents++;
-    return this.#release().map((bytes) => ({ bytes, deltas: NO_DELTAS }));
+    return this.#release().map((bytes) => unreadFrame(this.#mapper.texts, bytes));
   }
   end(): readonly Frame[] {
     const chunks = this.#release();
@@ -100,13 +125,17 @@ class BodyReader implements AnswerReader {
     const bytes = chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
     const json = parseJsonValue(this.#mapper.prepare?.(text) ?? text);
+    const { texts, tally } = this.#mapper;
     if (json === undefined) {
-      this.#mapper.tally.invalidEvents++;
-      return [{ bytes, deltas: NO_DELTAS }];
+      tally.invalidEvents++;
+      return [unreadFrame(texts, bytes)];
     }
-    const deltas = this.#mapper.body(json);
-    this.#mapper.tally.count(deltas);
-    return [{ bytes, deltas }];
+    texts.begin(json, text);
+    this.#mapper.body(json);
+    texts.endAll();
+    const frame = texts.frame(bytes, encode);
+    tally.count(frame.deltas);
+    return [frame];
   }
   usage(): Usage | undefined {
     return this.#mapper.usage();

@@ -44,7 +44,11 @@ export class AnswerTally {
     if (value !== undefined && this.#created.size < CREATED_MAX) this.#created.set(`${kind} ${value}`, { kind, id: value });
   }
   count(deltas: readonly Delta[]): void {
-    for (const delta of deltas) this.#outputChars += delta.text.length;
+    for (const delta of deltas) if (delta.repeats !== true) this.#outputChars += delta.text.length;
+  }
+  /** Output that no delta counts. */
+  countChars(chars: number): void {
+    this.#outputChars += chars;
   }
   /** Reads the error object that every dialect here shares: `{error: {type, code}}`. False when there is none. */
   readError(body: Json | undefined): boolean {

@@ -1,17 +1,18 @@
 import type { AnswerContext, TailReason } from "../../core/codec.ts";
-import { field, type Json, parseJsonValue } from "../../core/json.ts";
+import { field, isJsonObject, type Json, parseJsonValue } from "../../core/json.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { Delta } from "../../core/view.ts";
 import type { AnswerMapper } from "./answer-reader.ts";
-import { AnswerTally, isRewritable, listField, sseEvent, textField } from "./answer-tally.ts";
+import { AnswerTally, listField, sseEvent, textField } from "./answer-tally.ts";
+import { AnswerTexts, SILENT_KEYS } from "./answer-texts.ts";
 import { anthropicErrorBody } from "./anthropic-error.ts";
 import { anthropicUsage, mergeUsage } from "./anthropic-usage.ts";
+import { textBlock, textDelta } from "./said-anthropic.ts";
 
 /** Most blocks followed; real answers have tens. Later ones pass on unread and count as unknown. */
 const BLOCKS_MAX = 10_000;
-const NO_DELTAS: readonly Delta[] = [];
 
-/** Text members of deltas. Signatures and citations carry no text of the model. */
+/** Text members of deltas. Signatures hold no text of the model, and citations are walked. */
 const DELTA_TEXTS: ReadonlyMap<string, readonly [Delta["channel"], string] | undefined> = new Map<
   string,
   readonly [Delta["channel"], string] | undefined
@@ -23,86 +24,134 @@ const DELTA_TEXTS: ReadonlyMap<string, readonly [Delta["channel"], string] | und
   ["signature_delta", undefined],
   ["citations_delta", undefined],
 ]);
+/** Members of events, messages and blocks that are read, or hold no text; what else there is, guards see as texts beside the answer. */
+const EVENT_KEYS: ReadonlySet<string> = new Set(["type", "index", "message", "content_block", "delta", "usage"]);
+const MESSAGE_KEYS: ReadonlySet<string> = new Set([
+  ...["id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage", "container"],
+  ...["context_management", "request_id"],
+]);
+const keys = (...names: readonly string[]): ReadonlySet<string> => new Set([...SILENT_KEYS, ...names]);
+/** By the member of a delta that was read. */
+const DELTA_KEYS: Readonly<Record<string, ReadonlySet<string>>> = {
+  text: keys("text"),
+  thinking: keys("thinking"),
+  partial_json: keys("partial_json"),
+  content: keys("content"),
+};
+const BLOCK_KEYS: Readonly<Record<"tool" | "text" | "thinking" | "compaction" | "other", ReadonlySet<string>>> = {
+  tool: keys("name", "input", "server_name", "caller"),
+  text: keys("text"),
+  thinking: keys("thinking"),
+  compaction: keys("content"),
+  other: keys("server_name", "caller"),
+};
 
-/** Reads a message of the Messages API, whole or as events. `Delta.block` is the index of the content block. */
+/**
+ * Reads a message of the Messages API, whole or as events. `Delta.block` is the index of the content block. Results of the provider's own
+ * tools, citations and their quotes stand beside the block that holds them. Thinking is signed; in a stream the signature comes last, so
+ * there all of it counts as signed.
+ */
 export class AnthropicAnswer implements AnswerMapper {
   readonly tally = new AnswerTally();
+  readonly texts: AnswerTexts;
   readonly #context: AnswerContext;
-  readonly #open = new Set<number>();
+  /** Blocks that are open, and whether they are text. */
+  readonly #open = new Map<number, boolean>();
+  #nextBlock = 0;
   #begun = false;
   /** A stop reason was given: what is left is `message_stop`. */
   #stopped = false;
   #usage: Json | undefined;
 
-  constructor(context: AnswerContext) {
+  constructor(context: AnswerContext, texts: AnswerTexts = new AnswerTexts(context)) {
     this.#context = context;
+    this.texts = texts;
   }
 
   usage(): Usage | undefined {
     return anthropicUsage(this.#usage);
   }
 
-  body(json: Json): readonly Delta[] {
+  body(json: Json): void {
     this.tally.complete = true;
-    if (this.tally.readError(json)) return NO_DELTAS;
+    this.texts.walk(0, 0, json, MESSAGE_KEYS);
+    if (this.tally.readError(json)) return;
     this.tally.answeredBy(field(json, "model"), field(json, "id"));
     this.tally.finished(field(json, "stop_reason"));
     this.#usage = field(json, "usage") ?? undefined;
-    const out: Delta[] = [];
-    for (const [index, block] of listField(json, "content").entries()) this.#block(block, index, out);
-    return out;
+    for (const [index, block] of listField(json, "content").entries()) this.#block(block, index, "whole");
   }
 
-  event(name: string | undefined, data: string): readonly Delta[] {
+  event(name: string | undefined, data: string): void {
     const event = parseJsonValue(data);
     if (typeof event !== "object" || event === null || Array.isArray(event)) {
       // Some compatible servers end with OpenAI's mark.
-      if (data !== "[DONE]") this.tally.invalidEvents++;
-      return NO_DELTAS;
+      if (data === "[DONE]") return;
+      this.tally.invalidEvents++;
+      this.texts.unread(data);
+      return;
     }
+    this.texts.begin(event, data);
+    this.eventJson(name, event);
+  }
+
+  /** An event that was parsed, and begun in `texts`, already. */
+  eventJson(name: string | undefined, event: Json): void {
     const index = field(event, "index");
     const at = typeof index === "number" && Number.isSafeInteger(index) && index >= 0 ? index : 0;
+    this.texts.walk(0, at, event, EVENT_KEYS);
     switch (textField(event, "type") || name) {
       case "message_start":
         this.#start(field(event, "message"));
-        return NO_DELTAS;
+        return;
       case "content_block_start":
-        return this.#startBlock(event, at);
+        this.#startBlock(event, at);
+        return;
       case "content_block_delta":
-        return this.#delta(field(event, "delta"), at);
+        this.#delta(field(event, "delta"), at);
+        return;
       case "content_block_stop":
         this.#open.delete(at);
-        return NO_DELTAS;
+        this.texts.end(0, at);
+        return;
       case "message_delta":
         this.#messageDelta(event);
-        return NO_DELTAS;
+        return;
       case "message_stop":
         this.tally.complete = true;
-        return NO_DELTAS;
+        this.texts.endAll();
+        return;
       case "ping":
-        return NO_DELTAS;
+        return;
       case "error":
         if (!this.tally.readError(event)) this.tally.failed("error");
-        return NO_DELTAS;
+        this.texts.endAll();
+        return;
       default:
         this.tally.unknownEvents++;
-        return NO_DELTAS;
+        for (const key of ["message", "content_block", "delta"]) this.texts.walk(0, at, field(event, key));
     }
   }
 
   /**
-   * At a length: every open block is stopped, then stop reason `max_tokens` with the usage so far (as last reported: Anthropic's
-   * own figure at the start of a message is an estimate of a few tokens), then the end. A tool call whose input is half there is
-   * stopped as well, as Anthropic does at `max_tokens`; its SDK then gives the members of the input that are whole.
+   * Every open block is stopped, then stop reason `max_tokens` or `refusal` with the usage so far (as last reported: Anthropic's own
+   * figure at the start of a message is an estimate of a few tokens), then the end. A tool call whose input is half there is stopped as
+   * well, as Anthropic does at `max_tokens`; its SDK then gives the members of the input that are whole. What is said instead of the rest
+   * goes into the open text, or a block of its own.
    */
   tail(reason: TailReason): string {
     if (this.tally.complete) return "";
     if (reason.kind === "error") return sseEvent("error", anthropicErrorBody(reason.denial, reason.requestId));
     let text = this.#begun ? "" : sseEvent("message_start", { type: "message_start", message: this.#emptyMessage() });
-    for (const index of [...this.#open].sort((a, b) => a - b))
+    let said = reason.kind === "filtered" && !this.#stopped ? (reason.text ?? "") : "";
+    for (const [index, isText] of [...this.#open].sort(([a], [b]) => a - b)) {
+      if (isText && said !== "") text += textDelta(index, said);
+      if (isText) said = "";
       text += sseEvent("content_block_stop", { type: "content_block_stop", index });
+    }
+    if (said !== "") text += textBlock(this.#nextBlock, said);
     if (!this.#stopped) {
-      const delta = { stop_reason: "max_tokens", stop_sequence: null };
+      const delta = { stop_reason: reason.kind === "length" ? "max_tokens" : "refusal", stop_sequence: null };
       text += sseEvent("message_delta", { type: "message_delta", delta, usage: this.#usageSoFar() });
     }
     return text + sseEvent("message_stop", { type: "message_stop" });
@@ -112,10 +161,14 @@ export class AnthropicAnswer implements AnswerMapper {
     this.#begun = true;
     this.tally.answeredBy(field(message, "model"), field(message, "id"));
     this.#usage = mergeUsage(this.#usage, field(message, "usage"));
+    // A message begins empty; what a server puts there nevertheless is seen.
+    this.texts.walk(0, 0, message, MESSAGE_KEYS);
+    this.texts.walk(0, 0, field(message, "content"));
   }
 
   #messageDelta(event: Json): void {
     const reason = field(field(event, "delta"), "stop_reason");
+    this.texts.walk(0, 0, field(event, "delta"), MESSAGE_KEYS);
     if (typeof reason === "string") {
       this.#stopped = true;
       this.tally.finished(reason);
@@ -123,46 +176,56 @@ export class AnthropicAnswer implements AnswerMapper {
     this.#usage = mergeUsage(this.#usage, field(event, "usage"));
   }
 
-  #startBlock(event: Json, index: number): readonly Delta[] {
-    if (this.#open.size >= BLOCKS_MAX) {
+  #startBlock(event: Json, index: number): void {
+    const block = field(event, "content_block");
+    if (this.#open.size < BLOCKS_MAX) {
+      this.#open.set(index, textField(block, "type") === "text");
+      this.#nextBlock = Math.max(this.#nextBlock, index + 1);
+    } else {
       this.tally.unknownEvents++;
-      return NO_DELTAS;
+      if (!this.texts.guarded) return;
     }
-    this.#open.add(index);
-    const out: Delta[] = [];
-    this.#block(field(event, "content_block"), index, out);
-    return out;
+    this.#block(block, index, "start");
   }
 
-  #delta(delta: Json | undefined, block: number): readonly Delta[] {
+  #delta(delta: Json | undefined, block: number): void {
     const type = textField(delta, "type");
     const rule = DELTA_TEXTS.get(type);
     if (rule === undefined) {
       if (!DELTA_TEXTS.has(type)) this.tally.unknownEvents++;
-      return NO_DELTAS;
+      this.texts.walk(0, block, delta);
+      return;
     }
     const [channel, key] = rule;
-    const text = textField(delta, key);
-    return text === "" ? NO_DELTAS : [{ choice: 0, block, channel, text }];
+    this.texts.add(0, block, channel, delta, key, channel === "reasoning" ? "signed" : undefined);
+    this.texts.walk(0, block, delta, DELTA_KEYS[key]);
   }
 
   /** A whole block, or the start of one; a start has its text too where a server does not stream it. */
-  #block(block: Json | undefined, index: number, out: Delta[]): void {
+  #block(block: Json | undefined, index: number, part: "whole" | "start"): void {
+    const { texts } = this;
     const type = textField(block, "type");
-    const add = (channel: Delta["channel"], text: string): void => {
-      if (text !== "") out.push({ choice: 0, block: index, channel, text });
-    };
     if (type.endsWith("tool_use")) {
       this.tally.calledTool(field(block, "name"));
+      texts.call(0, index, textField(block, "name"), textField(block, "id"));
       const input = field(block, "input");
       // A stream starts with an empty object.
-      if (typeof input === "object" && input !== null && Object.keys(input).length > 0) {
-        if (isRewritable(input)) add("tool_arguments", JSON.stringify(input));
-        else this.tally.invalidEvents++;
-      }
-    } else if (type === "text") add("content", textField(block, "text"));
-    else if (type === "thinking") add("reasoning", textField(block, "thinking"));
-    else if (type === "compaction") add("content", textField(block, "content"));
+      const isEmpty = isJsonObject(input) && Object.keys(input).length === 0;
+      if (typeof input === "string") texts.add(0, index, "tool_arguments", block, "input");
+      else if ((!isEmpty || (part === "whole" && texts.guarded)) && !texts.addValue(0, index, "tool_arguments", block, "input"))
+        this.tally.invalidEvents++;
+      texts.walk(0, index, block, BLOCK_KEYS.tool);
+    } else if (type === "text") {
+      texts.add(0, index, "content", block, "text");
+      texts.walk(0, index, block, BLOCK_KEYS.text);
+      texts.erase(0, block, "citations", "null", index);
+    } else if (type === "thinking") {
+      texts.add(0, index, "reasoning", block, "thinking", part === "start" || textField(block, "signature") !== "" ? "signed" : undefined);
+      texts.walk(0, index, block, BLOCK_KEYS.thinking);
+    } else if (type === "compaction") {
+      texts.add(0, index, "content", block, "content");
+      texts.walk(0, index, block, BLOCK_KEYS.compaction);
+    } else texts.walk(0, index, block, BLOCK_KEYS.other);
   }
 
   #usageSoFar(): Json {

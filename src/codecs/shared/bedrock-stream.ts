@@ -6,6 +6,7 @@ import type { Usage } from "../../core/usage.ts";
 import type { AnswerSummary, Delta } from "../../core/view.ts";
 import { type AnswerMapper, openReader } from "./answer-reader.ts";
 import type { AnswerTally } from "./answer-tally.ts";
+import { AnswerTexts } from "./answer-texts.ts";
 import { type EventFrame, EventStreamSplitter, jsonException } from "./aws-eventstream.ts";
 import { bedrockError, bedrockErrorBody } from "./bedrock-error.ts";
 
@@ -33,9 +34,10 @@ export function openBedrockAnswer(context: AnswerContext, mapper: EventMapper): 
     get tally() {
       return mapper.tally;
     },
-    body: (json) => mapper.body(json),
+    texts: new AnswerTexts({}),
+    body: (json) => whole.texts.give(mapper.body(json)),
     usage: () => mapper.usage(),
-    event: () => [],
+    event: () => undefined,
     tail: () => "",
   };
   return openReader({ ...context, contentType: "application/json" }, whole, bedrockErrorBody);

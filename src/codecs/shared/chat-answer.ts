@@ -1,15 +1,16 @@
 import type { AnswerContext, TailReason } from "../../core/codec.ts";
 import { field, isJsonObject, type Json, parseJsonValue } from "../../core/json.ts";
 import type { Usage } from "../../core/usage.ts";
-import type { Delta } from "../../core/view.ts";
 import type { AnswerMapper } from "./answer-reader.ts";
 import { AnswerTally, isRewritable, listField, textField } from "./answer-tally.ts";
+import { AnswerTexts } from "./answer-texts.ts";
+import { CHOICE_KEYS, COMPLETION_KEYS, readMessage } from "./chat-texts.ts";
 import { withoutNullUsage } from "./chat-undo.ts";
 import { chatUsage } from "./chat-usage.ts";
 import { OPENAI_DONE, openAiErrorEvents } from "./openai-error.ts";
 import type { SseEvent } from "./sse.ts";
 
-const NO_DELTAS: readonly Delta[] = [];
+type JsonMembers = Readonly<Record<string, Json>>;
 const NO_BYTES = new Uint8Array(0);
 /** Most choices and tool calls of one answer that are told apart; OpenAI allows 128 of each. */
 const INDEX_MAX = 4096;
@@ -23,6 +24,7 @@ const INDEX_MAX = 4096;
  */
 export class ChatAnswer implements AnswerMapper {
   readonly tally = new AnswerTally();
+  readonly texts: AnswerTexts;
   readonly #context: AnswerContext;
   readonly #kind: "chat" | "text";
   #usage: { readonly [key: string]: Json } | undefined;
@@ -30,18 +32,19 @@ export class ChatAnswer implements AnswerMapper {
   #done = false;
   /** Choices seen, and whether they have their finish reason. */
   readonly #choices = new Map<number, boolean>();
-  readonly #named = new Set<number>();
+  readonly #named = new Map<number, string>();
   #unfinished: number;
   /** What an added chunk must share with those before it. */
   #id: string | undefined;
   #model: string | undefined;
   #created = 0;
-  /** What `rewrite` does to the event just read. */
-  #undo: "drop" | "cut" | undefined;
+  /** What a forced usage report put into the event just read. */
+  #forced: "chunk" | "member" | undefined;
 
   /** `text`: completions before chat, whose choices hold a text. */
   constructor(context: AnswerContext, kind: "chat" | "text" = "chat") {
     this.#context = context;
+    this.texts = new AnswerTexts(context);
     this.#kind = kind;
     this.#unfinished = context.view.choices;
   }
@@ -50,51 +53,67 @@ export class ChatAnswer implements AnswerMapper {
     return this.#usage === undefined ? undefined : chatUsage(this.#usage);
   }
 
-  body(json: Json): readonly Delta[] {
+  body(json: Json): void {
     this.tally.complete = true;
     // Gemini's OpenAI surface wraps an error in an array.
     const body = Array.isArray(json) ? json[0] : json;
     if (!this.#readError(body, undefined) && this.#context.status >= 400) this.tally.failed(field(body, "type"));
-    return this.#read(body);
+    if (Array.isArray(json)) for (const item of json.slice(1)) this.texts.walk(0, 0, item);
+    this.#read(body);
   }
 
-  event(name: string | undefined, data: string): readonly Delta[] {
-    this.#undo = undefined;
+  event(name: string | undefined, data: string): void {
+    this.#forced = undefined;
     if (data === "[DONE]" || data.trim() === "[DONE]") {
       this.#done = true;
       this.tally.complete = true;
-      return NO_DELTAS;
+      this.texts.endAll();
+      return;
     }
     const chunk = parseJsonValue(data);
     if (typeof chunk !== "object" || chunk === null || Array.isArray(chunk)) {
       this.tally.invalidEvents++;
       if (name === "error") this.tally.failed("error");
-      return NO_DELTAS;
+      this.texts.unread(data);
+      return;
     }
+    this.texts.begin(chunk, data);
     const failed = this.#readError(chunk, name);
+    if (failed) this.texts.endAll();
     const choices = field(chunk, "choices");
     const usage = field(chunk, "usage");
     if (!failed && !Array.isArray(choices) && usage === undefined) this.tally.unknownEvents++;
     if (this.#context.usageForced) {
-      if (usage === null) this.#undo = "cut";
-      else if (isJsonObject(usage) && Array.isArray(choices) && choices.length === 0) this.#undo = "drop";
+      if (usage === null) this.#forced = "member";
+      else if (isJsonObject(usage) && Array.isArray(choices) && choices.length === 0) this.#forced = "chunk";
     }
-    return this.#read(chunk);
+    this.#read(chunk);
   }
 
-  rewrite(event: SseEvent): Uint8Array {
-    if (this.#undo === undefined || event.data === undefined) return event.bytes;
-    return this.#undo === "drop" ? NO_BYTES : withoutNullUsage(event.bytes, event.data);
+  undo(): ((event: SseEvent) => Uint8Array) | undefined {
+    return this.#forced === undefined ? undefined : this.#forced === "chunk" ? dropped : undone;
   }
 
+  /**
+   * Every choice without a finish reason gets one, after `text` where there is some; its calls stay as they are, which is how OpenAI
+   * leaves a call that met the length. Ids and names are those of the chunks before.
+   */
   tail(reason: TailReason): string {
     if (this.#done) return "";
     if (reason.kind === "error") return openAiErrorEvents(reason.denial, reason.requestId);
-    if (this.#choices.size === 0) for (let index = 0; index < this.#context.view.choices; index++) this.#choices.set(index, false);
+    const text = reason.kind === "filtered" ? (reason.text ?? "") : "";
+    const finish = reason.kind === "filtered" ? "content_filter" : "length";
+    const choices = new Map(this.#choices);
+    for (let index = 0; index < this.#context.view.choices && choices.size < INDEX_MAX; index++)
+      if (!choices.has(index)) choices.set(index, false);
     let out = "";
-    for (const [index, finished] of this.#choices) {
-      const piece = this.#kind === "chat" ? { delta: {} } : { text: "" };
-      if (!finished) out += this.#chunk({ choices: [{ index, ...piece, logprobs: null, finish_reason: "length" }] });
+    for (const [index, finished] of choices) {
+      if (finished) continue;
+      // The SDK's own accumulation needs a role.
+      const role = this.#choices.has(index) ? {} : { role: "assistant" };
+      const piece = (delta: JsonMembers, said: string): JsonMembers => (this.#kind === "text" ? { text: said } : { delta });
+      if (text !== "") out += this.#choice(index, piece({ ...role, content: text }, text), null);
+      out += this.#choice(index, piece(text === "" ? role : {}, ""), finish);
     }
     // Without a forced report, usage that is known is usage that the caller would have got.
     if (!this.#context.usageForced && this.#usage !== undefined && isRewritable(this.#usage)) {
@@ -103,7 +122,11 @@ export class ChatAnswer implements AnswerMapper {
     return out + OPENAI_DONE;
   }
 
-  #chunk(members: { readonly [key: string]: Json }): string {
+  #choice(index: number, piece: JsonMembers, finish: string | null): string {
+    return this.#chunk({ choices: [{ index, ...piece, logprobs: null, finish_reason: finish }] });
+  }
+
+  #chunk(members: JsonMembers): string {
     const model = this.#model ?? this.#context.view.model ?? "";
     const names =
       this.#kind === "chat" ? { id: "chatcmpl-cut", object: "chat.completion.chunk" } : { id: "cmpl-cut", object: "text_completion" };
@@ -127,16 +150,15 @@ export class ChatAnswer implements AnswerMapper {
   }
 
   /** What chunks and whole completions share. */
-  #read(body: Json | undefined): readonly Delta[] {
+  #read(body: Json | undefined): void {
     this.#readHead(body);
     const usage = field(body, "usage") ?? field(field(body, "x_groq"), "usage");
     if (isJsonObject(usage)) this.#usage = usage;
+    this.texts.walk(0, 0, body, COMPLETION_KEYS);
     const choices = field(body, "choices");
-    if (!Array.isArray(choices)) return NO_DELTAS;
-    const out: Delta[] = [];
-    for (const choice of choices) this.#readChoice(choice, out);
+    if (!Array.isArray(choices)) return;
+    for (const choice of choices) this.#readChoice(choice);
     if (this.#unfinished <= 0 && this.#usage !== undefined) this.tally.complete = true;
-    return out;
   }
 
   #readHead(body: Json | undefined): void {
@@ -150,73 +172,63 @@ export class ChatAnswer implements AnswerMapper {
     this.tally.answeredBy(model, id);
   }
 
-  #readChoice(json: Json, out: Delta[]): void {
+  #readChoice(json: Json): void {
     const choice = indexOf(json, 0);
     const finished = this.#choices.get(choice);
     if (finished === undefined && this.#choices.size < INDEX_MAX) this.#choices.set(choice, false);
     const message = field(json, "delta") ?? field(json, "message");
-    if (this.#kind === "text") push(out, choice, 0, "content", textField(json, "text"));
+    if (this.#kind === "text") this.texts.add(choice, 0, "content", json, "text");
     else if (message !== undefined && message !== null) {
       // A spoken answer is kept under its id, for the next turn.
       this.tally.made("item", field(field(message, "audio"), "id"));
-      readContent(message, choice, out);
-      this.#readCalls(message, choice, out);
+      readMessage(this.texts, message, choice);
+      this.#readCalls(message, choice);
     }
+    this.texts.walk(choice, 0, json, CHOICE_KEYS);
+    this.texts.erase(choice, json, "logprobs", "null");
     const reason = field(json, "finish_reason");
-    if (typeof reason !== "string" || reason === "" || finished === true) return;
+    if (typeof reason !== "string" || reason === "") return;
+    this.texts.end(choice);
+    if (finished === true) return;
     this.tally.finished(reason);
     if (this.#choices.has(choice)) this.#choices.set(choice, true);
     this.#unfinished--;
   }
 
-  #readCalls(message: Json, choice: number, out: Delta[]): void {
+  #readCalls(message: Json, choice: number): void {
     for (const [position, call] of listField(message, "tool_calls").entries()) {
-      const what = field(call, "function") ?? field(call, "custom");
-      this.#readCall(what, { choice, block: indexOf(call, position) }, out);
+      const block = indexOf(call, position);
+      this.#readCall(field(call, "function") ?? field(call, "custom"), textField(call, "id"), { choice, block });
+      this.texts.walk(choice, block, call, CALL_KEYS);
     }
-    this.#readCall(field(message, "function_call"), { choice, block: 0 }, out);
+    this.#readCall(field(message, "function_call"), "", { choice, block: 0 });
   }
 
   /** Names come once, with the first piece of a call; some servers repeat them with every piece. */
-  #readCall(call: Json | undefined, at: { readonly choice: number; readonly block: number }, out: Delta[]): void {
+  #readCall(call: Json | undefined, id: string, { choice, block }: { readonly choice: number; readonly block: number }): void {
     if (call === undefined || call === null) return;
-    const slot = at.choice * INDEX_MAX + at.block;
+    const slot = choice * INDEX_MAX + block;
     const name = textField(call, "name");
-    if (name !== "" && !this.#named.has(slot) && this.#named.size < INDEX_MAX) {
-      this.#named.add(slot);
-      this.tally.calledTool(name);
+    const known = this.#named.get(slot);
+    if (name !== "" && name !== known) {
+      if (known === undefined && this.#named.size < INDEX_MAX) this.tally.calledTool(name);
+      if (this.#named.size < INDEX_MAX) this.#named.set(slot, name);
+      this.texts.endCallsBefore(choice, block);
+      this.texts.call(choice, block, name, id);
     }
-    const text = field(call, "arguments") ?? field(call, "input");
-    if (typeof text === "string") push(out, at.choice, at.block, "tool_arguments", text);
-    else if (isJsonObject(text) && isRewritable(text)) push(out, at.choice, at.block, "tool_arguments", JSON.stringify(text));
+    const key = field(call, "arguments") === undefined ? "input" : "arguments";
+    const text = field(call, key);
+    if (isJsonObject(text) || Array.isArray(text)) this.texts.addValue(choice, block, "tool_arguments", call, key);
+    else this.texts.add(choice, block, "tool_arguments", call, key);
+    this.texts.walk(choice, block, call, CALLED_KEYS);
   }
 }
 
-function push(out: Delta[], choice: number, block: number, channel: Delta["channel"], text: string): void {
-  if (text !== "") out.push({ choice, block, channel, text });
-}
+const CALL_KEYS: ReadonlySet<string> = new Set(["index", "id", "type", "function", "custom"]);
+const CALLED_KEYS: ReadonlySet<string> = new Set(["name", "arguments", "input", "description"]);
 
-/** The texts of a message or of a piece of one. */
-function readContent(message: Json, choice: number, out: Delta[]): void {
-  // `reasoning_content` is DeepSeek's and xAI's name, `reasoning` that of Groq, Ollama and OpenRouter; vLLM sends both, alike.
-  const reasoning = textField(message, "reasoning_content") || textField(message, "reasoning");
-  if (reasoning !== "") push(out, choice, 0, "reasoning", reasoning);
-  else for (const detail of listField(message, "reasoning_details")) pushParts(detail, choice, "reasoning", out);
-  const content = field(message, "content");
-  if (typeof content === "string") push(out, choice, 0, "content", content);
-  else if (Array.isArray(content)) for (const part of content) pushParts(part, choice, "content", out);
-  push(out, choice, 0, "refusal", textField(message, "refusal"));
-  push(out, choice, 0, "content", textField(field(message, "audio"), "transcript"));
-}
-
-/** A content part: Mistral's `{type: "thinking", thinking: [{type: "text", text}]}`, `{type: "text", text}`, and a refusal. */
-function pushParts(part: Json, choice: number, channel: Delta["channel"], out: Delta[]): void {
-  push(out, choice, 0, channel, textField(part, "text") || textField(part, "summary"));
-  push(out, choice, 0, "refusal", textField(part, "refusal"));
-  const thinking = field(part, "thinking");
-  if (typeof thinking === "string") push(out, choice, 0, "reasoning", thinking);
-  else if (Array.isArray(thinking)) for (const inner of thinking) push(out, choice, 0, "reasoning", textField(inner, "text"));
-}
+const dropped = (): Uint8Array => NO_BYTES;
+const undone = ({ bytes, data }: SseEvent): Uint8Array => (data === undefined ? bytes : withoutNullUsage(bytes, data));
 
 function indexOf(value: Json, otherwise: number): number {
   const index = field(value, "index");

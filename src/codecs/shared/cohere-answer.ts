@@ -5,6 +5,7 @@ import type { Usage } from "../../core/usage.ts";
 import type { Delta } from "../../core/view.ts";
 import type { AnswerMapper } from "./answer-reader.ts";
 import { AnswerTally, isRewritable, listField, sseEvent, textField } from "./answer-tally.ts";
+import { AnswerTexts } from "./answer-texts.ts";
 import { cohereUsage } from "./cohere-usage.ts";
 
 /** Most blocks followed; real answers have a few. Later ones pass on unread and count as unknown. */
@@ -23,6 +24,13 @@ export function cohereErrorEvent(denial: Denial, requestId: string): string {
 /** Reads answers of version 2 (chat whole or as events), and of embed and rerank of both versions, whose vectors are no text. */
 export class CohereAnswer implements AnswerMapper {
   readonly tally = new AnswerTally();
+  readonly texts = new AnswerTexts({});
+  event(name: string | undefined, data: string): void {
+    this.texts.give(this.#readEvent(name, data));
+  }
+  body(json: Json): void {
+    this.texts.give(this.#readBody(json));
+  }
   readonly #status: number;
   #usageJson: Json | undefined;
   /** Events that close what is open, by what opened it. */
@@ -36,7 +44,7 @@ export class CohereAnswer implements AnswerMapper {
     return cohereUsage(this.#usageJson);
   }
 
-  body(json: Json): readonly Delta[] {
+  #readBody(json: Json): readonly Delta[] {
     this.tally.complete = true;
     if (this.#status >= 400) {
       this.tally.failed("error");
@@ -53,7 +61,7 @@ export class CohereAnswer implements AnswerMapper {
     return out;
   }
 
-  event(name: string | undefined, data: string): readonly Delta[] {
+  #readEvent(name: string | undefined, data: string): readonly Delta[] {
     const event = parseJsonValue(data);
     if (!isJsonObject(event)) {
       if (data !== "[DONE]") this.tally.invalidEvents++;
@@ -149,6 +157,13 @@ function contentDeltas(part: Json | undefined, block: number, out: Delta[]): voi
  */
 export class CohereV1Answer implements AnswerMapper {
   readonly tally = new AnswerTally();
+  readonly texts = new AnswerTexts({});
+  event(name: string | undefined, data: string): void {
+    this.texts.give(this.#readEvent(name, data));
+  }
+  body(json: Json): void {
+    this.texts.give(this.#readBody(json));
+  }
   readonly #status: number;
   readonly #sse: boolean;
   #usageJson: Json | undefined;
@@ -163,7 +178,7 @@ export class CohereV1Answer implements AnswerMapper {
     return cohereUsage(this.#usageJson);
   }
 
-  body(json: Json): readonly Delta[] {
+  #readBody(json: Json): readonly Delta[] {
     this.tally.complete = true;
     if (this.#status >= 400) {
       this.tally.failed("error");
@@ -175,7 +190,7 @@ export class CohereV1Answer implements AnswerMapper {
     return out;
   }
 
-  event(name: string | undefined, data: string): readonly Delta[] {
+  #readEvent(name: string | undefined, data: string): readonly Delta[] {
     const event = parseJsonValue(data);
     if (!isJsonObject(event)) {
       if (data !== "[DONE]") this.tally.invalidEvents++;

@@ -4,6 +4,7 @@ import type { Usage } from "../../core/usage.ts";
 import type { AnswerSummary, Delta } from "../../core/view.ts";
 import type { AnswerMapper } from "./answer-reader.ts";
 import { AnswerTally, isRewritable, listField, textField } from "./answer-tally.ts";
+import { AnswerTexts } from "./answer-texts.ts";
 import { geminiError } from "./gemini-error.ts";
 import { geminiUsage } from "./gemini-usage.ts";
 
@@ -45,12 +46,19 @@ class GeminiTally extends AnswerTally {
  */
 export class GeminiAnswer implements AnswerMapper {
   readonly tally = new GeminiTally();
+  readonly texts = new AnswerTexts({});
+  event(name: string | undefined, data: string): void {
+    this.texts.give(this.#readEvent(name, data));
+  }
+  body(json: Json): void {
+    this.texts.give(this.#readBody(json));
+  }
   #usage: Usage | undefined;
   #usageMetadata: Json | undefined;
   #version: string | undefined;
   #id: string | undefined;
 
-  event(_name: string | undefined, data: string): readonly Delta[] {
+  #readEvent(_name: string | undefined, data: string): readonly Delta[] {
     const json = parseJsonValue(data);
     if (json === undefined) {
       this.tally.invalidEvents += 1;
@@ -61,7 +69,7 @@ export class GeminiAnswer implements AnswerMapper {
     return deltas;
   }
 
-  body(json: Json): readonly Delta[] {
+  #readBody(json: Json): readonly Delta[] {
     const deltas = this.#chunks(json);
     this.tally.complete = true;
     return deltas;

@@ -5,6 +5,7 @@ import type { Usage } from "../../core/usage.ts";
 import type { Delta, RequestView } from "../../core/view.ts";
 import { type AnswerMapper, openReader } from "./answer-reader.ts";
 import { AnswerTally } from "./answer-tally.ts";
+import { AnswerTexts } from "./answer-texts.ts";
 import { either } from "./gemini-fields.ts";
 import { geminiErrorBody } from "./gemini-reader.ts";
 import { geminiEdits, readGeminiRequest } from "./gemini-request.ts";
@@ -42,10 +43,11 @@ export const openCountAnswer = (context: AnswerContext): AnswerReader =>
 
 class Count implements AnswerMapper {
   readonly tally = new AnswerTally();
+  readonly texts = new AnswerTexts({});
   #body: Json | undefined;
 
-  event(): readonly Delta[] {
-    return [];
+  event(): void {
+    this.tally.unknownEvents++;
   }
   body(json: Json): readonly Delta[] {
     this.tally.complete = true;

@@ -56,7 +56,8 @@ class ArrayReader implements AnswerReader {
       return { bytes, deltas: [] };
     }
     const invalid = tally.invalidEvents;
-    const deltas = this.#answer.event(undefined, text);
+    this.#answer.event(undefined, text);
+    const deltas = this.#answer.texts.take();
     // Only the closing bracket ends an array; a body that is one value is whole as it stands.
     tally.complete = kind === "single" && tally.invalidEvents === invalid;
     tally.count(deltas);

@@ -4,6 +4,7 @@ import type { Usage } from "../../core/usage.ts";
 import type { Delta } from "../../core/view.ts";
 import type { AnswerMapper } from "./answer-reader.ts";
 import { AnswerTally, listField, textField } from "./answer-tally.ts";
+import { AnswerTexts } from "./answer-texts.ts";
 import { withoutMedia } from "./media-json.ts";
 import { openAiErrorEvents } from "./openai-error.ts";
 import { defined, reportedFigures, tokenCount } from "./reported-usage.ts";
@@ -18,6 +19,13 @@ const USAGES_MAX = 256;
  */
 export class ImageAnswer implements AnswerMapper {
   readonly tally = new AnswerTally();
+  readonly texts = new AnswerTexts({});
+  event(name: string | undefined, data: string): void {
+    this.texts.give(this.#readEvent(name, data));
+  }
+  body(json: Json): void {
+    this.texts.give(this.#readBody(json));
+  }
   readonly #context: AnswerContext;
   readonly #usages: Json[] = [];
   #images = 0;
@@ -31,7 +39,7 @@ export class ImageAnswer implements AnswerMapper {
     return withoutMedia(text);
   }
 
-  body(json: Json): readonly Delta[] {
+  #readBody(json: Json): readonly Delta[] {
     this.tally.complete = true;
     if (this.tally.readError(json)) return [];
     const out: Delta[] = [];
@@ -45,7 +53,7 @@ export class ImageAnswer implements AnswerMapper {
     return out;
   }
 
-  event(name: string | undefined, data: string): readonly Delta[] {
+  #readEvent(name: string | undefined, data: string): readonly Delta[] {
     if (data.trim() === "[DONE]") {
       this.tally.complete = true;
       return [];

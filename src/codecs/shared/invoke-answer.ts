@@ -2,7 +2,7 @@ import type { AnswerContext, HeaderView, TailReason } from "../../core/codec.ts"
 import { field, isJsonObject, type Json, parseJsonValue } from "../../core/json.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { Delta } from "../../core/view.ts";
-import { AnswerTally, isRewritable, listField, textField } from "./answer-tally.ts";
+import { AnswerTally, listField, textField } from "./answer-tally.ts";
 import { AnthropicAnswer } from "./anthropic-answer.ts";
 import { anthropicUsage } from "./anthropic-usage.ts";
 import { jsonEvent } from "./aws-eventstream.ts";
@@ -50,7 +50,7 @@ export class InvokeAnswer implements EventMapper {
       this.#own.failed("error");
       return NO_DELTAS;
     }
-    if (textField(json, "type") === "message") return this.#asAnthropic().body(json);
+    if (textField(json, "type") === "message") return this.#taken((answer) => answer.body(json));
     if (field(field(json, "output"), "message") !== undefined) return this.#asConverse().body(json);
     const deltas = this.#generic(json);
     this.#own.complete = true;
@@ -87,6 +87,11 @@ export class InvokeAnswer implements EventMapper {
     return Buffer.concat(events.map((line) => chunkEvent(line.slice("data: ".length))));
   }
 
+  #taken(read: (answer: AnthropicAnswer) => void): readonly Delta[] {
+    const answer = this.#asAnthropic();
+    read(answer);
+    return answer.texts.take();
+  }
   #asAnthropic(): AnthropicAnswer {
     this.#anthropic ??= new AnthropicAnswer(this.#context);
     return this.#anthropic;
@@ -98,7 +103,7 @@ export class InvokeAnswer implements EventMapper {
 
   #inner(json: Json): readonly Delta[] {
     if (this.#anthropic !== undefined || textField(json, "type") === "message_start") {
-      return isRewritable(json) ? this.#asAnthropic().event(undefined, JSON.stringify(json)) : NO_DELTAS;
+      return this.#taken((answer) => answer.eventJson(undefined, json));
     }
     const named = isJsonObject(json) ? CONVERSE_EVENTS.find((name) => field(json, name) !== undefined) : undefined;
     if (named !== undefined) return this.#asConverse().event(named, field(json, named) ?? null);

@@ -85,7 +85,8 @@ export class LineReader implements AnswerReader {
       frames.push({ bytes, deltas: [] });
       return;
     }
-    const deltas = this.#mapper.event(undefined, text);
+    this.#mapper.event(undefined, text);
+    const deltas = this.#mapper.texts.take();
     this.#mapper.tally.count(deltas);
     frames.push({ bytes, deltas });
   }

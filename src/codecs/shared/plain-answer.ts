@@ -1,13 +1,14 @@
 import type { TailReason } from "../../core/codec.ts";
 import { field, type Json } from "../../core/json.ts";
 import type { Usage } from "../../core/usage.ts";
-import type { Delta } from "../../core/view.ts";
 import type { AnswerMapper } from "./answer-reader.ts";
 import { AnswerTally } from "./answer-tally.ts";
+import { AnswerTexts } from "./answer-texts.ts";
 
 /** A JSON body that has no text of a model: model and id are read, an error, and usage where `usageOf` finds one. */
 export class PlainAnswer implements AnswerMapper {
   readonly tally = new AnswerTally();
+  readonly texts = new AnswerTexts({});
   readonly #usageOf: (body: Json) => Usage | undefined;
   readonly #status: number;
   #usage: Usage | undefined;
@@ -18,19 +19,18 @@ export class PlainAnswer implements AnswerMapper {
     this.#status = status;
   }
 
-  event(): readonly Delta[] {
-    return [];
+  event(): void {
+    this.tally.unknownEvents++;
   }
-  body(json: Json): readonly Delta[] {
+  body(json: Json): void {
     this.tally.complete = true;
-    if (this.tally.readError(json)) return [];
+    if (this.tally.readError(json)) return;
     if (this.#status >= 400) {
       this.tally.failed("error");
-      return [];
+      return;
     }
     this.tally.answeredBy(field(json, "model"), field(json, "id"));
     this.#usage = this.#usageOf(json);
-    return [];
   }
   usage(): Usage | undefined {
     return this.#usage;

@@ -4,6 +4,7 @@ import type { Usage } from "../../core/usage.ts";
 import type { Delta } from "../../core/view.ts";
 import type { AnswerMapper } from "./answer-reader.ts";
 import { AnswerTally, isRewritable, listField, textField } from "./answer-tally.ts";
+import { AnswerTexts } from "./answer-texts.ts";
 import { calledTool, type DeltaRule, itemTexts, PLAIN_EVENTS, TEXT_EVENTS } from "./responses-items.ts";
 import { errorTail, lengthTail, type OutputItem } from "./responses-tail.ts";
 import { responsesUsage } from "./responses-usage.ts";
@@ -25,6 +26,13 @@ const NO_DELTAS: readonly Delta[] = [];
  */
 export class ResponsesAnswer implements AnswerMapper {
   readonly tally = new AnswerTally();
+  readonly texts = new AnswerTexts({});
+  event(name: string | undefined, data: string): void {
+    this.texts.give(this.#readEvent(name, data));
+  }
+  body(json: Json): void {
+    this.texts.give(this.#readBody(json));
+  }
   readonly #context: AnswerContext;
   /** The provider keeps this response, so its items can be referred to. */
   readonly #kept: boolean;
@@ -43,13 +51,13 @@ export class ResponsesAnswer implements AnswerMapper {
     return this.#usage;
   }
 
-  body(json: Json): readonly Delta[] {
+  #readBody(json: Json): readonly Delta[] {
     this.tally.complete = true;
     if (this.tally.readError(json) && field(json, "object") !== "response") return NO_DELTAS;
     return this.#finish(json, []);
   }
 
-  event(name: string | undefined, data: string): readonly Delta[] {
+  #readEvent(name: string | undefined, data: string): readonly Delta[] {
     if (data === "[DONE]") {
       this.tally.complete = true;
       return NO_DELTAS;

@@ -182,3 +182,26 @@ function readFields(bytes: Uint8Array, from: number, kind: "event" | "rest"): Ss
   }
   return { kind, bytes, event, data };
 }
+
+/** The event with other data; every other line keeps its bytes, terminators too. Data of several lines stands where the first of them stood. */
+export function withData(event: SseEvent, data: string): SseEvent {
+  const raw = Buffer.from(event.bytes.buffer, event.bytes.byteOffset, event.bytes.length).toString("latin1");
+  const lines = data.split("\n").map((line) => Buffer.from(line).toString("latin1"));
+  let out = "";
+  let written = false;
+  for (const line of raw.match(/[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+$/g) ?? []) {
+    const field = DATA_LINE.exec(line);
+    if (field === null) out += line;
+    else if (!written) {
+      written = true;
+      const [, name = "", end = ""] = field;
+      const start = name.endsWith("data") ? `${name}: ` : name;
+      out += lines.map((text) => `${start}${text}${end === "" ? "\n" : end}`).join("");
+      // The last line of a stream may lack its terminator.
+      if (end === "") out = out.slice(0, -1);
+    }
+  }
+  return { kind: event.kind, bytes: Buffer.from(out, "latin1"), event: event.event, data };
+}
+/** A data line in latin1, a byte order mark before it included: what stands before its value, and its terminator. */
+const DATA_LINE = /^((?:\xef\xbb\xbf)?data(?:: ?|(?=[\r\n]|$)))[^\r\n]*(\r\n|\n|\r|)$/;

@@ -5,6 +5,7 @@ import type { Usage } from "../../core/usage.ts";
 import type { AnswerSummary, Delta } from "../../core/view.ts";
 import { type AnswerMapper, openReader } from "./answer-reader.ts";
 import { AnswerTally, textField } from "./answer-tally.ts";
+import { AnswerTexts } from "./answer-texts.ts";
 import { openAiErrorBody, openAiErrorEvents } from "./openai-error.ts";
 import { defined, reportedFigures, tokenCount } from "./reported-usage.ts";
 
@@ -23,17 +24,24 @@ export function openTranscript(context: AnswerContext): AnswerReader {
 /** Source: `Transcription`, `TranscriptionVerbose`, `TranscriptionStreamEvent` of the `openai` package 7.57. */
 class TranscriptAnswer implements AnswerMapper {
   readonly tally = new AnswerTally();
+  readonly texts = new AnswerTexts({});
+  event(name: string | undefined, data: string): void {
+    this.texts.give(this.#readEvent(name, data));
+  }
+  body(json: Json): void {
+    this.texts.give(this.#readBody(json));
+  }
   #usage: Usage | undefined;
   #chars = 0;
 
-  body(json: Json): readonly Delta[] {
+  #readBody(json: Json): readonly Delta[] {
     this.tally.complete = true;
     if (this.tally.readError(json)) return [];
     this.#usage = transcriptUsage(json);
     return this.#text(textField(json, "text"));
   }
 
-  event(name: string | undefined, data: string): readonly Delta[] {
+  #readEvent(name: string | undefined, data: string): readonly Delta[] {
     if (data.trim() === "[DONE]") {
       this.tally.complete = true;
       return [];
@@ -62,7 +70,7 @@ class TranscriptAnswer implements AnswerMapper {
   /** A body that is text and nothing else. */
   plain(text: string): readonly Delta[] {
     const json = text.trimStart().startsWith("{") ? parseJsonValue(text) : undefined;
-    if (isJsonObject(json) && (field(json, "text") !== undefined || field(json, "error") !== undefined)) return this.body(json);
+    if (isJsonObject(json) && (field(json, "text") !== undefined || field(json, "error") !== undefined)) return this.#readBody(json);
     this.tally.complete = true;
     return this.#text(text);
   }

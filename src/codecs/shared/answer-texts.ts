@@ -1,0 +1,287 @@
+import assert from "node:assert/strict";
+import type { AnswerContext, Frame } from "../../core/codec.ts";
+import { field, type Json, parseJsonValue } from "../../core/json.ts";
+import type { Delta, ToolCall } from "../../core/view.ts";
+import { isRewritable } from "./answer-tally.ts";
+import { LaneBook } from "./lane-book.ts";
+import { type Erasure, editPlaces, type ReadJson, type Replacement, sourcesOf, type TextPlace } from "./text-places.ts";
+
+type Channel = Delta["channel"];
+/** repeats: whole by itself. signed: never edited. */
+type Mark = "repeats" | "signed" | "both";
+
+interface OpenDelta {
+  readonly choice: number;
+  readonly block: number;
+  readonly channel: Channel;
+  text: string;
+  repeats?: true;
+  signed?: true;
+  raw?: true;
+}
+
+const NO_DELTAS: readonly Delta[] = [];
+/** Members that never hold text of a model or of what it found: names, kinds, ids and sealed things. */
+export const SILENT_KEYS: ReadonlySet<string> = new Set([
+  ...["type", "id", "object", "index", "role", "status", "signature", "mime_type", "mimeType", "media_type"],
+  ...["thought_signature", "thoughtSignature", "encrypted_content", "encrypted_index", "tool_use_id", "tool_call_id", "call_id"],
+  ...["item_id", "file_id"],
+]);
+/** Most strings of one event that are followed where the codec does not know its shape; what is beyond counts as one unread text. */
+const WALK_MAX = 20_000;
+
+/**
+ * What is read out of one event, or out of one body: its texts as deltas and, for guarded answers, where each stands, what goes with it
+ * when it changes, which tool calls begin and which lanes end. Without guards only the deltas are made.
+ */
+export class AnswerTexts {
+  readonly #guards: Guarded | undefined;
+  #deltas: OpenDelta[] | undefined;
+
+  constructor(context: Pick<AnswerContext, "guarded">) {
+    this.#guards = context.guarded === true ? new Guarded() : undefined;
+  }
+
+  get guarded(): boolean {
+    return this.#guards !== undefined;
+  }
+
+  /** What is read next: the parsed value and its text. `outer` makes the event's text of it where it stands within another (base64). */
+  begin(root: Json, source: string, outer?: (text: string) => string): void {
+    this.#guards?.begin({ root, source }, outer);
+  }
+
+  /** The text that stands at a member or item; nothing where that is no string, or empty. */
+  add(choice: number, block: number, channel: Channel, holder: Json | undefined, key: string | number, mark?: Mark): void {
+    const text = textAt(holder, key);
+    if (text === "" || holder === undefined) return;
+    if (this.#guards === undefined) this.#push({ choice, block, channel, text });
+    else this.#place(choice, block, channel, text, { holder, key }, mark);
+  }
+
+  /** A text that repeats others or stands beside them, which only guards look at. */
+  beside(choice: number, block: number, channel: Channel, holder: Json | undefined, key: string | number): void {
+    if (this.#guards !== undefined) this.add(choice, block, channel, holder, key, "repeats");
+  }
+
+  /** A piece of output that is part of a longer string, or none of its own in the JSON: it cannot be changed. */
+  loose(choice: number, block: number, channel: Channel, text: string): void {
+    if (text === "") return;
+    if (this.#guards === undefined) this.#push({ choice, block, channel, text });
+    else this.#place(choice, block, channel, text, undefined, "signed");
+  }
+
+  /** Arguments that stand as a JSON value: their exact text where guards look, else an equal one. False: nested too deep to be written. */
+  addValue(choice: number, block: number, channel: Channel, holder: Json | undefined, key: string, mark?: Mark): boolean {
+    const value = field(holder, key);
+    if (value === undefined || value === null || holder === undefined) return true;
+    if (this.#guards !== undefined) {
+      this.#place(choice, block, channel, "", { holder, key }, mark).raw = true;
+      return true;
+    }
+    if (!isRewritable(value)) return false;
+    this.#push({ choice, block, channel, text: JSON.stringify(value) });
+    return true;
+  }
+
+  /** The latest delta's text stands here too, and changes with it. */
+  copy(holder: Json, key: string | number): void {
+    this.#guards?.copies.push({ of: (this.#deltas?.length ?? 0) - 1, holder, key });
+  }
+
+  /** Every string below a value, as texts beside the block; those of known members are not looked at. */
+  walk(choice: number, block: number, value: Json | undefined, known: ReadonlySet<string> = SILENT_KEYS): void {
+    if (this.#guards === undefined || typeof value !== "object" || value === null) return;
+    const work: Json[] = [value];
+    let left = WALK_MAX;
+    for (let at = work.pop(); at !== undefined; at = work.pop()) {
+      if (typeof at !== "object" || at === null) continue;
+      const sealed = field(at, "type") === "base64" || field(at, "type") === "redacted_thinking";
+      for (const [key, inner] of Array.isArray(at) ? at.entries() : Object.entries(at)) {
+        if (typeof key === "string" && (at === value ? known.has(key) : SILENT_KEYS.has(key))) continue;
+        if (typeof inner === "object") work.push(inner);
+        else if (typeof inner === "string" && !(sealed && key === "data") && !isSealed(inner)) {
+          if (left-- <= 0) {
+            this.unread(this.#guards.read?.source ?? "");
+            return;
+          }
+          this.add(choice, block, "content", at, key, "repeats");
+        }
+      }
+    }
+  }
+
+  /** Bytes that pass although nobody can say what they hold: guards see them as one text that cannot be changed. */
+  unread(text: string): void {
+    if (this.#guards === undefined || text === "") return;
+    this.#push({ choice: 0, block: 0, channel: "content", text, repeats: true, signed: true });
+    this.#guards.places.push(undefined);
+  }
+
+  /** A tool call whose name is there. */
+  call(choice: number, block: number, name: string, id: string): void {
+    if (this.#guards === undefined || name === "") return;
+    this.#guards.calls.push({ choice, block, name, id });
+    this.#guards.lanes.open(choice, block, "tool_arguments");
+  }
+
+  /** Nothing more comes of a block, or of a whole choice. */
+  end(choice: number, block?: number): void {
+    this.#guards?.lanes.end(choice, block);
+  }
+  /** Where a call begins, those before it in its choice end, as far as their arguments are whole. */
+  endCallsBefore(choice: number, block: number): void {
+    this.#guards?.lanes.endCallsBefore(choice, block);
+  }
+  endAll(): void {
+    this.#guards?.lanes.endAll();
+  }
+
+  /** What would repeat or betray the texts of a choice, or of one block of it: it goes when one of them changes in this event. */
+  erase(choice: number, holder: Json | undefined, key: string, to: Erasure["to"], block?: number): void {
+    if (this.#guards === undefined || holder === undefined) return;
+    const value = field(holder, key);
+    if (value !== undefined && value !== null) this.#guards.erasures.push({ choice, block, holder, key, to });
+  }
+
+  /** Deltas as they are, which cannot be changed. */
+  give(deltas: readonly Delta[]): void {
+    for (const { choice, block, channel, text } of deltas) this.loose(choice, block, channel, text);
+  }
+
+  /** The deltas read since the last call. */
+  take(): readonly Delta[] {
+    const deltas = this.#deltas ?? NO_DELTAS;
+    this.#deltas = undefined;
+    return deltas;
+  }
+
+  /**
+   * The frame of what was read since the last call. `write` gives the frame's bytes with another text in place of the one that was
+   * read; undefined where its texts cannot be changed.
+   */
+  frame(bytes: Uint8Array, write: ((text: string) => Uint8Array) | undefined): Frame {
+    const guards = this.#guards;
+    if (guards === undefined) return { bytes, deltas: this.take() };
+    const open = this.#deltas ?? [];
+    this.#deltas = undefined;
+    return guards.frame(bytes, open, write);
+  }
+
+  #push(delta: OpenDelta): OpenDelta {
+    if (this.#deltas === undefined) this.#deltas = [delta];
+    else this.#deltas.push(delta);
+    return delta;
+  }
+
+  #place(choice: number, block: number, channel: Channel, text: string, place: TextPlace | undefined, mark: Mark | undefined): OpenDelta {
+    const delta: OpenDelta = { choice, block, channel, text };
+    if (mark === "repeats" || mark === "both") delta.repeats = true;
+    else this.#guards?.lanes.open(choice, block, channel, text);
+    if (mark === "signed" || mark === "both") delta.signed = true;
+    this.#guards?.places.push(place);
+    return this.#push(delta);
+  }
+}
+
+interface ScopedErasure extends Erasure {
+  readonly choice: number;
+  readonly block: number | undefined;
+}
+
+/** What guards need of one event. */
+class Guarded {
+  read: ReadJson | undefined;
+  outer: ((text: string) => string) | undefined;
+  /** Of each delta; undefined: it stands nowhere by itself. */
+  places: (TextPlace | undefined)[] = [];
+  copies: (TextPlace & { readonly of: number })[] = [];
+  erasures: ScopedErasure[] = [];
+  calls: Omit<ToolCall, "arguments">[] = [];
+  readonly lanes = new LaneBook();
+
+  begin(read: ReadJson, outer: ((text: string) => string) | undefined): void {
+    this.read = read;
+    this.outer = outer;
+  }
+
+  frame(bytes: Uint8Array, deltas: readonly OpenDelta[], write: ((text: string) => Uint8Array) | undefined): Frame {
+    const { read, outer, places, copies, erasures, calls } = this;
+    this.places = [];
+    this.copies = [];
+    this.erasures = [];
+    this.calls = [];
+    this.read = undefined;
+    this.outer = undefined;
+    const ends = this.lanes.takeEnds();
+    if (read !== undefined) spellValues(read, deltas, places);
+    const more = { ...(calls.length > 0 ? { calls } : {}), ...(ends === undefined ? {} : { ends }) };
+    if (read === undefined || write === undefined || !places.some((place, index) => place !== undefined && deltas[index]?.signed !== true))
+      return { bytes, deltas, ...more };
+    const rewrite = (texts: readonly (string | undefined)[]): Uint8Array => {
+      const replacements = replacementsOf(deltas, places, copies, texts);
+      if (replacements.length === 0) return bytes;
+      const gone = erasures.filter(({ choice, block }) =>
+        deltas.some(
+          (delta, index) => texts[index] !== undefined && delta.choice === choice && (block === undefined || delta.block === block),
+        ),
+      );
+      const text = editPlaces(read, replacements, gone);
+      return write(outer === undefined ? text : outer(text));
+    };
+    return { bytes, deltas, ...more, rewrite };
+  }
+}
+
+/** Gives values that stand as JSON their exact text. */
+function spellValues(read: ReadJson, deltas: readonly OpenDelta[], places: readonly (TextPlace | undefined)[]): void {
+  if (!deltas.some(({ raw }) => raw === true)) return;
+  const values = deltas.flatMap((delta, index) => {
+    const place = places[index];
+    return delta.raw === true && place !== undefined ? [{ delta, place }] : [];
+  });
+  for (const [index, text] of sourcesOf(
+    read,
+    values.map(({ place }) => place),
+  ).entries()) {
+    const value = values[index];
+    if (value !== undefined && text !== undefined) value.delta.text = text;
+  }
+}
+
+function replacementsOf(
+  deltas: readonly OpenDelta[],
+  places: readonly (TextPlace | undefined)[],
+  copies: readonly (TextPlace & { readonly of: number })[],
+  texts: readonly (string | undefined)[],
+): readonly Replacement[] {
+  const out: Replacement[] = [];
+  for (const [index, delta] of deltas.entries()) {
+    const text = texts[index];
+    if (text === undefined) continue;
+    const place = places[index];
+    assert(place !== undefined && delta.signed !== true, "a text that cannot be changed");
+    const json = delta.raw === true ? jsonOf(text) : JSON.stringify(text);
+    out.push({ place, json });
+    for (const copy of copies) if (copy.of === index) out.push({ place: copy, json });
+  }
+  return out;
+}
+
+/** JSON text as it is; what is none becomes a string, so that the whole stays JSON. */
+function jsonOf(text: string): string {
+  if (parseJsonValue(text) !== undefined) return text;
+  return text === "" ? "{}" : JSON.stringify(text);
+}
+
+function textAt(holder: Json | undefined, key: string | number): string {
+  if (typeof key === "string") {
+    const value = field(holder, key);
+    return typeof value === "string" ? value : "";
+  }
+  const value: Json | undefined = Array.isArray(holder) ? holder[key] : undefined;
+  return typeof value === "string" ? value : "";
+}
+
+/** Media in a data URL: nothing to read. */
+const isSealed = (text: string): boolean => text.startsWith("data:") && text.slice(0, 256).includes(";base64,");

@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { AnswerContext, AnswerReader, Codec, Frame } from "../../src/core/codec.ts";
+import type { Delta, LaneId } from "../../src/core/view.ts";
+import { bytesOf, cutAt, readPieces } from "./codec-runs.ts";
+
+/** An answer whose guarded reading is checked. */
+export interface GuardedCase {
+  readonly name: string;
+  readonly codec: Codec;
+  readonly context: AnswerContext;
+  readonly bytes: Buffer;
+}
+
+export function open({ codec, context }: GuardedCase, guarded = true): AnswerReader {
+  const { guarded: _, ...plain } = context;
+  const reader = codec.openAnswer?.(guarded ? { ...plain, guarded: true } : plain);
+  assert(reader !== undefined);
+  return reader;
+}
+
+export const laneOf = ({ choice, block, channel }: LaneId): string => `${choice}.${block}.${channel}`;
+
+/** Text by lane, repeats left out, in the order of the first pieces. */
+export function lanesOf(deltas: readonly Delta[]): Readonly<Record<string, string>> {
+  const lanes: Record<string, string> = {};
+  for (const delta of deltas) if (delta.repeats !== true) lanes[laneOf(delta)] = (lanes[laneOf(delta)] ?? "") + delta.text;
+  return lanes;
+}
+
+/** Guarded reading passes the same bytes as unguarded, for these cuts; nothing rewritten is nothing changed; lanes and counts are alike. */
+export function checkIdentity(of: GuardedCase, cuts: readonly number[]): void {
+  const pieces = cutAt(of.bytes, cuts);
+  const [plain, reader] = [open(of, false), open(of)];
+  const unguarded = readPieces(plain, pieces);
+  const frames = readPieces(reader, pieces);
+  assert.equal(bytesOf(frames).compare(bytesOf(unguarded)), 0, `${of.name}: bytes`);
+  assert.deepEqual(reader.usage(), plain.usage());
+  assert.deepEqual({ ...reader.summary(), outputChars: 0 }, { ...plain.summary(), outputChars: 0 });
+  for (const frame of frames) {
+    if (frame.rewrite === undefined) continue;
+    assert.equal(Buffer.compare(frame.rewrite(frame.deltas.map(() => undefined)), frame.bytes), 0, `${of.name}: nothing rewritten`);
+  }
+  for (const frame of unguarded) {
+    assert.deepEqual(Object.keys(frame).sort(), ["bytes", "deltas"]);
+    for (const delta of frame.deltas) assert.deepEqual(Object.keys(delta).sort(), ["block", "channel", "choice", "text"]);
+  }
+}
+
+/** Every lane ends before the answer does, and nothing comes of one that has ended. */
+export function checkEnds(of: GuardedCase): void {
+  const open_ = new Set<string>();
+  const ended = new Set<string>();
+  const reader = open(of);
+  for (const frame of readPieces(reader, [of.bytes])) {
+    for (const delta of frame.deltas) {
+      if (delta.repeats === true) continue;
+      assert(!ended.has(laneOf(delta)), `${of.name}: ${laneOf(delta)} goes on after its end`);
+      open_.add(laneOf(delta));
+    }
+    for (const { choice, block } of frame.calls ?? []) open_.add(`${choice}.${block}.tool_arguments`);
+    for (const lane of frame.ends === "all" ? [...open_] : (frame.ends ?? []).map(laneOf)) {
+      open_.delete(lane);
+      ended.add(lane);
+    }
+  }
+  assert.deepEqual([...open_], [], `${of.name}: lanes without an end`);
+}
+
+const STRING = /"(?:[^"\\]|\\.)*"/g;
+
+/** What may be changed of a frame. */
+export const isEditable = (frame: Frame, index: number): boolean =>
+  frame.rewrite !== undefined && frame.deltas[index] !== undefined && frame.deltas[index].signed !== true;
+
+/** Rewrites every editable text as `to` says; the new frames' bytes, and the deltas as they should now be read. */
+export function rewritten(frames: readonly Frame[], to: (delta: Delta, count: number) => string | undefined) {
+  let count = 0;
+  const pieces: Uint8Array[] = [];
+  const expected: Delta[] = [];
+  for (const frame of frames) {
+    const texts = frame.deltas.map((delta, index) => (isEditable(frame, index) ? to(delta, count++) : undefined));
+    pieces.push(texts.every((text) => text === undefined) ? frame.bytes : (frame.rewrite?.(texts) ?? frame.bytes));
+    expected.push(...frame.deltas.map((delta, index) => ({ ...delta, text: texts[index] ?? delta.text })));
+  }
+  return { bytes: Buffer.concat(pieces), expected };
+}
+
+/** Texts that try the writer: shorter, longer, empty, with all that JSON escapes. */
+export const REPLACEMENTS = [
+  "",
+  "x",
+  'say "hi"\\\n\r\t\u0000',
+  "Grüße 😀 中文",
+  "data: [DONE]\n\n",
+  "long ".repeat(200),
+  "</s>\u2028\ud83d",
+];
+
+/** Other texts, read again by a fresh reader, are these texts; and no byte outside the strings changes. */
+export function checkRewrite(of: GuardedCase, seed: number): void {
+  const frames = readPieces(open(of), [of.bytes]);
+  const { bytes, expected } = rewritten(frames, (delta, count) => {
+    // A value that stands as JSON is changed within its strings.
+    if (delta.raw === true) return delta.text.replace(/"(?:[^"\\]|\\.)*"(?=\s*[,}\]])/g, () => JSON.stringify(`v${count}"é`));
+    return `${REPLACEMENTS[(seed + count) % REPLACEMENTS.length]}`;
+  });
+  const read = readPieces(open(of), [bytes]).flatMap((frame) => frame.deltas);
+  const wanted = lanesOf(expected);
+  const got = lanesOf(read);
+  for (const lane of Object.keys(wanted)) assert.equal(got[lane] ?? "", wanted[lane], `${of.name}: lane ${lane}`);
+  assert.deepEqual(
+    Object.keys(got).filter((lane) => wanted[lane] === undefined),
+    [],
+    `${of.name}: lanes out of nowhere`,
+  );
+  const rest = (texts: readonly Delta[]): readonly string[] =>
+    texts.flatMap(({ repeats, text }) => (repeats === true && text !== "" ? [text] : []));
+  assert.deepEqual(rest(read).toSorted(), rest(expected).toSorted(), `${of.name}: texts beside`);
+}
+
+/** Each text written again as it is leaves the bytes, but for other spellings of the same strings and for what would repeat them. */
+export function checkSameTexts(of: GuardedCase): void {
+  for (const frame of readPieces(open(of), [of.bytes])) {
+    if (frame.rewrite === undefined) continue;
+    for (const [index, delta] of frame.deltas.entries()) {
+      if (!isEditable(frame, index)) continue;
+      const before = Buffer.from(frame.bytes).toString();
+      const after = Buffer.from(frame.rewrite(frame.deltas.map((_, at) => (at === index ? delta.text : undefined)))).toString();
+      if (SPECIAL.test(before)) continue;
+      assert.equal(normal(after), normal(before), `${of.name}: ${laneOf(delta)}`);
+    }
+  }
+}
+
+/** What goes with a changed text. */
+const SPECIAL = /"(?:logprobs|annotations|citations|citationMetadata|groundingMetadata|bytes)"/;
+const normal = (text: string): string => text.replaceAll(STRING, (token) => JSON.stringify(JSON.parse(token)));
+
+/** The property of a case over cuts. */
+export const cutsOf = (bytes: Uint8Array): fc.Arbitrary<number[]> => fc.array(fc.nat(bytes.length), { maxLength: 12 });
