@@ -83,3 +83,5 @@ export const APPROVAL_KEPT_MS = 7 * 24 * 3_600_000;
 export const TAINT_KEPT_MS = 24 * 3_600_000;
 /** Conversations of one tenant known to be tainted; past it the oldest are forgotten, and their next tainted call marks them again. */
 export const TAINTED_CONVERSATIONS_MAX = 100_000;
+/** Lanes (choice, block, channel) of one answer that guards read at once; real answers have tens. */
+export const GUARDED_LANES_MAX = 4_096;

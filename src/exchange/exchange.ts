@@ -67,7 +67,7 @@ export type Input =
   | { readonly on: "opened"; readonly as: "hold" | "stream" }
   /** The held answer was judged: passed on, or replaced; and how the exchange ends with it. */
   | { readonly on: "judged"; readonly as: "pass" | "replace"; readonly ending: Ending }
-  /** A guard or cap ends the running answer now. */
+  /** Guards ended the answer; its end has been sent. */
   | { readonly on: "cut"; readonly ending: Ending }
   /** A timer of Sluice's own ran out, or held bytes passed their cap. `complete` as below. */
   | { readonly on: "expired"; readonly complete: boolean }
@@ -97,7 +97,7 @@ export type Command =
   /** Give up what the reader still holds; trailers follow. */
   | { readonly do: "flush" }
   /** End the running answer with a well-formed tail. */
-  | { readonly do: "tail"; readonly why: "expired" | "fault" | "cut" }
+  | { readonly do: "tail"; readonly why: "expired" | "fault" }
   /** The running answer is whole but for the body's end, which does not come: end it. */
   | { readonly do: "finish" }
   /** Fail the gRPC call with a status other than OK: Envoy then fails the exchange closed. Never a clean end. */
@@ -134,7 +134,10 @@ export function step(now: Exchange, input: Input): Step {
     case "judged":
       return onJudged(now, input.as, input.ending);
     case "cut":
-      return now.state === "stream" ? [{ ...now, state: "finished", ending: input.ending }, [{ do: "tail", why: "cut" }]] : [now, NONE];
+      // Where the provider's last bytes were read before the guards were done with them, the exchange had been taken as served.
+      return now.state === "stream" || (now.state === "finished" && now.ending === "served")
+        ? [{ ...now, state: "finished", ending: input.ending }, NONE]
+        : [now, NONE];
   }
 }
 

@@ -1,13 +1,18 @@
-import type { Frame, HeaderView } from "../core/codec.ts";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { AnswerContext, Frame, HeaderView, TailReason } from "../core/codec.ts";
 import type { Denial, DenialCode } from "../core/denials.ts";
 import { estimateUsage } from "../core/estimate.ts";
+import type { Stop } from "../core/guard.ts";
+import { GUARDED_BYTES_MAX } from "../core/limits.ts";
 import { costNanoUsd, formatUsd, isMeasured } from "../core/money.ts";
 import type { Ending } from "../core/record.ts";
 import { exactCount } from "../core/tokens/exact.ts";
 import { familyOfAny, type ModelFamily } from "../core/tokens/families.ts";
 import { inputEstimate } from "../core/tokens/input.ts";
 import type { Usage } from "../core/usage.ts";
-import { evidenceHeaders, renderDenial } from "./reply.ts";
+import { finishGuards, noteStop } from "./guards/evidence.ts";
+import { Gate, type Passed } from "./guards/gate.ts";
+import { evidenceHeaders, renderDenialOf, wholeAnswer } from "./reply.ts";
 import { rememberState } from "./state.ts";
 import type { LocalReply, PipelineDeps, Work } from "./work.ts";
 
@@ -41,14 +46,21 @@ export function openAnswer(work: Work, head: HeaderView, origin: AnswerOrigin, d
   }
   const { codec, request } = work;
   if (codec?.openAnswer === undefined || request === undefined) return "hold";
-  work.reader = codec.openAnswer({
+  const as = request.view.streaming && work.status < 400 ? "stream" : "hold";
+  const context: AnswerContext = {
     view: request.view,
     usageForced: work.usageForced,
     status: work.status,
     contentType: head.get("content-type") ?? "",
     headers: head,
-  });
-  return request.view.streaming && work.status < 400 ? "stream" : "hold";
+    ...(work.guards.length === 0 ? {} : { guarded: true }),
+  };
+  work.reader = codec.openAnswer(context);
+  if (work.guards.length === 0) return as;
+  // A held answer has a cap of its own.
+  work.gate = new Gate(work.guards, as === "stream" ? GUARDED_BYTES_MAX : Number.POSITIVE_INFINITY);
+  if (as === "stream") work.released = codec.openAnswer(context);
+  return as;
 }
 
 /** The headers of an answer that passes on: ours on top, the provider's account and cookies out. */
@@ -59,15 +71,17 @@ export function answerHeaders(work: Work): { readonly set: readonly [string, str
 /** Headers that tell one tenant of an account or session it shares with others. */
 const PRIVATE_ANSWER_HEADERS: readonly string[] = ["set-cookie", "openai-organization", "openai-project", "anthropic-organization-id"];
 
-/** Reads a piece of a streamed answer; notes the first token's time. */
-export function feed(work: Work, chunk: Uint8Array, deps: PipelineDeps): readonly Frame[] {
-  if (work.reader === undefined) return [];
-  const frames = work.reader.push(chunk);
+/** Reads a piece of a streamed answer, or its end (`undefined`), and gives what goes on; notes the first token's time. */
+export function feed(work: Work, chunk: Uint8Array | undefined, deps: PipelineDeps): Passed {
+  const { reader, gate } = work;
+  if (reader === undefined) return NOTHING_PASSED;
+  const frames = chunk === undefined ? reader.end() : reader.push(chunk);
   keepText(work, frames);
   // The id of a kept answer comes before its first token, and its caller may use it at once.
   if (work.firstTokenMs === undefined && work.remembered === 0) rememberState(work, deps);
   if (work.firstTokenMs === undefined && frames.some((frame) => frame.deltas.length > 0)) work.firstTokenMs = deps.clock.monotonicMs();
-  return frames;
+  if (gate === undefined) return { bytes: frames.map(({ bytes }) => bytes), more: false };
+  return noted(work, chunk === undefined ? gate.end(frames) : gate.push(frames));
 }
 
 /** For answers that end without a usage. */
@@ -75,8 +89,24 @@ function keepText(work: Work, frames: readonly Frame[]): void {
   for (const { deltas } of frames) for (const delta of deltas) work.output.add(delta);
 }
 
-/** The answer's own last event was read. */
-export const isComplete = (work: Work | undefined): boolean => work?.reader?.summary().complete === true;
+/** Goes on with what the last turn of the event loop left (`Passed.more`). */
+export const resumeFeed = (work: Work): Passed => (work.gate === undefined ? NOTHING_PASSED : noted(work, work.gate.resume()));
+
+const NOTHING_PASSED: Passed = { bytes: [], more: false };
+
+function noted(work: Work, passed: Passed): Passed {
+  if (work.released !== undefined) for (const bytes of passed.bytes) work.released.push(bytes);
+  if (passed.stop !== undefined) noteStop(work, passed.stop.stop);
+  return passed;
+}
+
+/** The bytes that end a running answer well formed, after what was passed on. */
+export function tailOf(work: Work, reason: TailReason): Uint8Array | undefined {
+  return (work.released ?? work.reader)?.tail(reason);
+}
+
+/** The answer's own last event was read, and passed on. */
+export const isComplete = (work: Work | undefined): boolean => (work?.released ?? work?.reader)?.summary().complete === true;
 
 /** A held answer, judged: passed on as it is, or replaced by a reply of ours; and how the exchange ends with it. */
 export type Judgement =
@@ -89,16 +119,23 @@ export type Judgement =
     }
   | { readonly as: "replace"; readonly ending: Ending; readonly reply: LocalReply };
 
-/** `denial` is set when the wait for the body ended otherwise (a timer, a cap, a fault). */
-export function judgeAnswer(work: Work, body: Buffer, denial: Denial | undefined, deps: PipelineDeps): Judgement {
+/** `denial` is set when the wait for the body ended otherwise (a timer, a cap, a fault). A promise where guards have much to read. */
+export function judgeAnswer(work: Work, body: Buffer, denial: Denial | undefined, deps: PipelineDeps): Judgement | Promise<Judgement> {
   const status = work.status ?? 0;
   if (denial !== undefined) return replace(work, denial, "cut");
   if (work.localReply) return replace(work, localDenial(work, status), "local_reply");
   if (work.denial !== undefined) return replace(work, work.denial, "cut");
   const passed = read(work, body);
+  return passed instanceof Promise ? passed.then((whole) => judge(work, body, whole, deps)) : judge(work, body, passed, deps);
+}
+
+function judge(work: Work, body: Buffer, passed: Passed, deps: PipelineDeps): Judgement {
+  const status = work.status ?? 0;
   work.firstTokenMs ??= status < 400 ? deps.clock.monotonicMs() : undefined;
   settleUsage(work);
   rememberState(work, deps);
+  finishGuards(work);
+  if (passed.stop !== undefined) return stopped(work, passed.stop.stop, passed.stop.said);
   const set = evidenceHeaders(work);
   if (status >= 400) {
     const code = upstreamCode(status);
@@ -107,24 +144,59 @@ export function judgeAnswer(work: Work, body: Buffer, denial: Denial | undefined
     set.push(["x-ai-error", code]);
   }
   set.push(...costHeaders(work));
+  const bytes = joined(passed.bytes);
   // Bytes that only a forced usage report added are taken out again, so the length may differ from what the provider said.
-  if (passed.length !== body.length) set.push(["content-length", String(passed.length)]);
-  return { as: "pass", ending: "served", set, remove: PRIVATE_ANSWER_HEADERS, body: passed };
+  if (bytes.length !== body.length) set.push(["content-length", String(bytes.length)]);
+  return { as: "pass", ending: "served", set, remove: PRIVATE_ANSWER_HEADERS, body: bytes };
+}
+
+/** A guard ended a held answer: a refusal, or what was said before its word as a whole answer. */
+function stopped(work: Work, stop: Stop, said: string): Judgement {
+  noteStop(work, stop);
+  const { codec, request, plan } = work;
+  if (stop.kind === "refuse" || codec?.renderAnswer === undefined || request === undefined) return replace(work, stop.denial, "cut");
+  const whole = codec.renderAnswer(request, {
+    text: stop.kind === "filtered" ? said + (stop.text ?? "") : said,
+    model: request.view.model ?? plan?.choice.model.name ?? "",
+    id: work.id,
+    createdUnixS: Math.floor(work.arrivedWallMs / 1000),
+    finish: stop.kind,
+  });
+  const reply = wholeAnswer(work, whole);
+  return { as: "replace", ending: "cut", reply: { ...reply, headers: [...reply.headers, ...costHeaders(work)] } };
 }
 
 function replace(work: Work, denial: Denial, ending: Ending): Judgement {
   work.denial = denial;
   settleUsage(work);
-  return { as: "replace", ending, reply: renderDenial(denial, work.id, work.dialect, work.facts.framing, evidenceHeaders(work)) };
+  return { as: "replace", ending, reply: renderDenialOf(work, denial) };
 }
 
-function read(work: Work, body: Buffer): Buffer {
-  if (work.reader === undefined) return body;
-  const frames = [...work.reader.push(body), ...work.reader.end()];
+/** Reads a held body whole. Where guards look at it, in turns of the event loop if it is long. */
+function read(work: Work, body: Buffer): Passed | Promise<Passed> {
+  const { reader, gate } = work;
+  if (reader === undefined) return { bytes: [body], more: false };
+  const frames = [...reader.push(body), ...reader.end()];
   keepText(work, frames);
-  const [only] = frames;
-  if (only !== undefined && frames.length === 1) return Buffer.from(only.bytes.buffer, only.bytes.byteOffset, only.bytes.byteLength);
-  return Buffer.concat(frames.map((frame) => frame.bytes));
+  if (gate === undefined) return { bytes: frames.map(({ bytes }) => bytes), more: false };
+  const first = gate.end(frames);
+  return first.more ? readOn(gate, first) : first;
+}
+
+async function readOn(gate: Gate, first: Passed): Promise<Passed> {
+  const bytes = [...first.bytes];
+  for (;;) {
+    await nextTurn();
+    const passed = gate.resume();
+    bytes.push(...passed.bytes);
+    if (!passed.more) return { ...passed, bytes };
+  }
+}
+
+function joined(pieces: readonly Uint8Array[]): Buffer {
+  const [only] = pieces;
+  if (only !== undefined && pieces.length === 1) return Buffer.from(only.buffer, only.byteOffset, only.byteLength);
+  return Buffer.concat(pieces);
 }
 
 /** Why Envoy answered itself, as a code of ours. */

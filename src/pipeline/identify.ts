@@ -60,6 +60,8 @@ export function begin(head: RequestHead, peer: PeerCertificate | undefined, deps
     reader: undefined,
     output: new OutputText(),
     tokens: deps.stores?.tokens,
+    gate: undefined,
+    released: undefined,
     answerBytes: 0,
     answerSentBytes: 0,
     usage: undefined,

@@ -2,6 +2,7 @@ import type { Ending, ExchangeRecord } from "../core/record.ts";
 import type { SpanFacts } from "../ports/telemetry.ts";
 import { settleUsage } from "./answer.ts";
 import { clusterOf } from "./decide.ts";
+import { finishGuards } from "./guards/evidence.ts";
 import { rememberState } from "./state.ts";
 import type { PipelineDeps, Work } from "./work.ts";
 
@@ -14,6 +15,7 @@ const round = (ms: number): number => Math.round(ms * 1000) / 1000;
 export function makeRecord(work: Work, ending: Ending, answerDigest: string | undefined, deps: PipelineDeps): ExchangeRecord {
   settleUsage(work);
   rememberState(work, deps);
+  finishGuards(work);
   const { policy, snapshot, codec, plan, contract } = work;
   const values = contract?.values ?? {};
   const target = work.forwarded ? plan?.chain[0] : undefined;

@@ -28,8 +28,12 @@ export function evidenceHeaders(work: Work): [string, string][] {
 export function refuse(work: Work, denial: Denial): LocalReply {
   work.denial = denial;
   work.decision = "refused";
-  return renderDenial(denial, work.id, work.dialect, work.facts.framing, evidenceHeaders(work));
+  return renderDenialOf(work, denial);
 }
+
+/** A refusal in place of an answer that had begun to come. */
+export const renderDenialOf = (work: Work, denial: Denial): LocalReply =>
+  renderDenial(denial, work.id, work.dialect, work.facts.framing, evidenceHeaders(work));
 
 export function renderDenial(
   denial: Denial,

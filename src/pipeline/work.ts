@@ -24,6 +24,7 @@ import type { AuditPort } from "../ports/audit.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { StatePort } from "../ports/state.ts";
 import type { TelemetryPort, TraceContext } from "../ports/telemetry.ts";
+import type { Gate } from "./guards/gate.ts";
 
 /** Request headers with the names that came, for the outbound allow-list. */
 export interface RequestHead extends HeaderView {
@@ -145,6 +146,10 @@ export interface Work {
   /** The beginning of the answer's text, and the exact tokenizers: for what no usage is reported of. */
   readonly output: OutputText;
   readonly tokens: ExactTokens | undefined;
+  /** What guards make of the answer; undefined: there are none. */
+  gate: Gate | undefined;
+  /** Reads what was let through by the gate, so that an early end fits to what the caller has. */
+  released: AnswerReader | undefined;
   answerBytes: number;
   answerSentBytes: number;
   usage: Usage | undefined;

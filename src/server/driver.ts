@@ -4,25 +4,24 @@
  * unexpected.
  */
 import { hash } from "node:crypto";
-import type { Frame } from "../core/codec.ts";
 import type { Denial } from "../core/denials.ts";
 import type { Ending } from "../core/record.ts";
 import { decode, type EnvoyMessage, Head, modeProblem } from "../envoy/decode.ts";
 import { encodeAnswerBody, encodeAnswerHeaders, encodeContinue, encodeForward, encodeReply } from "../envoy/encode.ts";
 import type { WireRequest, WireResponse } from "../envoy/wire.ts";
 import { type Command, type Exchange, type Input, START, step } from "../exchange/exchange.ts";
-import { answerHeaders, feed, isComplete, type Judgement, judgeAnswer, openAnswer } from "../pipeline/answer.ts";
+import { isComplete, type Judgement, judgeAnswer, openAnswer } from "../pipeline/answer.ts";
 import { decide, type Forward } from "../pipeline/decide.ts";
 import { admit, begin, identify } from "../pipeline/identify.ts";
 import { refuse } from "../pipeline/reply.ts";
 import type { LocalReply, PipelineDeps, Work } from "../pipeline/work.ts";
 import type { Log } from "../ports/log.ts";
 import { AnswerTimers } from "./answer-timers.ts";
-import { BodyDigest } from "./body-digest.ts";
 import type { Capacity } from "./capacity.ts";
 import { closeExchange } from "./close.ts";
 import { EnvoysOwn } from "./envoys-own.ts";
 import type { Metrics } from "./metrics.ts";
+import { replacedHeaders, StreamedAnswer } from "./streamed-answer.ts";
 
 /** Envoy's side of the stream, as much of it as the driver uses. */
 export interface Wire {
@@ -55,7 +54,9 @@ export class Driver {
   #judgement: Judgement | undefined;
   #held: Buffer[] = [];
   #heldBytes = 0;
-  readonly #streamDigest = new BodyDigest();
+  #stream: StreamedAnswer | undefined;
+  /** Of `#heldBytes`, those that guards hold back. */
+  #guardedBytes = 0;
   #answerDigest: string | undefined;
   /** Envoy sends a body after the headers; and it has begun to. */
   #hasBody = true;
@@ -163,16 +164,17 @@ export class Driver {
       case "release":
         return this.#release(command.end);
       case "stream_headers":
-        return this.#streamHeaders();
+        return this.#requireStream().headers(this.#hasBody);
       case "feed":
         return this.#feed(command.end);
       case "flush":
-        return this.#sendFrames(this.#requireWork().reader?.end() ?? [], false);
+        return this.#requireStream().flush();
       case "tail":
-        return this.#tail(command.why);
+        this.#timers.stop();
+        return this.#requireStream().tail(command.why === "fault" ? { code: "internal" } : (this.#expiry ?? { code: "internal" }));
       case "finish":
         this.#timers.stop();
-        return this.#sendFrames(this.#requireWork().reader?.end() ?? [], true);
+        return this.#requireStream().finish();
       case "fail":
         this.#deps.log.error("exchange_failed", { id: this.#work?.id, why: command.why });
         return this.#wire.fail(command.why);
@@ -298,7 +300,15 @@ export class Driver {
     this.#held = [];
     if (body.length > 0) this.#answerDigest = hash("sha256", body, "hex");
     const denial = why === "whole" ? undefined : why === "expired" ? this.#expiry : { code: "internal" as const };
-    const judgement = judgeAnswer(work, body, denial, this.#deps);
+    const judged = judgeAnswer(work, body, denial, this.#deps);
+    if (!(judged instanceof Promise)) return this.#judged(judged);
+    judged.then(
+      (judgement) => this.#attempt(() => this.#judged(judgement)),
+      (cause: unknown) => this.#fault(cause),
+    );
+  }
+
+  #judged(judgement: Judgement): void {
     this.#judgement = judgement;
     this.#advance({ on: "judged", as: judgement.as, ending: judgement.ending });
   }
@@ -321,55 +331,40 @@ export class Driver {
       this.#immediate(reply);
       return;
     }
-    this.#wire.send(
-      encodeAnswerHeaders({
-        set: [[":status", String(reply.status)], ...reply.headers],
-        remove: ["content-length", "content-encoding", ...answerHeaders(work).remove],
-      }),
-    );
+    this.#wire.send(replacedHeaders(work, reply));
     this.#wire.send(encodeAnswerBody(reply.body, end));
   }
 
-  #streamHeaders(): void {
-    this.#wire.send(encodeAnswerHeaders(answerHeaders(this.#requireWork())));
+  #requireStream(): StreamedAnswer {
+    this.#stream ??= new StreamedAnswer(this.#requireWork(), this.#deps, {
+      send: (message) => this.#wire.send(message),
+      cut: () => {
+        this.#timers.stop();
+        this.#advance({ on: "cut", ending: "cut" });
+      },
+      holds: (bytes) => this.#guards(bytes),
+      later: (work) => this.#attempt(work),
+    });
+    return this.#stream;
   }
 
   #feed(end: boolean): void {
-    const work = this.#requireWork();
-    const bytes = this.#bytes;
     this.#timers.refresh(this.#receivedMs);
-    work.answerBytes += bytes.length;
-    if (bytes.length > 0) this.#streamDigest.add(bytes);
-    const frames = bytes.length > 0 ? feed(work, bytes, this.#deps) : [];
-    if (!end) return this.#sendFrames(frames, false);
-    this.#timers.stop();
-    this.#sendFrames([...frames, ...(work.reader?.end() ?? [])], true);
+    if (end) this.#timers.stop();
+    this.#requireStream().feed(this.#bytes, end);
   }
 
-  #sendFrames(frames: readonly Frame[], end: boolean): void {
-    const [only] = frames;
-    const body = frames.length === 1 && only !== undefined ? only.bytes : Buffer.concat(frames.map((frame) => frame.bytes));
-    // What is held back is owed no answer: FULL_DUPLEX lets answers and messages differ in number.
-    if (body.length === 0 && !end) return;
-    this.#requireWork().answerSentBytes += body.length;
-    this.#wire.send(encodeAnswerBody(body, end));
-  }
-
-  #tail(why: "expired" | "fault" | "cut"): void {
-    this.#timers.stop();
-    const work = this.#requireWork();
-    const denial: Denial = why === "fault" ? { code: "internal" } : (this.#expiry ?? { code: "internal" });
-    work.denial = denial;
-    // A latency cap is the caller's or the policy's own wish, so the answer so far ends like one that met its length.
-    const reason = denial.code === "latency_cap" ? ({ kind: "length" } as const) : ({ kind: "error", denial, requestId: work.id } as const);
-    const tail = work.reader?.tail(reason) ?? NO_BYTES;
-    work.answerSentBytes += tail.length;
-    this.#wire.send(encodeAnswerBody(tail, true));
+  #guards(bytes: number): void {
+    this.#grow(bytes - this.#guardedBytes);
+    this.#guardedBytes = bytes;
+    if (bytes > 0 && this.#deps.capacity.bytes > this.#requireWork().snapshot.limits.inFlightBytesMax)
+      this.#expire({ code: "overloaded", retryAfterMs: 1000 });
   }
 
   /** Once, however the stream ended; a decision still under way is waited for, so that its open entry gets its record. */
   #settle(ending: Ending): void {
     this.#timers.stop();
+    this.#stream?.close();
     if (this.#deciding !== undefined) {
       this.#deciding.then(() => this.#close(ending)).catch((cause: unknown) => this.#deps.log.error("settle_fault", { cause }));
       return;
@@ -386,7 +381,7 @@ export class Driver {
     // Envoy can open a stream and close it before it says anything: no exchange, no record.
     if (work === undefined) return;
     const ended = ending === "aborted" && capacity.draining ? "shutdown" : ending;
-    closeExchange(work, this.#deps, { ending: ended, digest: this.#answerDigest ?? this.#streamDigest.hex() });
+    closeExchange(work, this.#deps, { ending: ended, digest: this.#answerDigest ?? this.#stream?.digest() });
   }
 }
 

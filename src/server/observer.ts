@@ -7,12 +7,14 @@ import { createHash } from "node:crypto";
 import type { Denial } from "../core/denials.ts";
 import { decode, type EnvoyMessage } from "../envoy/decode.ts";
 import type { WireRequest } from "../envoy/wire.ts";
-import { feed, openAnswer } from "../pipeline/answer.ts";
+import { feed, openAnswer, resumeFeed } from "../pipeline/answer.ts";
 import { begin } from "../pipeline/identify.ts";
 import { observe } from "../pipeline/observe.ts";
 import type { Work } from "../pipeline/work.ts";
 import { closeExchange } from "./close.ts";
 import type { DriverDeps } from "./driver.ts";
+
+const NO_MORE = { more: false };
 
 export class Observer {
   readonly #deps: DriverDeps;
@@ -115,8 +117,13 @@ export class Observer {
     if (message.phase !== "response_body") return;
     work.answerBytes += message.bytes.length;
     this.#hash.update(message.bytes);
-    feed(work, message.bytes, this.#deps);
+    this.#readOn(work, feed(work, message.bytes, this.#deps));
     if (message.end) this.#ended = true;
+  }
+
+  /** Text that is too much for one turn of the event loop. */
+  #readOn(work: Work, { more }: { readonly more: boolean }): void {
+    if (more && !this.#over) setImmediate(() => this.#readOn(work, this.#over ? NO_MORE : resumeFeed(work)));
   }
 
   /** The stream is over: the record, once. */
@@ -128,7 +135,8 @@ export class Observer {
       this.#deps.capacity.exchanges -= 1;
       const work = this.#work;
       if (work === undefined) return;
-      work.reader?.end();
+      let left = feed(work, undefined, this.#deps);
+      while (left.more) left = resumeFeed(work);
       const ending = work.localReply ? "local_reply" : this.#ended ? "served" : "aborted";
       const digest = work.answerBytes > 0 ? this.#hash.digest("hex") : undefined;
       closeExchange(work, this.#deps, { ending, digest, more: { observed: true } });

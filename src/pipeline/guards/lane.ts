@@ -1,0 +1,157 @@
+import type { LaneReader, LaneStep, Stop, TextEdit } from "../../core/guard.ts";
+import type { LaneId } from "../../core/view.ts";
+import { LaneText } from "./lane-text.ts";
+import { isSound, type Seat, without } from "./seat.ts";
+
+/** One guard's look at the lane, in guards' offsets. */
+interface Look {
+  readonly seat: Seat;
+  readonly reader: LaneReader;
+  decided: number;
+  /** Given, and waiting for the word of earlier stages on the same stretch. */
+  edits: TextEdit[];
+  stop: { readonly at: number; readonly stop: Stop } | undefined;
+}
+
+const NO_EDITS: readonly TextEdit[] = [];
+
+/** The text of one lane: shown to every guard that cares for it, with what they want changed in it. Offsets of the raw text but where said. */
+export class Lane {
+  readonly id: LaneId;
+  readonly #text: LaneText;
+  readonly #looks: Look[] = [];
+  /** Of those that may act, in the order of their stages. */
+  readonly #acting: readonly Look[];
+  #seen = 0;
+  #length = 0;
+  #ended = false;
+  /** Changes that hold, in guards' offsets, as far as later stages may still run into them. */
+  #held: TextEdit[] = [];
+  #edits: TextEdit[] = [];
+  #decided = 0;
+  #stop: { readonly at: number; readonly stop: Stop; readonly seat: Seat } | undefined;
+
+  constructor(id: LaneId, seats: readonly Seat[], { tool, repeats }: { readonly tool: string | undefined; readonly repeats: boolean }) {
+    this.id = id;
+    for (const seat of seats) {
+      const reader = seat.openLane(id, tool, repeats);
+      if (reader !== undefined) this.#looks.push({ seat, reader, decided: 0, edits: [], stop: undefined });
+    }
+    this.#acting = this.#looks.filter(({ seat }) => seat.acts);
+    const kind = id.channel === "tool_arguments" ? "arguments" : id.channel === "content" ? "content" : "plain";
+    this.#text = new LaneText(this.#looks.length === 0 ? "plain" : kind);
+    if (this.#acting.length === 0) this.#decided = Number.POSITIVE_INFINITY;
+  }
+
+  /** Text that came. */
+  get length(): number {
+    return this.#length;
+  }
+  /** Up to here nothing is open. */
+  get decided(): number {
+    return this.#decided;
+  }
+  /** Changes that hold, in order; those before what was `forget`ed are gone. */
+  get edits(): readonly TextEdit[] {
+    return this.#edits;
+  }
+  /** Where a guard ends the answer. It holds: no other guard can still end it before. */
+  get stop(): { readonly at: number; readonly stop: Stop; readonly seat: Seat } | undefined {
+    return this.#stop;
+  }
+
+  push(piece: string): void {
+    this.#length += piece.length;
+    if (this.#looks.length === 0) return;
+    this.#show(this.#text.push(piece));
+    this.#settle();
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    if (this.#looks.length === 0) return;
+    this.#show(this.#text.end());
+    for (const look of this.#looks) this.#ask(look, (reader) => reader.end(), true);
+    this.#settle();
+  }
+
+  /** Text before this offset has left. */
+  forget(before: number): void {
+    if (this.#edits.length > 0) this.#edits = this.#edits.filter(({ end }) => end > before);
+  }
+
+  #show(piece: string): void {
+    if (piece === "") return;
+    this.#seen += piece.length;
+    for (const look of this.#looks) if (look.decided !== Number.POSITIVE_INFINITY) this.#ask(look, (reader) => reader.push(piece), false);
+  }
+
+  #ask(look: Look, ask: (reader: LaneReader) => LaneStep, last: boolean): void {
+    const { seat } = look;
+    const step = seat.step(() => ask(look.reader));
+    if (step !== undefined && !isSound(step, Math.min(look.decided, this.#seen), this.#seen)) seat.contradicts();
+    if (step === undefined || seat.fault !== undefined) {
+      look.decided = Number.POSITIVE_INFINITY;
+      look.edits = [];
+      return;
+    }
+    look.decided = last ? Number.POSITIVE_INFINITY : step.decided;
+    if (!seat.acts) return;
+    if (step.edits.length > 0) look.edits.push(...step.edits);
+    look.stop ??= step.stop;
+  }
+
+  /** Brings what the guards said together, as far as nothing that is still open can change it. */
+  #settle(): void {
+    if (this.#acting.length === 0) {
+      // Nothing waits for guards in shadow.
+      this.#text.settle(this.#seen, NO_EDITS, this.#ended);
+      return;
+    }
+    let limit = Number.POSITIVE_INFINITY;
+    let waiting = false;
+    for (const look of this.#acting) {
+      if (look.edits.length > 0) this.#admit(look, limit);
+      limit = Math.min(limit, look.decided);
+      waiting ||= look.edits.length > 0;
+    }
+    if (waiting) for (const look of this.#acting) limit = Math.min(limit, look.edits[0]?.start ?? limit);
+    let to = Math.min(limit, this.#seen);
+    for (const { start, end } of this.#held) if (start < to && end > to) to = start;
+    this.#findStop();
+    const ready = this.#held.length === 0 ? NO_EDITS : this.#held.filter(({ end }) => end <= to);
+    const settled = this.#text.settle(to, ready, this.#ended);
+    this.#decided = this.#ended && limit === Number.POSITIVE_INFINITY ? Number.POSITIVE_INFINITY : settled.decided;
+    if (settled.edits.length > 0) this.#edits.push(...settled.edits);
+    if (this.#held.length > 0) this.#held = this.#held.filter(({ end }) => end > to);
+  }
+
+  /** The changes of one stage that no earlier stage can touch any more. */
+  #admit(look: Look, decidedBefore: number): void {
+    const earlier = this.#acting.slice(0, this.#acting.indexOf(look));
+    let taken = 0;
+    for (const edit of look.edits) {
+      if (edit.end > decidedBefore || earlier.some(({ edits }) => edits.some(({ start }) => start < edit.end))) break;
+      taken += 1;
+      this.#held = [...this.#held, ...without(edit, this.#held)].sort((a, b) => a.start - b.start);
+    }
+    look.edits.splice(0, taken);
+  }
+
+  /** The first stop that no guard can come before any more; of two at one place that of the earlier stage. */
+  #findStop(): void {
+    if (this.#stop !== undefined) return;
+    let first: Look | undefined;
+    for (const look of this.#acting)
+      if (look.stop !== undefined && (first?.stop === undefined || look.stop.at < first.stop.at)) first = look;
+    const stop = first?.stop;
+    if (first === undefined || stop === undefined) return;
+    let before = true;
+    for (const look of this.#acting) {
+      if (look === first) before = false;
+      else if (before ? look.decided <= stop.at : look.decided < stop.at) return;
+    }
+    this.#stop = { at: this.#text.rawOf(stop.at), stop: stop.stop, seat: first.seat };
+  }
+}

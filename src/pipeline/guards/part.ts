@@ -1,0 +1,42 @@
+import type { Delta } from "../../core/view.ts";
+import type { Lane } from "./lane.ts";
+
+/** One delta of a frame, and where it stands in its lane. */
+export interface Part {
+  readonly delta: Delta;
+  readonly lane: Lane;
+  /** Offset of its first unit. */
+  readonly start: number;
+  /** Its text cannot be changed. */
+  readonly fixed: boolean;
+}
+
+/** The part's text with the lane's changes made; undefined where none touches it. */
+export function rendered({ delta: { text }, lane, start, fixed }: Part): string | undefined {
+  let out: string | undefined;
+  let at = 0;
+  for (const edit of lane.edits) {
+    const [from, to] = [edit.start - start, edit.end - start];
+    if (to <= 0 || from >= text.length || (fixed && edit.ifFixed === "pass")) continue;
+    out = (out ?? "") + text.slice(at, Math.max(0, from)) + (from >= 0 ? edit.text : "");
+    at = Math.min(to, text.length);
+  }
+  return out === undefined ? undefined : out + text.slice(at);
+}
+
+/** The part's text up to an offset of the lane, with the changes made that begin before it. */
+export function cut(part: Part, at: number): string | undefined {
+  const { text } = part.delta;
+  const kept = at - part.start;
+  const shorter = { ...part, delta: { ...part.delta, text: text.slice(0, kept) } };
+  return rendered(shorter) ?? (kept < text.length ? shorter.delta.text : undefined);
+}
+
+/** What the first choice has said in these parts, for answers that are given anew. */
+export function saidBefore(parts: readonly Part[], texts: readonly (string | undefined)[]): string {
+  return parts
+    .flatMap(({ delta }, index) =>
+      delta.choice === 0 && delta.channel === "content" && delta.repeats !== true ? [texts[index] ?? delta.text] : [],
+    )
+    .join("");
+}
