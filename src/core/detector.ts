@@ -55,7 +55,7 @@ export interface Detector {
   readonly profile: "standard" | "strict" | "asked";
   /**
    * A character without which nothing is found, so that text without it costs nothing: while none has come since `from`, only the
-   * word that the text ends in is open, and a word of one or two capitals before it. Absent: always asked.
+   * word that the text ends in is open, and a word of at most six capitals before it. Absent: always asked.
    */
   readonly needs?: "digit" | "at" | "colon";
   /** How many units before `from` it may look at (words of context, borders). */

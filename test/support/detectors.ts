@@ -30,7 +30,7 @@ export function detectorSuite(detector: Detector, { samples, hostile = [] }: Sui
     assertSameWhenCut([detector], text, cuts),
   );
   test(`${name}: linear time on hostile text`, () => {
-    for (const piece of [...HOSTILE, ...hostile, ...samples.map(([text]) => text)]) assertLinear([detector], piece);
+    for (const piece of [...hostile, ...samples.map(([text]) => text)]) assertLinear([detector], piece);
   });
 }
 
@@ -142,12 +142,12 @@ export function textOf(samples: readonly string[]): fc.Arbitrary<readonly [text:
     );
 }
 
-const HOSTILE_CHARS = 131_072;
+const HOSTILE_CHARS = 32_768;
 /** Quadratic work on that many characters takes many seconds; linear work a few milliseconds for each detector. CPU time, so that a busy machine does not fail it. */
-const HOSTILE_CPU_MS_MAX = 1500;
+const HOSTILE_CPU_MS_MAX = 400;
 
-/** Whole and in pieces of a stream's size. */
-function assertLinear(detectors: readonly Detector[], piece: string): void {
+/** Whole and in pieces of a stream's size. `times`: how many detectors' worth of time it may take. */
+export function assertLinear(detectors: readonly Detector[], piece: string, times = 1): void {
   const text = piece.repeat(Math.ceil(HOSTILE_CHARS / piece.length));
   const before = process.cpuUsage();
   for (const detector of detectors) findIn(detector, text);
@@ -155,5 +155,6 @@ function assertLinear(detectors: readonly Detector[], piece: string): void {
   for (let at = 0; at < text.length; at += 512) stream.push(text.slice(at, at + 512));
   stream.end();
   const { user, system } = process.cpuUsage(before);
-  assert((user + system) / 1000 < HOSTILE_CPU_MS_MAX, `${(user + system) / 1000} ms for ${JSON.stringify(piece.slice(0, 40))} repeated`);
+  const milliseconds = (user + system) / 1000;
+  assert(milliseconds < HOSTILE_CPU_MS_MAX * times, `${milliseconds} ms for ${JSON.stringify(piece.slice(0, 40))} repeated`);
 }

@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import type { Detector, Finding } from "../../core/detector.ts";
 import { SLICE_MS, YIELD_CHARS } from "../../core/limits.ts";
 import { Overlaps } from "./overlaps.ts";
-import { isAlnum, isUpper, Scanned } from "./text.ts";
+import { isAlnum, isUpper, LEAD_CHARS_MAX, Scanned } from "./text.ts";
 
 /** What more text has decided: offsets count from the first piece. */
 export interface Decided {
@@ -126,7 +126,7 @@ function present(folded: string, from: number): Readonly<Record<"digit" | "at" |
 }
 
 /**
- * Where the word begins that the text ends in, at most `WORD_CHARS_MAX` units back; with a word of one or two capitals before it, as
+ * Where the word begins that the text ends in, at most `WORD_CHARS_MAX` units back; with a short word of capitals before it, as
  * codes written with blanks begin (`AB 12 34 56 C`). A word has no blank and nothing of a script that writes none.
  */
 function wordStart(folded: string): number {
@@ -135,7 +135,7 @@ function wordStart(folded: string): number {
   while (start > least && isWordUnit(folded.charCodeAt(start - 1))) start -= 1;
   if (folded.charAt(start - 1) !== " ") return start;
   let lead = start - 1;
-  while (lead > 0 && start - 1 - lead < 2 && isUpper(folded.charCodeAt(lead - 1))) lead -= 1;
+  while (lead > 0 && start - 1 - lead < LEAD_CHARS_MAX && isUpper(folded.charCodeAt(lead - 1))) lead -= 1;
   return lead < start - 1 && !isAlnum(folded.charCodeAt(lead - 1)) ? lead : start;
 }
 

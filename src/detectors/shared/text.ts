@@ -3,6 +3,9 @@ import type { Atom, ScanText } from "../../core/detector.ts";
 /** Longest run of letters and digits that is looked at as a number or a code, in UTF-16 units. Longer ones are hashes and encodings. */
 export const ATOM_CHARS_MAX = 64;
 
+/** Most capitals that may stand, with a separator, before the first digit of a code (`AB 12 34 56 C`, `RSSMRA 85T10 A562S`). */
+export const LEAD_CHARS_MAX = 6;
+
 /**
  * Characters that have a plainer form of one unit: the digits of other scripts in the basic plane, full-width forms (U+FF01 to U+FF5E),
  * kinds of space, dashes, and invisible characters.

@@ -1,0 +1,150 @@
+import { isDate, isDayOf } from "./shared/checksums.ts";
+import { after, BEFORE_CHARS, before, words } from "./shared/context.ts";
+import { patternDetector } from "./shared/patterns.ts";
+
+/** Names of the months and their short forms, in the main European languages. */
+const MONTHS = [
+  ...["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december", "sept"],
+  ...[
+    "jan",
+    "feb",
+    "mar",
+    "apr",
+    "jun",
+    "jul",
+    "aug",
+    "sep",
+    "oct",
+    "nov",
+    "dec",
+    "januar",
+    "februar",
+    "märz",
+    "mai",
+    "juni",
+    "juli",
+    "oktober",
+    "dezember",
+  ],
+  ...[
+    "janvier",
+    "février",
+    "fevrier",
+    "mars",
+    "avril",
+    "juin",
+    "juillet",
+    "août",
+    "aout",
+    "septembre",
+    "octobre",
+    "novembre",
+    "décembre",
+    "decembre",
+  ],
+  ...["enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre"],
+  ...[
+    "gennaio",
+    "febbraio",
+    "aprile",
+    "maggio",
+    "giugno",
+    "luglio",
+    "settembre",
+    "ottobre",
+    "novembre",
+    "dicembre",
+    "januari",
+    "februari",
+    "maart",
+    "augustus",
+  ],
+  ...["janeiro", "fevereiro", "março", "maio", "junho", "julho", "setembro", "outubro", "novembro", "dezembro"],
+].sort((a, b) => b.length - a.length);
+const MONTH = `(?:${[...new Set(MONTHS)].join("|")})`;
+const NUMBERS = "[0-9]{1,4}(?: ?[-./] ?)[0-9]{1,2}(?: ?[-./] ?)[0-9]{1,4}";
+const CHINESE = "[0-9]{4} ?年 ?[0-9]{1,2} ?月 ?[0-9]{1,2} ?[日号]";
+const DAY = "[0-9]{1,2}(?:st|nd|rd|th|º|er|\\.)?";
+const DAY_FIRST = `${DAY}(?: of| de)?[ -]${MONTH}\\.?(?: de| del)?,?[ -][0-9]{4}`;
+const MONTH_FIRST = `${MONTH}\\.? ${DAY},? [0-9]{4}`;
+const EDGE = "(?<![0-9\\p{Script=Latin}]|[0-9][-./])";
+
+/** Dates of birth: a day, month and year that can be one (1890 to 2039), with a word of birth near. */
+export const dateOfBirth = patternDetector({
+  entity: "date_of_birth",
+  class: "personal",
+  profile: "standard",
+  pattern: new RegExp(`${EDGE}(?:${CHINESE}|${DAY_FIRST}|${MONTH_FIRST}|${NUMBERS}|[0-9]{8})(?![0-9\\p{Script=Latin}])`, "iu"),
+  // Digits with what may stand between them; a word that may become a month; a month and what follows.
+  begun: new RegExp(
+    `${EDGE}(?:[0-9]{1,8}(?: ?[-./年] ?[0-9]{0,4}){0,1}(?: ?[-./月] ?[0-9]{0,4}){0,1} ?|${DAY}(?: of| de| o| d)?[ -](?:\\p{Script=Latin}{0,10}|${MONTH}\\.?(?: de| del| d)?,?[ -]?[0-9]{0,4})|[0-9]{1,2}(?:s|n|r|t|st|nd|rd|th|e|er|º|\\.)?(?: o| of| d| de)?[ -]?|\\p{Script=Latin}{1,10}\\.?|${MONTH}\\.? ?[0-9]{0,2}(?:s|n|r|t|st|nd|rd|th|e|er|º|\\.)?,? ?[0-9]{0,4})$`,
+    "iu",
+  ),
+  lookBehind: BEFORE_CHARS,
+  lengthMax: 40,
+  judge: (match, { folded, ended }) => {
+    const end = match.index + match[0].length;
+    if (end + 2 > folded.length && !ended) return undefined;
+    if (/^[-./][0-9]/.test(folded.slice(end, end + 2)) || !isBirthday(match[0])) return 0;
+    if (BORN.in(sinceDate(before(folded, match.index)))) return 0.9;
+    const behind = after(folded, end, ended);
+    return behind === undefined ? undefined : BORN_BEHIND.test(behind) ? 0.8 : 0;
+  },
+});
+
+const BORN = words(
+  ...["born", "birth", "birthday", "birthdate", "birth date", "date of birth", "dob", "d o b", "b day", "bday"],
+  ...[
+    "geboren",
+    "geb",
+    "geburtsdatum",
+    "geburtstag",
+    "née",
+    "né le",
+    "née le",
+    "naissance",
+    "nacido",
+    "nacida",
+    "nacimiento",
+    "cumpleaños",
+    "nato",
+    "nata",
+    "nascita",
+  ],
+  ...[
+    "nascido",
+    "nascida",
+    "nascimento",
+    "geboortedatum",
+    "urodzony",
+    "urodzona",
+    "urodzenia",
+    "рождения",
+    "родился",
+    "родилась",
+    "出生",
+    "生日",
+    "生于",
+    "生年月日",
+    "생년월일",
+    "출생",
+  ],
+);
+const BORN_BEHIND =
+  /^[\s,)-]{0,3}(?:\(?(?:dob|date of birth|birth)|is (?:my|his|her|their|the)\s(?:\p{L}+\s){0,2}(?:birthday|birth|date of birth|dob)|是我的生日|出生|生まれ)/iu;
+
+/** A word before another date is about that one. */
+const sinceDate = (ahead: string): string =>
+  ahead.slice(ahead.search(/(?:[0-9]{4}|[0-9][-./][0-9])(?!.*(?:[0-9]{4}|[0-9][-./][0-9]))/s) + 1);
+
+function isBirthday(written: string): boolean {
+  const numbers = (written.match(/[0-9]+/g) ?? []).map(Number);
+  if (/^[0-9]{8}$/.test(written)) return isBirthDate(Number(written.slice(0, 4)), Number(written.slice(4, 6)), Number(written.slice(6)));
+  if (numbers.length === 2) return isYear(numbers[1] ?? 0) && (numbers[0] ?? 0) >= 1 && (numbers[0] ?? 0) <= 31;
+  const [a = 0, b = 0, c = 0] = numbers;
+  if (/^[0-9]{4}/.test(written)) return isBirthDate(a, b, c);
+  if (/(?<![0-9])[0-9]{4}$/.test(written)) return isBirthDate(c, b, a) || isBirthDate(c, a, b);
+  return /(?<![0-9])[0-9]{2}$/.test(written) && /^[0-9]{1,2}(?![0-9])/.test(written) && (isDayOf(b, a) || isDayOf(a, b));
+}
+const isYear = (year: number): boolean => year >= 1890 && year < 2040;
+const isBirthDate = (year: number, month: number, day: number): boolean => isYear(year) && isDate(year, month, day);

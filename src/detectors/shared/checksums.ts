@@ -1,0 +1,90 @@
+/**
+ * Checksums of numbers that are found and of stand-ins that are made. Digits are ASCII. Every `...CheckDigit` takes the number
+ * without it; what belongs to one country's number alone stands in its detector.
+ */
+
+/** Value of a digit, or of a letter as `A` = 10 ... `Z` = 35 (ISO 7064). */
+export const valueAt = (text: string, index: number): number => {
+  const code = text.charCodeAt(index);
+  return code <= 57 ? code - 48 : (code & 31) + 9;
+};
+
+/** Sum of the digits, each times its weight. */
+export function weighted(text: string, weights: readonly number[]): number {
+  let sum = 0;
+  for (let index = 0; index < weights.length; index += 1) sum += valueAt(text, index) * (weights[index] ?? 0);
+  return sum;
+}
+
+/** All of one digit: passes many checksums and is nobody's number. */
+export const isOneDigit = (digits: string): boolean => /^([0-9])\1*$/.test(digits);
+
+/** ISO/IEC 7812-1 annex B. */
+export function luhnCheckDigit(digits: string): number {
+  let sum = 0;
+  for (let index = 0; index < digits.length; index += 1) {
+    const value = valueAt(digits, digits.length - 1 - index);
+    const doubled = index % 2 === 0 ? value * 2 : value;
+    sum += doubled > 9 ? doubled - 9 : doubled;
+  }
+  return (10 - (sum % 10)) % 10;
+}
+export const isLuhn = (digits: string): boolean => luhnCheckDigit(digits.slice(0, -1)) === valueAt(digits, digits.length - 1);
+
+/** ISO 7064 MOD 97-10 of digits and letters. */
+export function mod97(text: string): number {
+  let rest = 0;
+  for (let index = 0; index < text.length; index += 1) {
+    const value = valueAt(text, index);
+    rest = (rest * (value > 9 ? 100 : 10) + value) % 97;
+  }
+  return rest;
+}
+
+/** ISO 7064 MOD 11,10 (German tax id, Croatian OIB). */
+export function mod11_10CheckDigit(digits: string): number {
+  let product = 10;
+  for (let index = 0; index < digits.length; index += 1) {
+    const sum = (product + valueAt(digits, index)) % 10;
+    product = ((sum === 0 ? 10 : sum) * 2) % 11;
+  }
+  return (11 - product) % 10;
+}
+
+/** ISO 7064 MOD 11-2 (Chinese resident id): `0` to `9` or `X`. */
+export function mod11_2CheckDigit(digits: string): string {
+  let rest = 0;
+  for (let index = 0; index < digits.length; index += 1) rest = ((rest + valueAt(digits, index)) * 2) % 11;
+  const check = (12 - rest) % 11;
+  return check === 10 ? "X" : String(check);
+}
+
+/** J. Verhoeff, Error Detecting Decimal Codes, 1969 (Aadhaar): the dihedral group of order 10. */
+export function verhoeffCheckDigit(digits: string): number {
+  let rest = 0;
+  for (let index = 0; index < digits.length; index += 1)
+    rest = dihedral(rest, permuted(valueAt(digits, digits.length - 1 - index), index + 1));
+  return rest < 5 && rest > 0 ? 5 - rest : rest;
+}
+export const isVerhoeff = (digits: string): boolean => verhoeffCheckDigit(digits.slice(0, -1)) === valueAt(digits, digits.length - 1);
+
+/** Rotations are 0 to 4, reflections 5 to 9. */
+function dihedral(a: number, b: number): number {
+  if (a < 5) return b < 5 ? (a + b) % 5 : 5 + ((a + b - 5) % 5);
+  return b < 5 ? 5 + ((a - 5 - b + 5) % 5) : (a - b + 5) % 5;
+}
+const PERMUTATION = [1, 5, 7, 6, 2, 8, 3, 0, 9, 4] as const;
+function permuted(value: number, times: number): number {
+  let result = value;
+  for (let turn = 0; turn < times % 8; turn += 1) result = PERMUTATION[result] ?? 0;
+  return result;
+}
+
+/** A day that there was or will be; `year` in full. */
+export function isDate(year: number, month: number, day: number): boolean {
+  if (month < 1 || month > 12 || day < 1) return false;
+  const leap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+  return day <= (month === 2 ? (leap ? 29 : 28) : month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31);
+}
+/** Month and day of a date whose century is not known. */
+export const isDayOf = (month: number, day: number): boolean => isDate(2000, month, day);
