@@ -23,7 +23,7 @@ const STRANGERS: Readonly<Record<string, { readonly sharedBy: readonly string[];
   stages: { sharedBy: ["define.ts", "shared"], sees: ["index.ts"] },
   codecs: { sharedBy: ["shared"], sees: ["index.ts", "dialects.ts"] },
   detectors: { sharedBy: ["shared"], sees: ["index.ts"] },
-  adapters: { sharedBy: [], sees: [] },
+  adapters: { sharedBy: ["http"], sees: [] },
 };
 /** Layers that take nothing from npm or from Node: pure words and wire formats. */
 const BARE: readonly string[] = ["core", "codecs", "detectors", "exchange", "ports"];

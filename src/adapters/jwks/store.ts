@@ -10,7 +10,8 @@ import { err, ok, type Result } from "../../core/result.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { KeySetPort, KeySetStatus } from "../../ports/key-sets.ts";
 import type { Log } from "../../ports/log.ts";
-import { codeOf, fetchJson, parse } from "./fetch.ts";
+import { codeOf, parseAnswer } from "../http/request.ts";
+import { fetchJson } from "./fetch.ts";
 import { isRecord, readKeySet } from "./key-set.ts";
 
 /** How often a file is looked at, milliseconds: a key taken out of it is out within a second. */
@@ -175,7 +176,7 @@ class Follower {
       const state = `${size} ${mtimeMs} ${ino}`;
       if (state === this.#fileState && this.#failing === undefined) return ok("unchanged");
       if (size > KEY_SET_BYTES_MAX) return err(`larger than ${KEY_SET_BYTES_MAX} bytes`);
-      const parsed = parse(await readFile(path, "utf8"));
+      const parsed = parseAnswer(await readFile(path, "utf8"));
       if (!parsed.ok) return err(parsed.error.message);
       this.#fileState = state;
       return parsed;
