@@ -6,9 +6,8 @@ import type { Stop } from "../core/guard.ts";
 import { GUARDED_BYTES_MAX } from "../core/limits.ts";
 import { costNanoUsd, formatUsd, isMeasured } from "../core/money.ts";
 import type { Ending } from "../core/record.ts";
-import { exactCount } from "../core/tokens/exact.ts";
 import { familyOfAny, type ModelFamily } from "../core/tokens/families.ts";
-import { inputEstimate } from "../core/tokens/input.ts";
+import { requestTokens } from "../core/tokens/request.ts";
 import type { Usage } from "../core/usage.ts";
 import { finishGuards, noteStop } from "./guards/evidence.ts";
 import { Gate, type Passed } from "./guards/gate.ts";
@@ -258,13 +257,9 @@ export function settleUsage(work: Work): void {
   if (price !== undefined && work.codec.operation !== "other") work.costNanoUsd = costNanoUsd(work.usage, price);
 }
 
-/** Input as it will be billed; a form's text by its bytes. */
+/** Input as it will be billed. */
 function inputTokens({ request, tokens, requestBytes }: Work, family: ModelFamily): number {
-  const parts = request?.view.inputParts?.();
-  if (parts !== undefined) return inputEstimate(parts, family, exactCount(family, tokens));
-  let bytes = request === undefined ? requestBytes : 0;
-  for (const { node } of request?.view.texts() ?? []) bytes += Buffer.byteLength(node.value);
-  return Math.ceil(bytes / BYTES_PER_TOKEN);
+  return request === undefined ? Math.ceil(requestBytes / BYTES_PER_TOKEN) : requestTokens(request.view, family, tokens);
 }
 /** English prose has more than four bytes a token: rather too much than too little. */
 const BYTES_PER_TOKEN = 3;

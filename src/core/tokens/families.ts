@@ -37,6 +37,9 @@ export interface ModelFamily {
   readonly sealedChar: number;
   readonly sealedSkip: number;
   readonly keepsReasoning: boolean;
+  /** Output besides its text: around an answer, and for a call of a tool with its name. */
+  readonly outputBase: number;
+  readonly outputCall: number;
   readonly image: ImageRule;
 }
 
@@ -73,6 +76,8 @@ const PLAIN: ModelFamily = {
   sealedSkip: 0,
   keepsReasoning: false,
   image: "unknown",
+  outputBase: 1,
+  outputCall: 15,
 };
 const OPENAI: ModelFamily = {
   ...PLAIN,
@@ -86,6 +91,7 @@ const OPENAI: ModelFamily = {
   jsonMode: 0,
   sealedChar: 0.2,
   sealedSkip: 900,
+  outputCall: 10,
 };
 const CLAUDE: ModelFamily = {
   ...PLAIN,
@@ -104,6 +110,8 @@ const CLAUDE: ModelFamily = {
   schemaBase: 110,
   schemaJson: 1.3,
   image: "claude",
+  outputBase: 3,
+  outputCall: 45,
 };
 const LLAMA: ModelFamily = {
   ...PLAIN,
@@ -113,6 +121,7 @@ const LLAMA: ModelFamily = {
   toolsBase: 650,
   toolJson: 1,
   image: "patches_14",
+  outputCall: 25,
 };
 const GEMINI: ModelFamily = {
   ...PLAIN,
@@ -122,11 +131,13 @@ const GEMINI: ModelFamily = {
   system: 1,
   jsonMode: 0,
   toolsBase: 2,
-  toolJson: 0.4,
+  toolJson: 0.6,
   call: 1,
   result: 1,
-  sealedChar: 0,
+  sealedChar: 0.16,
   image: "gemini",
+  outputBase: 0,
+  outputCall: 6,
 };
 const MISTRAL: ModelFamily = {
   ...PLAIN,
@@ -138,11 +149,12 @@ const MISTRAL: ModelFamily = {
   call: 12,
   result: 10,
   image: "patches_14",
+  outputCall: 8,
 };
 
 /** The first whose pattern matches a model's name, in lower case and without its path, wins. */
 const FAMILIES: readonly (readonly [RegExp, ModelFamily])[] = [
-  [/gpt-oss/, { ...OPENAI, name: "gpt-oss", base: 64, turn: 4, toolsBase: 20, image: "unknown" }],
+  [/gpt-oss/, { ...OPENAI, name: "gpt-oss", base: 64, outputBase: 8, outputCall: 20, turn: 4, toolsBase: 20, image: "unknown" }],
   [/gpt-4o-mini/, { ...OPENAI, name: "gpt-4o-mini", image: "openai_mini_tiles" }],
   [/gpt-4\.1-(?:mini|nano)/, { ...OPENAI, name: "gpt-4.1-mini", image: "openai_patches" }],
   [/gpt-4o|gpt-4\.1|gpt-4\.5|chatgpt-4o/, { ...OPENAI, name: "gpt-4o", image: "openai_tiles" }],
@@ -152,14 +164,14 @@ const FAMILIES: readonly (readonly [RegExp, ModelFamily])[] = [
   ],
   [
     /^o[1-9](?:$|-)|gpt-[5-9]|gpt-[1-9][0-9]|codex|computer-use|chatgpt/,
-    { ...OPENAI, name: "gpt-5", base: 2, toolsNested: 80, call: 10, result: 6, image: "openai_patches" },
+    { ...OPENAI, name: "gpt-5", base: 2, outputBase: 4, outputCall: 14, toolsNested: 80, call: 10, result: 6, image: "openai_patches" },
   ],
   [/claude-(?:v?[12](?:$|[.:-])|instant)/, { ...CLAUDE, name: "claude-2", base: 5 }],
   [/claude-3-opus/, { ...CLAUDE, name: "claude-3-opus" }],
   [/claude-(?:3|[a-z]+-3)/, { ...CLAUDE, name: "claude-3", toolsBase: 310 }],
   [/claude-(?:[a-z]+-)?4(?:[-.][0-6](?:$|[^0-9])|[-@]\d{8}|-[a-z]|$|[@:])/, { ...CLAUDE, name: "claude-4" }],
   [/claude/, { ...CLAUDE, name: "claude-5", rates: scaled({ latin: 1.4, scripts: 1.7, digitsInGroup: 2 }), toolsBase: 440, toolJson: 1 }],
-  [/gemini-(?:[3-9]|[1-9][0-9])/, { ...GEMINI, name: "gemini-3", sealedChar: 0.15, image: "gemini_3" }],
+  [/gemini-(?:[3-9]|[1-9][0-9])/, { ...GEMINI, name: "gemini-3", image: "gemini_3" }],
   [/gemini|gemma|text-embedding-00|bison/, { ...GEMINI, name: "gemini" }],
   [
     /nova-2|nova-(?:[2-9]|premier)/,
@@ -176,27 +188,44 @@ const FAMILIES: readonly (readonly [RegExp, ModelFamily])[] = [
     {
       ...PLAIN,
       name: "command-a-reasoning",
+      outputBase: 3,
       rates: scaled({ latin: 1.05, scripts: 1.2 }),
       base: 1760,
       toolsBase: 200,
       keepsReasoning: true,
     },
   ],
-  [/command-a-plus/, { ...PLAIN, name: "command-a-plus", rates: scaled({ latin: 1.05, scripts: 1.2 }), base: 120, toolsBase: 100 }],
+  [
+    /command-a-plus/,
+    { ...PLAIN, name: "command-a-plus", outputBase: 3, rates: scaled({ latin: 1.05, scripts: 1.2 }), base: 120, toolsBase: 100 },
+  ],
   [
     /command-a/,
-    { ...PLAIN, name: "command-a", rates: scaled({ latin: 1.05, scripts: 1.2 }), base: 490, toolsBase: 1000, call: 30, result: 20 },
+    {
+      ...PLAIN,
+      name: "command-a",
+      outputBase: 3,
+      rates: scaled({ latin: 1.05, scripts: 1.2 }),
+      base: 490,
+      toolsBase: 1000,
+      call: 30,
+      result: 20,
+    },
   ],
   [
     /command-r.*-(?:0[0-9]|1[0-2])-202[4-9]/,
-    { ...PLAIN, name: "command-r-dated", rates: scaled({ latin: 1.05, scripts: 1.2 }), base: 195, toolsBase: 500 },
+    { ...PLAIN, name: "command-r-dated", outputBase: 3, rates: scaled({ latin: 1.05, scripts: 1.2 }), base: 195, toolsBase: 500 },
   ],
-  [/command|rerank|aya|c4ai/, { ...PLAIN, name: "command", rates: scaled({ latin: 1.05, scripts: 1.3 }), base: 62, toolsBase: 500 }],
+  [
+    /command|rerank|aya|c4ai/,
+    { ...PLAIN, name: "command", outputBase: 3, rates: scaled({ latin: 1.05, scripts: 1.3 }), base: 62, toolsBase: 500 },
+  ],
   [
     /grok-(?:[5-9]|4\.[2-9])/,
     {
       ...PLAIN,
       name: "grok-4.3",
+      outputBase: 0,
       rates: scaled({ latin: 1.02, scripts: 1.2 }),
       base: 188,
       toolsBase: 60,
@@ -210,6 +239,7 @@ const FAMILIES: readonly (readonly [RegExp, ModelFamily])[] = [
     {
       ...PLAIN,
       name: "grok",
+      outputBase: 0,
       rates: scaled({ latin: 1.02, scripts: 1.2 }),
       base: 138,
       toolsBase: 4,
@@ -227,6 +257,8 @@ const FAMILIES: readonly (readonly [RegExp, ModelFamily])[] = [
     {
       ...PLAIN,
       name: "deepseek",
+      outputBase: 0,
+      outputCall: 38,
       rates: scaled({ latin: 1.03, scripts: 1 }),
       base: 1.5,
       turn: 1.5,

@@ -8,8 +8,9 @@ import { toolText } from "./tool-text.ts";
 /** Tokens of a text. */
 export type CountText = (text: string) => number;
 
-/** An estimate leans to the high side when it is rounded: of 7.3 tokens it makes 8. */
-const ROUND_UP = 0.2;
+/** Estimates lean to the high side when they are rounded: of a conversation always, of a bare text past 0.3. */
+const ROUND_UP = 0.5;
+const ROUND_BARE = 0.2;
 
 /**
  * What a provider will bill as input: its count of the texts, and what its format adds for messages, tools, schemas and media. At least 1.
@@ -20,7 +21,7 @@ export function inputEstimate(parts: InputParts, family: ModelFamily, count?: Co
   let tokens = parts.tokens + sumOf(parts.texts, each);
   for (const part of parts.media) tokens += mediaTokens(part, family.image);
   tokens += parts.bare ? family.bare : formatTokens(parts, family, each);
-  return Math.max(1, Math.round(count === undefined ? tokens + ROUND_UP : tokens));
+  return Math.max(1, Math.round(count === undefined ? tokens + (parts.bare ? ROUND_BARE : ROUND_UP) : tokens));
 }
 
 /** Most that a tool which runs at the provider puts into the prompt of one call (results of a search, a file). No one else can count it. */

@@ -4,9 +4,6 @@ import { type ExactTokens, exactCount } from "./exact.ts";
 import type { ModelFamily } from "./families.ts";
 import { TextMeter } from "./text.ts";
 
-/** Tokens that a call of a tool takes besides its arguments: its name and the marks around it. */
-const CALL_TOKENS = 10;
-
 /**
  * Counts an answer while it streams, for caps during the stream and for answers without a usage. Cheap: no tokenizer, some nanoseconds a
  * character. Text in pieces counts exactly as the whole does. What pieces of one channel belong together is told by the delta.
@@ -51,7 +48,7 @@ export class OutputCounter {
 
   /** Tokens so far, estimated. */
   tokens(): number {
-    return Math.ceil(this.#meter.tokens()) + this.#calls * CALL_TOKENS;
+    return Math.round(this.#meter.tokens()) + this.#around();
   }
 
   /** Tokens of all that was added: exact where the tokenizer is public, for the first `EXACT_TOKENS_CHARS_MAX`; the rest at the same ratio. */
@@ -61,6 +58,11 @@ export class OutputCounter {
     const exact = count(this.#kept.join(""));
     const [all, kept] = [this.#meter.tokens(), this.#keptTokens ?? this.#meter.tokens()];
     const rest = all > kept && kept > 0 ? (all - kept) * (exact / kept) : 0;
-    return Math.ceil(exact + rest) + this.#calls * CALL_TOKENS;
+    return Math.ceil(exact + rest) + this.#around();
+  }
+
+  /** What stands around the text and around calls of tools. */
+  #around(): number {
+    return this.#channel === undefined ? 0 : this.#family.outputBase + this.#calls * this.#family.outputCall;
   }
 }

@@ -100,7 +100,7 @@ export const accessSection = z
       .min(1)
       .optional()
       .describe(
-        "Largest input, tokens, measured by a bound that is cheap and never too low: the UTF-8 bytes of all texts (no tokenizer makes more tokens than bytes). English has about four bytes a token, so set it four times as high as the tokens you mean.",
+        "Largest input, tokens of the model that is asked for: messages, tools and media as its provider bills them. Counted exactly where the tokenizer is public (OpenAI), else estimated a little high; docs/estimates.md has the errors. A request whose UTF-8 bytes are within the limit is not counted.",
       ),
     providerState: z
       .enum(["own", "deny", "allow"])

@@ -79,8 +79,35 @@ const table = [
   [
     "tokens: the texts are too large",
     { ...all, inputTokensMax: 100 },
-    context({ models, bodyBytes: 700, view: view({ texts: () => [text("ä".repeat(60))] }) }),
-    denied("input_too_large", "120.*100"),
+    context({ models, bodyBytes: 700, view: view({ texts: () => [text("word ".repeat(140))] }) }),
+    denied("input_too_large", "[0-9]+ tokens; 100"),
+  ],
+  [
+    "tokens: more bytes than the limit, and fewer tokens",
+    { ...all, inputTokensMax: 100 },
+    context({ models, bodyBytes: 400, view: view({ texts: () => [text("word ".repeat(70))] }) }),
+    only("gpt"),
+  ],
+  [
+    "tokens: the model that makes most of the text counts",
+    { ...all, inputTokensMax: 100 },
+    context({
+      models: [model("gpt", [target(openai, "gpt-4o"), target(openai, "claude-opus-4-8")])],
+      bodyBytes: 500,
+      view: view({ texts: () => [text("word ".repeat(85))] }),
+    }),
+    denied("input_too_large", "12[0-9] tokens; 100"),
+  ],
+  [
+    "tokens: exact where there is a tokenizer",
+    { ...all, inputTokensMax: 100 },
+    context({
+      models: [model("gpt", [target(openai, "gpt-4o")])],
+      bodyBytes: 500,
+      view: view({ texts: () => [text("word ".repeat(85))] }),
+      stores: { tokens: { count: () => 123 } },
+    }),
+    denied("input_too_large", "123 tokens; 100"),
   ],
   [
     "state at the provider where the policy denies it",

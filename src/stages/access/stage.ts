@@ -3,6 +3,8 @@ import type { ModelChoice } from "../../core/policy.ts";
 import { asked, candidatesFor } from "../../core/selection.ts";
 import { ALLOW, defineStage, type Effect, type StageContext, type Verdict } from "../../core/stage.ts";
 import type { StatePlace } from "../../core/state.ts";
+import { familyOfAny, type ModelFamily } from "../../core/tokens/families.ts";
+import { overInput } from "../../core/tokens/request.ts";
 import type { RequestView } from "../../core/view.ts";
 import { type AccessFacts, gather } from "./gather.ts";
 import { type AccessSection, accessSection } from "./section.ts";
@@ -115,14 +117,21 @@ function sizeProblem(context: StageContext, section: AccessSection, view: Reques
     };
   // A token is at least one byte, and the texts are part of the body: most requests need no walk.
   if (section.inputTokensMax === undefined || context.bodyBytes <= section.inputTokensMax) return undefined;
-  let bytes = 0;
-  for (const { node } of view.texts()) bytes += Buffer.byteLength(node.value);
-  if (bytes <= section.inputTokensMax) return undefined;
+  const limit = { tokensMax: section.inputTokensMax, exact: context.stores?.tokens };
+  const tokens = overInput(view, familiesFor(context, view), limit);
+  if (tokens === undefined) return undefined;
   return {
     kind: "deny",
     code: "input_too_large",
-    detail: `The input may have as many as ${bytes} tokens (its texts' bytes); ${section.inputTokensMax} are allowed.`,
+    detail: `The input has about ${tokens} tokens; ${section.inputTokensMax} are allowed.`,
   };
+}
+
+/** The families of all models that might serve what is asked for: the one that makes most tokens of it counts. */
+function familiesFor(context: StageContext, view: RequestView): readonly ModelFamily[] {
+  const what = context.wish ?? asked(view.model, context.contract);
+  const targets = what === undefined ? [] : candidatesFor(what, context.catalog).flatMap((choice) => choice.model.targets);
+  return targets.length === 0 ? [familyOfAny([view.model])] : targets.map((target) => familyOfAny([target.model, view.model]));
 }
 
 export const accessStage = defineStage({ name: "access", section: accessSection, planning: true, gather, decide });

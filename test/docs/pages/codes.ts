@@ -28,7 +28,7 @@ export const WHEN: Readonly<Record<DenialCode, { readonly when: string; readonly
   },
   tool_not_allowed: { when: "A tool that is offered or forced is not on the lists.", helps: "`access.tools` in the policy." },
   input_too_large: {
-    when: "The body is above `limits.bodyBytesMax` or `access.inputBytesMax`, its texts above `access.inputTokensMax`, or the headers above Envoy's limit.",
+    when: "The body is above `limits.bodyBytesMax` or `access.inputBytesMax`, its input above `access.inputTokensMax`, or the headers above Envoy's limit.",
     helps: "Send less, or raise the limit; the message has both figures.",
   },
   rate_limited: "reserved",
