@@ -57,7 +57,7 @@ export function openAnswer(work: Work, head: HeaderView, origin: AnswerOrigin, d
   work.reader = codec.openAnswer(context);
   if (work.guards.length === 0) return as;
   // A held answer has a cap of its own.
-  work.gate = new Gate(work.guards, as === "stream" ? GUARDED_BYTES_MAX : Number.POSITIVE_INFINITY);
+  work.gate = new Gate(work.guards, as === "stream" ? GUARDED_BYTES_MAX : Number.POSITIVE_INFINITY, context.contentType);
   if (as === "stream") work.released = codec.openAnswer(context);
   return as;
 }
@@ -80,7 +80,7 @@ export function feed(work: Work, chunk: Uint8Array | undefined, deps: PipelineDe
   if (work.firstTokenMs === undefined && work.remembered === 0) rememberState(work, deps);
   if (work.firstTokenMs === undefined && frames.some((frame) => frame.deltas.length > 0)) work.firstTokenMs = deps.clock.monotonicMs();
   if (gate === undefined) return { bytes: frames.map(({ bytes }) => bytes), more: false };
-  return noted(work, chunk === undefined ? gate.end(frames) : gate.push(frames));
+  return noted(work, chunk === undefined ? gate.end(frames, reader.summary().complete) : gate.push(frames));
 }
 
 /** For answers that end without a usage. */
@@ -178,7 +178,7 @@ function read(work: Work, body: Buffer): Passed | Promise<Passed> {
   const frames = [...reader.push(body), ...reader.end()];
   keepText(work, frames);
   if (gate === undefined) return { bytes: frames.map(({ bytes }) => bytes), more: false };
-  const first = gate.end(frames);
+  const first = gate.end(frames, reader.summary().complete);
   return first.more ? readOn(gate, first) : first;
 }
 

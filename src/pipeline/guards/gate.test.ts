@@ -246,3 +246,24 @@ test("too many lanes end the answer", () => {
   const frames = Array.from({ length: 5_000 }, (_none, block): Delta[] => [{ ...LANE, block, text: "a" }]).map((deltas) => frameOf(deltas));
   assert.equal(gated([seat("a", wordGuard("secret", "x"))], frames).stop?.kind, "refuse");
 });
+
+test("an answer that is withheld ends for the caller before the call, and is kept whole as it would have been", () => {
+  const kept: string[] = [];
+  const approval: AnswerGuard = {
+    judgesCall: () => true,
+    judgeCall: () => ({ kind: "withhold", stop: REFUSE, keep: ({ body, contentType }) => kept.push(contentType, Buffer.from(body).toString()) }),
+    evidence: () => undefined,
+  };
+  const begins = { calls: [{ choice: 0, block: 0, name: "refund", id: "c1" }] };
+  const frames = [...texts(["well "]), call('{"to":"bob"}', { ...begins, ends: [ARGS] }), ...texts(["bye"])];
+  const run = (complete: boolean) => {
+    const gate = new Gate([seat("a", approval), seat("b", wordGuard("bob", "eve"))], 1e6, "text/x");
+    const before = gate.push(frames);
+    const after = gate.end([], complete);
+    return { out: Buffer.concat([...before.bytes, ...after.bytes]).toString(), stop: after.stop?.stop };
+  };
+  assert.deepEqual(run(false), { out: "<well >", stop: REFUSE });
+  assert.deepEqual(kept, []);
+  assert.deepEqual(run(true), { out: "<well >", stop: REFUSE });
+  assert.deepEqual(kept, ["text/x", '<well ><{"to":"eve"}><bye>']);
+});

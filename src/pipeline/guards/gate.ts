@@ -11,10 +11,11 @@
  * What is decided depends on the frames alone, never on how their bytes were cut: each frame is judged before the next is looked at.
  */
 import type { Frame } from "../../core/codec.ts";
-import type { Stop } from "../../core/guard.ts";
-import { GUARDED_BYTES_MAX, GUARDED_LANES_MAX } from "../../core/limits.ts";
+import type { CallVerdict, Stop } from "../../core/guard.ts";
+import { GUARDED_BYTES_MAX, GUARDED_LANES_MAX, WITHHELD_BYTES_MAX } from "../../core/limits.ts";
 import type { Delta, LaneId, ToolCall } from "../../core/view.ts";
 import type { WorkGuard } from "../work.ts";
+import { Keeper } from "./keeper.ts";
 import { Lane } from "./lane.ts";
 import { cut, type Part, rendered, saidBefore } from "./part.ts";
 import { Seat } from "./seat.ts";
@@ -37,6 +38,8 @@ interface Held {
   unjudged: number;
   /** The answer ends before this frame. */
   stop?: Stop;
+  /** The caller's answer ends before this frame, and the rest is kept. */
+  withhold?: Extract<CallVerdict, { readonly kind: "withhold" }>;
 }
 interface Call {
   readonly call: Omit<ToolCall, "arguments">;
@@ -62,6 +65,8 @@ const INTERNAL: Stop = {
 export class Gate {
   readonly seats: readonly Seat[];
   readonly #heldBytesMax: number;
+  /** What leaves, where a guard may want the whole answer kept. */
+  readonly #keeper: Keeper | undefined;
   readonly #lanes = new Map<string, Lane>();
   readonly #calls = new Map<string, Call>();
   /** Names of tools by lane, for guards to know whose arguments they read. */
@@ -77,16 +82,17 @@ export class Gate {
   #reading: { readonly held: Held; delta: number; at: number } | undefined;
   #over = false;
 
-  /** `heldBytesMax`: bytes of frames that may wait; past it the answer is ended. */
-  constructor(guards: readonly WorkGuard[], heldBytesMax: number) {
+  /** `heldBytesMax`: bytes of frames that may wait; past it the answer is ended. `contentType`: of the answer. */
+  constructor(guards: readonly WorkGuard[], heldBytesMax: number, contentType = "") {
     this.seats = guards.map((guard) => new Seat(guard));
     this.#acts = this.seats.some(({ acts }) => acts);
     this.#heldBytesMax = heldBytesMax;
+    if (this.seats.some(({ judges }) => judges)) this.#keeper = new Keeper(contentType, WITHHELD_BYTES_MAX);
   }
 
   /** Bytes of the frames that wait. */
   get heldBytes(): number {
-    return this.#heldBytes + this.#unreadBytes;
+    return this.#heldBytes + this.#unreadBytes + (this.#keeper?.bytes ?? 0);
   }
 
   push(frames: readonly Frame[]): Passed {
@@ -96,9 +102,10 @@ export class Gate {
     return this.resume();
   }
 
-  /** The answer's end, with the last frames: everything is decided. */
-  end(frames: readonly Frame[]): Passed {
+  /** The answer's end, with the last frames: everything is decided. `complete`: it came to its own end. */
+  end(frames: readonly Frame[], complete = false): Passed {
     this.#ending = true;
+    this.#keeper?.ends(complete);
     return this.push(frames);
   }
 
@@ -123,7 +130,8 @@ export class Gate {
     this.#endLanes("all");
     const stop = this.#release(bytes);
     this.#over = true;
-    return stop ?? { bytes, more: false };
+    const withheld = this.#keeper?.finish();
+    return stop ?? (withheld === undefined ? { bytes, more: false } : { bytes, stop: withheld, more: false });
   }
 
   /** Ends the work: what waits is dropped. */
@@ -136,6 +144,7 @@ export class Gate {
     this.#unreadBytes = 0;
     this.#lanes.clear();
     this.#calls.clear();
+    this.#keeper?.close();
   }
 
   #begin(frame: Frame): void {
@@ -229,7 +238,9 @@ export class Gate {
     const whole = { ...call, arguments: parts.map((part) => rendered(part) ?? part.delta.text).join("") };
     for (const seat of seats) {
       const verdict = seat.judgeCall(whole);
-      if (verdict?.kind === "stop" && seat.acts) held.stop ??= verdict.stop;
+      if (!seat.acts || verdict === undefined || verdict.kind === "pass") continue;
+      if (verdict.kind === "stop") held.stop ??= verdict.stop;
+      else held.withhold ??= verdict;
     }
     if (waits) held.unjudged -= 1;
   }
@@ -251,7 +262,9 @@ export class Gate {
       if (held.unjudged > 0) break;
       const out = this.#bytesOf(held, held.parts.map(rendered));
       if (out === undefined) return this.#stop(bytes, UNCHANGEABLE, held);
-      bytes.push(out);
+      if (held.withhold !== undefined) this.#keeper?.withhold(held.withhold, this.#said(held));
+      if (this.#keeper?.take(out) !== true) bytes.push(out);
+      if (this.#keeper?.isFull === true) return this.#stop(bytes, INTERNAL);
       gone += 1;
       this.#heldBytes -= held.frame.bytes.length;
       for (const { lane, start, delta } of held.parts) lane.forget(start + delta.text.length);
@@ -275,16 +288,22 @@ export class Gate {
     const texts = held.parts.map((other, at) => (at < index ? rendered(other) : at > index ? "" : cut(other, stop.at)));
     const begins = (held.frame.calls?.length ?? 0) > 0 || part.delta.channel === "tool_arguments";
     const out = begins ? undefined : this.#bytesOf(held, texts);
-    if (out !== undefined) bytes.push(out);
+    const withheld = this.#keeper?.withheld;
+    if (out !== undefined && withheld === undefined) bytes.push(out);
     const said = saidBefore(held.parts, texts);
     this.close();
-    return { bytes, stop: { stop: stop.stop, said }, more: false };
+    return { bytes, stop: withheld ?? { stop: stop.stop, said }, more: false };
   }
 
+  /** Where the rest of the answer was withheld already, that is what the caller learns. */
   #stop(bytes: Uint8Array[], stop: Stop, held?: Held): Passed {
-    const said = held === undefined ? "" : saidBefore(held.parts, held.parts.map(rendered));
+    const ended = this.#keeper?.withheld ?? { stop, said: held === undefined ? "" : this.#said(held) };
     this.close();
-    return { bytes, stop: { stop, said }, more: false };
+    return { bytes, stop: ended, more: false };
+  }
+
+  #said({ parts }: Held): string {
+    return saidBefore(parts, parts.map(rendered));
   }
 }
 

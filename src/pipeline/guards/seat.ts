@@ -26,6 +26,10 @@ export class Seat {
     this.#guard = guard;
   }
 
+  /** It may want an answer withheld for the sake of a call in it. */
+  get judges(): boolean {
+    return this.acts && this.#guard.judgeCall !== undefined;
+  }
   get fault(): GuardFault | undefined {
     return this.#fault;
   }

@@ -1,0 +1,76 @@
+import type { CallVerdict, Stop } from "../../core/guard.ts";
+
+type Withhold = Extract<CallVerdict, { readonly kind: "withhold" }>;
+/** How the caller's answer ends, and what the first choice had said in the frame that it ended with. */
+export interface Ended {
+  readonly stop: Stop;
+  readonly said: string;
+}
+
+/**
+ * The answer as the caller would have got it, where a guard may want it withheld and kept. Up to its cap: a larger answer is not kept,
+ * which nobody misses unless it is to be withheld; then the caller's answer ends at once.
+ */
+export class Keeper {
+  readonly #contentType: string;
+  readonly #bytesMax: number;
+  #pieces: Uint8Array[] | undefined = [];
+  #bytes = 0;
+  #withhold: Withhold | undefined;
+  #said = "";
+  #complete = false;
+
+  constructor(contentType: string, bytesMax: number) {
+    this.#contentType = contentType;
+    this.#bytesMax = bytesMax;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+  get withheld(): Ended | undefined {
+    return this.#withhold === undefined ? undefined : { stop: this.#withhold.stop, said: this.#said };
+  }
+  /** It is to be withheld and is larger than may be kept: nothing is left to wait for. */
+  get isFull(): boolean {
+    return this.#withhold !== undefined && this.#pieces === undefined;
+  }
+
+  withhold(verdict: Withhold, said: string): void {
+    if (this.#withhold !== undefined) return;
+    this.#withhold = verdict;
+    this.#said = said;
+  }
+
+  /** Bytes that may leave. True: they are withheld. */
+  take(bytes: Uint8Array): boolean {
+    if (this.#pieces !== undefined) {
+      this.#pieces.push(bytes);
+      this.#bytes += bytes.length;
+      if (this.#bytes > this.#bytesMax) this.#drop();
+    }
+    return this.#withhold !== undefined;
+  }
+
+  ends(complete: boolean): void {
+    this.#complete = complete;
+  }
+
+  /** The answer has been read to its end. */
+  finish(): Ended | undefined {
+    const pieces = this.#pieces;
+    if (this.#withhold !== undefined && pieces !== undefined && this.#complete)
+      this.#withhold.keep({ contentType: this.#contentType, body: Buffer.concat(pieces) });
+    this.#drop();
+    return this.withheld;
+  }
+
+  close(): void {
+    this.#drop();
+  }
+
+  #drop(): void {
+    this.#pieces = undefined;
+    this.#bytes = 0;
+  }
+}
