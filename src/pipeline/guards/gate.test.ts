@@ -251,7 +251,11 @@ test("an answer that is withheld ends for the caller before the call, and is kep
   const kept: string[] = [];
   const approval: AnswerGuard = {
     judgesCall: () => true,
-    judgeCall: () => ({ kind: "withhold", stop: REFUSE, keep: ({ body, contentType }) => kept.push(contentType, Buffer.from(body).toString()) }),
+    judgeCall: () => ({
+      kind: "withhold",
+      stop: REFUSE,
+      keep: ({ body, contentType }) => kept.push(contentType, Buffer.from(body).toString()),
+    }),
     evidence: () => undefined,
   };
   const begins = { calls: [{ choice: 0, block: 0, name: "refund", id: "c1" }] };

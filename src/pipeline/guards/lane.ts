@@ -1,6 +1,6 @@
 import type { LaneReader, LaneStep, Stop, TextEdit } from "../../core/guard.ts";
+import { LaneText } from "../../core/lane-text.ts";
 import type { LaneId } from "../../core/view.ts";
-import { LaneText } from "./lane-text.ts";
 import { isSound, type Seat, without } from "./seat.ts";
 
 /** One guard's look at the lane, in guards' offsets. */

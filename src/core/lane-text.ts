@@ -1,4 +1,4 @@
-import type { TextEdit } from "../../core/guard.ts";
+import type { TextEdit } from "./guard.ts";
 
 /** Raw text that is decided, and the changes to be made in it: raw offsets, in order, not overlapping. */
 export interface Settled {
