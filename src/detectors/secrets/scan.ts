@@ -1,0 +1,112 @@
+import type { Found, ScanText } from "../../core/detector.ts";
+import { matchAddress } from "./addresses.ts";
+import { ALNUM, classOf, HEX_ANY, isIn, runStart, SLUG_DOT_TILDE, UNDERLINE, WORD } from "./alphabets.ts";
+import { GAP_CHARS_MAX, matchAssignment } from "./assignments.ts";
+import { matchPem, matchPutty } from "./blocks.ts";
+import {
+  INNER_CHARS_MAX,
+  matchAzureSecret,
+  matchFacebook,
+  matchMailchimp,
+  matchMaxMind,
+  matchSharedAccess,
+  matchTelegram,
+  matchTerraform,
+} from "./inner.ts";
+import { matchManifest } from "./manifests.ts";
+import { compileShapes, matchShapes, type ShapeTable } from "./shape.ts";
+import { Sink } from "./sink.ts";
+import { matchSentence, matchSpoken } from "./spoken.ts";
+import { CLOUD_SHAPES } from "./tables/cloud.ts";
+import { CHAT_SHAPES, FORGE_SHAPES, MODEL_SHAPES } from "./tables/models.ts";
+import { BUILD_SHAPES, MAIL_SHAPES, MONITORING_SHAPES, PAYMENT_SHAPES, SAAS_SHAPES } from "./tables/services.ts";
+import { matchJwt, matchNestedJwt } from "./tokens.ts";
+
+/** Every row, in the order in which rows of one shape win. */
+export const SHAPES = [
+  ...[...CLOUD_SHAPES, ...MODEL_SHAPES, ...FORGE_SHAPES, ...CHAT_SHAPES],
+  ...[...PAYMENT_SHAPES, ...BUILD_SHAPES, ...MONITORING_SHAPES, ...MAIL_SHAPES, ...SAAS_SHAPES],
+];
+
+const TABLE: ShapeTable = compileShapes(SHAPES);
+
+const IS = 0x662f;
+const WEI = 0x4e3a;
+
+/**
+ * One pass over the text: where a word begins, its first two characters choose the rows of the table that may match; signs that stand in
+ * assignments, addresses and keys choose the other rules. Every rule looks at no more than its caps, so that all is linear.
+ */
+export function findSecrets({ folded, ended }: ScanText, from: number): Found {
+  const sink = new Sink(folded, ended, from);
+  const length = folded.length;
+  let isInWord = from > GAP_CHARS_MAX && isIn(folded, from - GAP_CHARS_MAX - 1, WORD);
+  for (let at = Math.max(0, from - GAP_CHARS_MAX); at < length; at += 1) {
+    const code = folded.charCodeAt(at);
+    if ((classOf(code) & WORD) !== 0) {
+      if (!isInWord) startWord(sink, at, code);
+      isInWord = true;
+    } else {
+      if (isInWord && folded.charCodeAt(at - 1) === 107) matchMaxMind(sink, at);
+      isInWord = false;
+      if (code < 128 || code === IS || code === WEI) atSign(sink, at, code);
+    }
+  }
+  if (isInWord && folded.charCodeAt(length - 1) === 107) matchMaxMind(sink, length);
+  // Tokens that are found by a sign inside them may have begun already.
+  sink.pending(runStart(folded, length, SLUG_DOT_TILDE, length - INNER_CHARS_MAX));
+  return sink.decide();
+}
+
+function startWord(sink: Sink, at: number, code: number): void {
+  if (code === 101) matchJwt(sink, at);
+  else if (code === 90) matchNestedJwt(sink, at);
+  else if (code === 80) matchPutty(sink, at);
+  matchShapes(sink, TABLE, at);
+}
+
+function atSign(sink: Sink, at: number, code: number): void {
+  const { text } = sink;
+  switch (code) {
+    case 32: // blank
+      return matchSpoken(sink, at);
+    case 61: // =
+      matchSharedAccess(sink, at);
+      return matchAssignment(sink, at, "=");
+    case 58: // :
+      matchAddress(sink, at);
+      matchTelegram(sink, at);
+      matchManifest(sink, at);
+      return matchAssignment(sink, at, ":");
+    case 62: // >
+      return matchAssignment(sink, at, ">");
+    case 44: // ,
+      return matchAssignment(sink, at, ",");
+    case 40: // (
+      return matchAssignment(sink, at, "(");
+    case 124: // |
+      matchFacebook(sink, at);
+      return matchAssignment(sink, at, "|");
+    case 126: // ~
+      return matchAzureSecret(sink, at);
+    case 46: // .
+      return matchTerraform(sink, at);
+    case 45: // -
+      if (text.charCodeAt(at - 1) !== 45) matchPem(sink, at);
+      return matchMailchimp(sink, at);
+    case 92: // backslash: a word may begin behind \n
+      if (isEscape(text, at)) startWord(sink, at + 2, text.charCodeAt(at + 2));
+      return;
+    case 37: // percent sign: a word may begin behind %3D
+      matchFacebook(sink, at);
+      if (isIn(text, at + 1, HEX_ANY) && isIn(text, at + 2, HEX_ANY) && isIn(text, at + 3, ALNUM))
+        startWord(sink, at + 3, text.charCodeAt(at + 3));
+      return;
+    case IS:
+    case WEI:
+      return matchSentence(sink, at + 1, at);
+    default:
+  }
+}
+
+const isEscape = (text: string, at: number): boolean => /[nrt]/.test(text.charAt(at + 1)) && isIn(text, at + 2, ALNUM | UNDERLINE);
