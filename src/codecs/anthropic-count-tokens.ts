@@ -1,14 +1,14 @@
-import type { AnswerContext, AnswerReader, Codec, ParsedRequest, ParseError, PathFacts, RequestChange } from "../core/codec.ts";
-import { field, type Json, type JsonDoc, type JsonEdit } from "../core/json.ts";
-import type { Result } from "../core/result.ts";
+import type { AnswerContext, AnswerReader, Codec, ParsedRequest, PathFacts, RequestChange } from "../core/codec.ts";
+import { field, type Json, type JsonEdit } from "../core/json.ts";
 import type { Usage } from "../core/usage.ts";
-import type { Delta, RequestView } from "../core/view.ts";
+import type { Delta } from "../core/view.ts";
 import { type AnswerMapper, openReader } from "./shared/answer-reader.ts";
 import { AnswerTally } from "./shared/answer-tally.ts";
 import { AnswerTexts } from "./shared/answer-texts.ts";
 import { anthropicErrorText } from "./shared/anthropic-error.ts";
-import { anthropicPathFacts, editAnthropicRequest, readAnthropicRequest, withQuery } from "./shared/anthropic-request.ts";
+import { anthropicPathFacts, anthropicSteps, editAnthropicRequest, withQuery } from "./shared/anthropic-request.ts";
 import { anthropicUsage } from "./shared/anthropic-usage.ts";
+import { inSteps } from "./shared/in-steps.ts";
 
 const PATH = "/v1/messages/count_tokens";
 
@@ -23,7 +23,7 @@ export const anthropicCountTokens: Codec = {
   title: `POST ${PATH}`,
   treatment: "inspected",
   match: (target): PathFacts | undefined => anthropicPathFacts(target, PATH),
-  readRequest: (doc: JsonDoc): Result<RequestView, ParseError> => readAnthropicRequest(doc.root),
+  ...inSteps((doc) => anthropicSteps(doc.root)),
   /** There is no output to cap: a cap, and the parameters that only generation takes, change nothing. */
   editRequest(request: ParsedRequest, change: RequestChange): readonly JsonEdit[] {
     const { parameters: _generation, outputTokensMax: _cap, ...rest } = change;

@@ -14,6 +14,7 @@ import {
   serving,
   textsOf,
 } from "../../test/support/codec-runs.ts";
+import { cpuMs } from "../../test/support/cpu.ts";
 import { property } from "../../test/support/property.ts";
 import { type Recorded, recordedExchanges } from "../../test/support/recorded-exchanges.ts";
 import { field, type Json, parseJson } from "../core/json.ts";
@@ -177,10 +178,10 @@ describe("anthropic.messages requests", () => {
   test("ten thousand tools and a hundred thousand messages are read in linear time", () => {
     const tools = Array.from({ length: 10_000 }, (_, index) => ({ name: `t${index}`, input_schema: { type: "object" } }));
     const messages = Array.from({ length: 100_000 }, (_, index) => ({ role: "user", content: [{ type: "text", text: `m${index}` }] }));
-    const startMs = performance.now();
+    const startMs = cpuMs();
     const read = readRequest(anthropicMessages, JSON.stringify({ tools, messages }));
     assert.equal([...read.view.texts()].length, 120_000);
-    assert(performance.now() - startMs < 5_000);
+    assert(cpuMs() - startMs < 5_000);
   });
 });
 

@@ -1,11 +1,10 @@
-import type { AnswerContext, AnswerReader, Codec, ParsedRequest, ParseError, PathFacts, RequestChange } from "../core/codec.ts";
-import type { JsonDoc, JsonEdit } from "../core/json.ts";
-import type { Result } from "../core/result.ts";
-import type { RequestView } from "../core/view.ts";
+import type { AnswerContext, AnswerReader, Codec, ParsedRequest, PathFacts, RequestChange } from "../core/codec.ts";
+import type { JsonEdit } from "../core/json.ts";
 import { openReader } from "./shared/answer-reader.ts";
 import { AnthropicAnswer } from "./shared/anthropic-answer.ts";
 import { anthropicErrorText } from "./shared/anthropic-error.ts";
-import { anthropicPathFacts, editAnthropicRequest, readAnthropicRequest, withQuery } from "./shared/anthropic-request.ts";
+import { anthropicPathFacts, anthropicSteps, editAnthropicRequest, withQuery } from "./shared/anthropic-request.ts";
+import { inSteps } from "./shared/in-steps.ts";
 import { sayMessage } from "./shared/said-anthropic.ts";
 import { SniffingReader } from "./shared/sniffing-reader.ts";
 
@@ -19,7 +18,7 @@ export const anthropicMessages: Codec = {
   title: `POST ${PATH}`,
   treatment: "inspected",
   match: (target): PathFacts | undefined => anthropicPathFacts(target, PATH),
-  readRequest: (doc: JsonDoc): Result<RequestView, ParseError> => readAnthropicRequest(doc.root),
+  ...inSteps((doc) => anthropicSteps(doc.root)),
   /** `reportUsage` changes nothing: a stream always reports its usage. */
   editRequest: (request: ParsedRequest, change: RequestChange): readonly JsonEdit[] =>
     editAnthropicRequest(request.doc.root, change, "max_tokens"),

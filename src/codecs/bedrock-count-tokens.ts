@@ -1,13 +1,15 @@
 import type { AnswerContext, AnswerReader, Codec, ParsedRequest, ParseError, PathFacts, RequestChange } from "../core/codec.ts";
-import { field, type Json, type JsonDoc, type JsonEdit, type JsonNode, member } from "../core/json.ts";
+import { field, type Json, type JsonEdit, type JsonNode, member } from "../core/json.ts";
 import { err, type Result } from "../core/result.ts";
+import type { Steps } from "../core/slice.ts";
 import type { Usage } from "../core/usage.ts";
 import type { RequestView } from "../core/view.ts";
 import { openReader } from "./shared/answer-reader.ts";
 import { bedrockErrorBody } from "./shared/bedrock-error.ts";
 import { bedrockPath, matchBedrockPath } from "./shared/bedrock-paths.ts";
-import { converseEdits, readConverseRequest } from "./shared/converse-request.ts";
+import { converseEdits, converseSteps } from "./shared/converse-request.ts";
 import { converseUsage } from "./shared/converse-usage.ts";
+import { inSteps } from "./shared/in-steps.ts";
 import { PlainAnswer } from "./shared/plain-answer.ts";
 
 /** Bedrock's token counter. It takes a whole request of Converse, so the same is inspected; it answers with a number and costs nothing. */
@@ -19,7 +21,7 @@ export const bedrockCountTokens: Codec = {
   title: "POST /model/{model}/count-tokens",
   treatment: "inspected",
   match: (target) => matchBedrockPath(target, ["count-tokens"]),
-  readRequest: (doc: JsonDoc, facts: PathFacts): Result<RequestView, ParseError> => readCount(doc.root, facts),
+  ...inSteps((doc, facts) => readCount(doc.root, facts)),
   /** There is no output to cap: a cap, and the parameters that only generation takes, change nothing. */
   editRequest({ doc }: ParsedRequest, change: RequestChange): readonly JsonEdit[] {
     const { parameters: _generation, outputTokensMax: _cap, ...rest } = change;
@@ -33,7 +35,7 @@ export const bedrockCountTokens: Codec = {
 };
 
 /** `{"input": {"converse": …}}`. The other form, `invokeModel`, holds its body in base64, where no rule could look. */
-function readCount(root: JsonNode, facts: PathFacts): Result<RequestView, ParseError> {
+function* readCount(root: JsonNode, facts: PathFacts): Steps<Result<RequestView, ParseError>> {
   const input = member(root, "input");
   const converse = member(input, "converse");
   if (converse?.kind !== "object" || input?.kind !== "object" || input.members.length !== 1)
@@ -42,5 +44,5 @@ function readCount(root: JsonNode, facts: PathFacts): Result<RequestView, ParseE
       where: "/input",
       message: "input must hold converse and nothing else; invokeModel is not supported.",
     });
-  return readConverseRequest(converse, facts);
+  return yield* converseSteps(converse, facts);
 }

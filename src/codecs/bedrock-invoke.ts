@@ -1,29 +1,19 @@
-import type {
-  AnswerContext,
-  AnswerReader,
-  Codec,
-  ParsedRequest,
-  ParseError,
-  PathFacts,
-  RequestChange,
-  RequestTarget,
-} from "../core/codec.ts";
-import type { Json, JsonDoc, JsonEdit } from "../core/json.ts";
-import type { Result } from "../core/result.ts";
+import type { AnswerContext, AnswerReader, Codec, ParsedRequest, PathFacts, RequestChange, RequestTarget } from "../core/codec.ts";
+import type { Json, JsonEdit } from "../core/json.ts";
 import type { Usage } from "../core/usage.ts";
-import type { RequestView } from "../core/view.ts";
 import { bedrockErrorBody } from "./shared/bedrock-error.ts";
 import { bedrockPath, matchBedrockPath } from "./shared/bedrock-paths.ts";
 import { openBedrockAnswer } from "./shared/bedrock-stream.ts";
 import { EdgeReader } from "./shared/edge-reader.ts";
+import { inSteps } from "./shared/in-steps.ts";
 import { bodyUsage, headerUsage, InvokeAnswer } from "./shared/invoke-answer.ts";
-import { invokeEdits, isEmbedding, readInvokeRequest } from "./shared/invoke-request.ts";
+import { invokeEdits, invokeSteps, isEmbedding } from "./shared/invoke-request.ts";
 import { PlainAnswer } from "./shared/plain-answer.ts";
 
 const shared = {
   dialect: "bedrock",
   treatment: "inspected",
-  readRequest: (doc: JsonDoc, facts: PathFacts): Result<RequestView, ParseError> => readInvokeRequest(doc.root, facts),
+  ...inSteps((doc, facts) => invokeSteps(doc.root, facts)),
   editRequest: ({ doc, view }: ParsedRequest, change: RequestChange): readonly JsonEdit[] => invokeEdits(doc.root, view, change),
   upstreamPath: bedrockPath,
 } satisfies Partial<Codec>;

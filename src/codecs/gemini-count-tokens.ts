@@ -1,6 +1,7 @@
 import type { Codec } from "../core/codec.ts";
-import { editCountRequest, openCountAnswer, readCountRequest } from "./shared/gemini-count.ts";
+import { countSteps, editCountRequest, openCountAnswer } from "./shared/gemini-count.ts";
 import { geminiPath, matchGeminiPath } from "./shared/gemini-paths.ts";
+import { inSteps } from "./shared/in-steps.ts";
 
 /** Gemini's token counter. It takes a whole request, so the same is inspected; it answers with a number and costs nothing. */
 export const geminiCountTokens: Codec = {
@@ -11,7 +12,7 @@ export const geminiCountTokens: Codec = {
   title: "POST /v1beta/models/{model}:countTokens",
   treatment: "inspected",
   match: (target) => matchGeminiPath(target, "countTokens", { stream: false }),
-  readRequest: (doc, facts) => readCountRequest(doc.root, facts),
+  ...inSteps((doc, facts) => countSteps(doc.root, facts)),
   editRequest: ({ doc }, change) => editCountRequest(doc.root, change),
   upstreamPath: (facts, model) => geminiPath(facts, model, "countTokens"),
   openAnswer: openCountAnswer,

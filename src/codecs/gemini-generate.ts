@@ -2,13 +2,14 @@ import type { Codec, ParsedRequest, RequestChange } from "../core/codec.ts";
 import type { JsonEdit } from "../core/json.ts";
 import { geminiPath, matchGeminiPath } from "./shared/gemini-paths.ts";
 import { openGeminiAnswer } from "./shared/gemini-reader.ts";
-import { geminiEdits, readGeminiRequest } from "./shared/gemini-request.ts";
+import { geminiEdits, geminiSteps } from "./shared/gemini-request.ts";
+import { inSteps } from "./shared/in-steps.ts";
 
 const shared = {
   dialect: "gemini",
   operation: "chat",
   treatment: "inspected",
-  readRequest: (doc, facts) => readGeminiRequest(doc.root, facts),
+  ...inSteps((doc, facts) => geminiSteps(doc.root, facts)),
   /** `reportUsage` changes nothing: every chunk has the usage. */
   editRequest: (request: ParsedRequest, change: RequestChange): readonly JsonEdit[] =>
     request.doc.root.kind === "object" ? geminiEdits(request.doc.root, change) : [],

@@ -2,7 +2,7 @@ import type { AnswerContext, AnswerReader, Codec, Frame, ParsedRequest, ParseErr
 import { field, isJsonObject, type Json, type JsonDoc, type JsonEdit, type JsonNode, parseJsonValue } from "../core/json.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { Usage } from "../core/usage.ts";
-import type { AnswerSummary, Delta, ProviderStateRef, RequestView, TextSpan } from "../core/view.ts";
+import type { AnswerSummary, Delta, ProviderStateRef, RequestView } from "../core/view.ts";
 import { type AnswerMapper, openReader } from "./shared/answer-reader.ts";
 import { AnswerTally, textField } from "./shared/answer-tally.ts";
 import { AnswerTexts } from "./shared/answer-texts.ts";
@@ -13,7 +13,7 @@ import { defined, reportedFigures, tokenCount } from "./shared/reported-usage.ts
 import { topLevelEdits } from "./shared/request-edits.ts";
 import { RequestFields, stringMember } from "./shared/request-fields.ts";
 import { SniffingReader } from "./shared/sniffing-reader.ts";
-import { walkAllTexts } from "./shared/text-walk.ts";
+import { Texts, walkAllTexts } from "./shared/text-walk.ts";
 
 const TAIL = "/audio/speech";
 /** Characters to a text token, and audio tokens that a character can take when spoken (20 a second, 10 characters a second). */
@@ -67,7 +67,7 @@ function readSpeech(root: JsonNode): Result<RequestView, ParseError> {
     contractFields: fields.contractFields(),
     expected: { characters, inputTokens: Math.ceil(input.length / CHARS_PER_TOKEN), outputTokens, audioOutputTokens: outputTokens },
     texts() {
-      const out: TextSpan[] = [];
+      const out = new Texts();
       for (const { key, value } of root.members) {
         if (key === "input") walkAllTexts(value, "user", out);
         else if (key === "instructions") walkAllTexts(value, "system", out);

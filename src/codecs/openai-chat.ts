@@ -1,10 +1,9 @@
-import type { AnswerContext, AnswerReader, Codec, ParsedRequest, ParseError, PathFacts, RequestChange } from "../core/codec.ts";
-import type { JsonDoc, JsonEdit } from "../core/json.ts";
-import type { Result } from "../core/result.ts";
-import type { RequestView } from "../core/view.ts";
+import type { AnswerContext, AnswerReader, Codec, ParsedRequest, PathFacts, RequestChange } from "../core/codec.ts";
+import type { JsonEdit } from "../core/json.ts";
 import { openReader } from "./shared/answer-reader.ts";
 import { ChatAnswer } from "./shared/chat-answer.ts";
-import { editChatRequest, readChatRequest } from "./shared/chat-request.ts";
+import { chatSteps, editChatRequest } from "./shared/chat-request.ts";
+import { inSteps, then } from "./shared/in-steps.ts";
 import { openAiErrorBody } from "./shared/openai-error.ts";
 import { openAiPath, withPathModel } from "./shared/openai-paths.ts";
 import { sayChat } from "./shared/said-chat.ts";
@@ -21,7 +20,7 @@ export const openaiChat: Codec = {
   treatment: "inspected",
   keeps: "completion",
   match: (target): PathFacts | undefined => openAiPath(target, "POST", TAIL),
-  readRequest: (doc: JsonDoc, facts: PathFacts): Result<RequestView, ParseError> => withPathModel(readChatRequest(doc.root), facts),
+  ...inSteps((doc, facts) => then(chatSteps(doc.root), (view) => withPathModel(view, facts))),
   editRequest: (request: ParsedRequest, change: RequestChange): readonly JsonEdit[] =>
     editChatRequest(request.doc.root, request.view, change),
   /** A provider's base path holds its own `/v1`. */

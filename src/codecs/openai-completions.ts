@@ -12,7 +12,7 @@ import { topLevelEdits } from "./shared/request-edits.ts";
 import { present, RequestFields } from "./shared/request-fields.ts";
 import { sayCompletion } from "./shared/said-chat.ts";
 import { SniffingReader } from "./shared/sniffing-reader.ts";
-import { walkAllTexts } from "./shared/text-walk.ts";
+import { Texts, walkAllTexts } from "./shared/text-walk.ts";
 
 const TAIL = "/completions";
 /** Output tokens of a call that names no cap (API reference, `max_tokens`), so a policy's cap must not raise it. */
@@ -80,8 +80,8 @@ function promptCount(prompt: JsonNode | undefined): number {
 }
 
 /** Lists of tokens cannot be inspected as text; a policy that must see every text can tell by there being none. */
-function texts(root: JsonObject): readonly TextSpan[] {
-  const out: TextSpan[] = [];
+function texts(root: JsonObject): Iterable<TextSpan> {
+  const out = new Texts();
   for (const { key, value } of root.members) {
     if (key === "prompt" || key === "suffix") walkAllTexts(value, "user", out);
     else if (!PLAIN_KEYS.has(key)) walkAllTexts(value, "other", out);

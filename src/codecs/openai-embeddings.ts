@@ -1,7 +1,7 @@
 import type { AnswerContext, AnswerReader, Codec, ParsedRequest, ParseError, PathFacts, RequestChange } from "../core/codec.ts";
 import type { JsonDoc, JsonEdit, JsonNode } from "../core/json.ts";
 import { err, ok, type Result } from "../core/result.ts";
-import type { RequestView, TextSpan } from "../core/view.ts";
+import type { RequestView } from "../core/view.ts";
 import { ChatAnswer } from "./shared/chat-answer.ts";
 import { EdgeReader } from "./shared/edge-reader.ts";
 import { readInputParts } from "./shared/input-parts.ts";
@@ -9,7 +9,7 @@ import { openAiErrorBody } from "./shared/openai-error.ts";
 import { openAiPath, withPathModel } from "./shared/openai-paths.ts";
 import { topLevelEdits } from "./shared/request-edits.ts";
 import { RequestFields } from "./shared/request-fields.ts";
-import { walkAllTexts } from "./shared/text-walk.ts";
+import { Texts, walkAllTexts } from "./shared/text-walk.ts";
 
 const TAIL = "/embeddings";
 
@@ -52,7 +52,7 @@ function readEmbeddings(root: JsonNode): Result<RequestView, ParseError> {
     contractFields: fields.contractFields(),
     inputParts: () => readInputParts(root, { bare: true }),
     texts() {
-      const out: TextSpan[] = [];
+      const out = new Texts();
       for (const { key, value } of root.members) {
         if (key === "input") walkAllTexts(value, "user", out);
         // Names and modes of the API, and the contract.

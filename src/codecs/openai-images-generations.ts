@@ -1,12 +1,12 @@
 import type { AnswerContext, AnswerReader, Codec, ParsedRequest, ParseError, PathFacts, RequestChange } from "../core/codec.ts";
 import type { JsonDoc, JsonEdit, JsonNode } from "../core/json.ts";
 import { err, ok, type Result } from "../core/result.ts";
-import type { RequestView, TextSpan } from "../core/view.ts";
+import type { RequestView } from "../core/view.ts";
 import { expectedImages, namesSecondModel, openImageAnswer, SECOND_MODEL } from "./shared/image-request.ts";
 import { openAiPath, withPathModel } from "./shared/openai-paths.ts";
 import { topLevelEdits } from "./shared/request-edits.ts";
 import { RequestFields } from "./shared/request-fields.ts";
-import { walkAllTexts } from "./shared/text-walk.ts";
+import { Texts, walkAllTexts } from "./shared/text-walk.ts";
 
 const TAIL = "/images/generations";
 
@@ -52,7 +52,7 @@ function readGeneration(root: JsonNode): Result<RequestView, ParseError> {
     contractFields: fields.contractFields(),
     expected: expectedImages(images, 0, prompt?.value.length ?? 0),
     texts() {
-      const out: TextSpan[] = [];
+      const out = new Texts();
       for (const { key, value } of root.members) {
         if (key === "prompt") walkAllTexts(value, "user", out);
         else if (!PLAIN_KEYS.has(key)) walkAllTexts(value, "other", out);

@@ -1,14 +1,14 @@
 import type { AnswerContext, AnswerReader, Codec, ParsedRequest, ParseError, PathFacts, RequestChange } from "../core/codec.ts";
 import { type JsonDoc, type JsonEdit, type JsonNode, member } from "../core/json.ts";
 import { err, ok, type Result } from "../core/result.ts";
-import type { RequestView, TextSpan } from "../core/view.ts";
+import type { RequestView } from "../core/view.ts";
 import { openReader } from "./shared/answer-reader.ts";
 import { openAiErrorBody } from "./shared/openai-error.ts";
 import { openAiPath, withPathModel } from "./shared/openai-paths.ts";
 import { PlainAnswer } from "./shared/plain-answer.ts";
 import { topLevelEdits } from "./shared/request-edits.ts";
 import { RequestFields } from "./shared/request-fields.ts";
-import { placed, ruleTable, SKIP, type WalkRules, walkAllTexts, walkTexts } from "./shared/text-walk.ts";
+import { placed, ruleTable, SKIP, Texts, type WalkRules, walkAllTexts, walkTexts } from "./shared/text-walk.ts";
 
 const TAIL = "/moderations";
 /** The model of a call that names none (API reference, `model`). */
@@ -59,7 +59,7 @@ function readModeration(root: JsonNode): Result<RequestView, ParseError> {
     providerState: [],
     contractFields: fields.contractFields(),
     texts() {
-      const out: TextSpan[] = [];
+      const out = new Texts();
       for (const { key, value } of root.members) {
         if (key === "input") walkTexts(value, "user", RULES, out);
         else if (key !== "model" && key !== "metadata") walkAllTexts(value, "other", out);

@@ -1,13 +1,13 @@
-import type { AnswerContext, AnswerReader, Codec, ParsedRequest, ParseError, PathFacts, RequestChange } from "../core/codec.ts";
-import type { JsonDoc, JsonEdit } from "../core/json.ts";
-import { ok, type Result } from "../core/result.ts";
-import type { RequestView } from "../core/view.ts";
+import type { AnswerContext, AnswerReader, Codec, ParsedRequest, PathFacts, RequestChange } from "../core/codec.ts";
+import type { JsonEdit } from "../core/json.ts";
+import { ok } from "../core/result.ts";
 import { openReader } from "./shared/answer-reader.ts";
+import { inSteps, then } from "./shared/in-steps.ts";
 import { openAiErrorBody } from "./shared/openai-error.ts";
 import { openAiPath } from "./shared/openai-paths.ts";
 import { topLevelEdits } from "./shared/request-edits.ts";
 import { ResponsesAnswer } from "./shared/responses-answer.ts";
-import { readResponsesRequest } from "./shared/responses-request.ts";
+import { responsesSteps } from "./shared/responses-request.ts";
 
 const TAIL = "/responses/compact";
 
@@ -19,10 +19,11 @@ export const openaiResponsesCompact: Codec = {
   title: `POST /v1${TAIL}`,
   treatment: "inspected",
   match: (target): PathFacts | undefined => openAiPath(target, "POST", TAIL),
-  readRequest(doc: JsonDoc): Result<RequestView, ParseError> {
-    const view = readResponsesRequest(doc.root);
-    return view.ok ? ok({ ...view.value, providerState: view.value.providerState.filter(({ kind }) => kind !== "store") }) : view;
-  },
+  ...inSteps((doc) =>
+    then(responsesSteps(doc.root), (view) =>
+      view.ok ? ok({ ...view.value, providerState: view.value.providerState.filter(({ kind }) => kind !== "store") }) : view,
+    ),
+  ),
   /** The call has no output cap. */
   editRequest({ doc: { root } }: ParsedRequest, change: RequestChange): readonly JsonEdit[] {
     return root.kind === "object" ? topLevelEdits(root, change, { model: "model", outputTokensMax: undefined }) : [];

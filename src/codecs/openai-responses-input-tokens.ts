@@ -1,14 +1,14 @@
-import type { AnswerContext, AnswerReader, Codec, ParsedRequest, ParseError, PathFacts, RequestChange } from "../core/codec.ts";
-import { field, type JsonDoc, type JsonEdit } from "../core/json.ts";
-import { ok, type Result } from "../core/result.ts";
-import type { RequestView } from "../core/view.ts";
+import type { AnswerContext, AnswerReader, Codec, ParsedRequest, PathFacts, RequestChange } from "../core/codec.ts";
+import { field, type JsonEdit } from "../core/json.ts";
+import { ok } from "../core/result.ts";
 import { openReader } from "./shared/answer-reader.ts";
+import { inSteps, then } from "./shared/in-steps.ts";
 import { openAiErrorBody } from "./shared/openai-error.ts";
 import { openAiPath } from "./shared/openai-paths.ts";
 import { PlainAnswer } from "./shared/plain-answer.ts";
 import { reportedFigures, tokenCount } from "./shared/reported-usage.ts";
 import { topLevelEdits } from "./shared/request-edits.ts";
-import { readResponsesRequest } from "./shared/responses-request.ts";
+import { responsesSteps } from "./shared/responses-request.ts";
 
 const TAIL = "/responses/input_tokens";
 
@@ -21,11 +21,12 @@ export const openaiResponsesInputTokens: Codec = {
   treatment: "inspected",
   billed: false,
   match: (target): PathFacts | undefined => openAiPath(target, "POST", TAIL),
-  readRequest(doc: JsonDoc): Result<RequestView, ParseError> {
-    const view = readResponsesRequest(doc.root);
-    // Counting keeps nothing.
-    return view.ok ? ok({ ...view.value, providerState: view.value.providerState.filter(({ kind }) => kind !== "store") }) : view;
-  },
+  // Counting keeps nothing.
+  ...inSteps((doc) =>
+    then(responsesSteps(doc.root), (view) =>
+      view.ok ? ok({ ...view.value, providerState: view.value.providerState.filter(({ kind }) => kind !== "store") }) : view,
+    ),
+  ),
   /** There is no output: a cap, and the parameters that only generation takes, change nothing. */
   editRequest({ doc: { root } }: ParsedRequest, change: RequestChange): readonly JsonEdit[] {
     const { parameters: _generation, ...rest } = change;

@@ -14,6 +14,7 @@ import {
   serving,
   textsOf,
 } from "../../test/support/codec-runs.ts";
+import { cpuMs } from "../../test/support/cpu.ts";
 import { property } from "../../test/support/property.ts";
 import { type Recorded, recordedExchanges } from "../../test/support/recorded-exchanges.ts";
 import type { TailReason } from "../core/codec.ts";
@@ -183,11 +184,11 @@ describe("openai.responses requests", () => {
     const tools = Array.from({ length: 10_000 }, (_, index) => ({ type: "function", name: `t${index}`, parameters: { type: "object" } }));
     const input = Array.from({ length: 100_000 }, (_, index) => ({ role: "user", content: `m${index}` }));
     const body = JSON.stringify({ tools, input });
-    const startMs = performance.now();
+    const startMs = cpuMs();
     const { view } = readRequest(openaiResponses, body);
     assert.equal([...view.texts()].length, 120_000);
     assert.equal(view.tools.length, 10_000);
-    assert(performance.now() - startMs < 5_000);
+    assert(cpuMs() - startMs < 5_000);
   });
 });
 

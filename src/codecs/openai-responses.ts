@@ -1,13 +1,12 @@
-import type { AnswerContext, AnswerReader, Codec, ParsedRequest, ParseError, PathFacts, RequestChange } from "../core/codec.ts";
-import type { JsonDoc, JsonEdit } from "../core/json.ts";
-import type { Result } from "../core/result.ts";
-import type { RequestView } from "../core/view.ts";
+import type { AnswerContext, AnswerReader, Codec, ParsedRequest, PathFacts, RequestChange } from "../core/codec.ts";
+import type { JsonEdit } from "../core/json.ts";
 import { openReader } from "./shared/answer-reader.ts";
+import { inSteps } from "./shared/in-steps.ts";
 import { openAiErrorBody } from "./shared/openai-error.ts";
 import { openAiPath } from "./shared/openai-paths.ts";
 import { topLevelEdits } from "./shared/request-edits.ts";
 import { ResponsesAnswer } from "./shared/responses-answer.ts";
-import { readResponsesRequest } from "./shared/responses-request.ts";
+import { responsesSteps } from "./shared/responses-request.ts";
 import { SniffingReader } from "./shared/sniffing-reader.ts";
 
 const TAIL = "/responses";
@@ -21,7 +20,7 @@ export const openaiResponses: Codec = {
   treatment: "inspected",
   keeps: "response",
   match: (target): PathFacts | undefined => openAiPath(target, "POST", TAIL),
-  readRequest: (doc: JsonDoc): Result<RequestView, ParseError> => readResponsesRequest(doc.root),
+  ...inSteps((doc) => responsesSteps(doc.root)),
   /** `reportUsage` changes nothing: the final event of a stream always has the usage. */
   editRequest(request: ParsedRequest, change: RequestChange): readonly JsonEdit[] {
     const { root } = request.doc;

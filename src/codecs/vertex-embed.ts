@@ -12,13 +12,13 @@ import type {
 import { type JsonDoc, type JsonEdit, type JsonNode, member, parseJsonValue } from "../core/json.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { Usage } from "../core/usage.ts";
-import type { AnswerSummary, RequestView, TextSpan } from "../core/view.ts";
+import type { AnswerSummary, RequestView } from "../core/view.ts";
 import { AnswerTally } from "./shared/answer-tally.ts";
 import { geminiErrorBody } from "./shared/gemini-reader.ts";
 import { readInputParts } from "./shared/input-parts.ts";
 import { topLevelEdits } from "./shared/request-edits.ts";
 import { RequestFields } from "./shared/request-fields.ts";
-import { metadataTexts, placed, ruleTable, SKIP, type WalkRules, walkTexts } from "./shared/text-walk.ts";
+import { metadataTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./shared/text-walk.ts";
 import { matchVertexPath, vertexPath } from "./shared/vertex-paths.ts";
 
 /**
@@ -70,7 +70,7 @@ function readPredict(root: JsonNode, facts: PathFacts): Result<RequestView, Pars
     contractFields: fields.contractFields(),
     inputParts: () => readInputParts(root, { bare: true }),
     texts() {
-      const out: TextSpan[] = [];
+      const out = new Texts();
       for (const { key, value } of root.members) {
         if (key === "metadata" && value.kind === "object") metadataTexts(value, out);
         else if (key !== "parameters") walkTexts(value, key === "instances" ? "user" : "other", RULES, out);

@@ -1,8 +1,9 @@
 import type { Codec, ParsedRequest, PathFacts, RequestChange } from "../core/codec.ts";
 import type { JsonEdit } from "../core/json.ts";
-import { editCountRequest, openCountAnswer, readCountRequest } from "./shared/gemini-count.ts";
+import { countSteps, editCountRequest, openCountAnswer } from "./shared/gemini-count.ts";
 import { openGeminiAnswer } from "./shared/gemini-reader.ts";
-import { geminiEdits, readGeminiRequest } from "./shared/gemini-request.ts";
+import { geminiEdits, geminiSteps } from "./shared/gemini-request.ts";
+import { inSteps } from "./shared/in-steps.ts";
 import { matchVertexPath, vertexPath } from "./shared/vertex-paths.ts";
 
 /** Gemini on Vertex AI: the same bodies as the Gemini API's, below a project. Only Google's own models speak them. */
@@ -13,7 +14,7 @@ const shared = {
   dialect: "vertex",
   operation: "chat",
   treatment: "inspected",
-  readRequest: (doc, facts) => readGeminiRequest(doc.root, facts),
+  ...inSteps((doc, facts) => geminiSteps(doc.root, facts)),
   /** `reportUsage` changes nothing: every chunk has the usage. */
   editRequest: ({ doc }: ParsedRequest, change: RequestChange): readonly JsonEdit[] =>
     doc.root.kind === "object" ? geminiEdits(doc.root, change) : [],
@@ -43,7 +44,7 @@ export const vertexCountTokens: Codec = {
   billed: false,
   title: `${PREFIX}:countTokens`,
   match: (target) => ofGoogle(matchVertexPath(target, "countTokens", { stream: false })),
-  readRequest: (doc, facts) => readCountRequest(doc.root, facts),
+  ...inSteps((doc, facts) => countSteps(doc.root, facts)),
   editRequest: ({ doc }, change) => editCountRequest(doc.root, change),
   openAnswer: openCountAnswer,
 };

@@ -1,14 +1,16 @@
 import type { AnswerContext, AnswerReader, Codec, ParsedRequest, ParseError, PathFacts, RequestChange } from "../core/codec.ts";
-import { field, type Json, type JsonDoc, type JsonEdit, type JsonNode, member } from "../core/json.ts";
+import { field, type Json, type JsonEdit, type JsonNode, member } from "../core/json.ts";
 import { err, ok, type Result } from "../core/result.ts";
+import type { Steps } from "../core/slice.ts";
 import type { Usage } from "../core/usage.ts";
 import type { RequestView } from "../core/view.ts";
 import { openReader } from "./shared/answer-reader.ts";
 import { AnthropicAnswer } from "./shared/anthropic-answer.ts";
 import { anthropicErrorText } from "./shared/anthropic-error.ts";
-import { editAnthropicRequest, readAnthropicRequest } from "./shared/anthropic-request.ts";
+import { anthropicSteps, editAnthropicRequest } from "./shared/anthropic-request.ts";
 import { anthropicUsage } from "./shared/anthropic-usage.ts";
 import { geminiErrorBody } from "./shared/gemini-reader.ts";
+import { inSteps } from "./shared/in-steps.ts";
 import { PlainAnswer } from "./shared/plain-answer.ts";
 import { sayMessage } from "./shared/said-anthropic.ts";
 import { SniffingReader } from "./shared/sniffing-reader.ts";
@@ -28,7 +30,7 @@ const shared = {
   dialect: "vertex",
   operation: "chat",
   treatment: "inspected",
-  readRequest: (doc: JsonDoc, facts: PathFacts): Result<RequestView, ParseError> => readRaw(doc.root, facts),
+  ...inSteps((doc, facts) => readRaw(doc.root, facts)),
   /** The model stands in the path. `reportUsage` changes nothing: a stream always reports its usage. */
   editRequest({ doc }: ParsedRequest, { model: _path, ...change }: RequestChange): readonly JsonEdit[] {
     return editAnthropicRequest(doc.root, change, "max_tokens");
@@ -67,7 +69,7 @@ export const vertexAnthropicCountTokens: Codec = {
     const facts = ofAnthropic(matchVertexPath(target, "rawPredict", { stream: false }));
     return facts?.model === COUNT_MODEL ? facts : undefined;
   },
-  readRequest: (doc: JsonDoc): Result<RequestView, ParseError> => readAnthropicRequest(doc.root),
+  ...inSteps((doc) => anthropicSteps(doc.root)),
   editRequest({ doc }: ParsedRequest, change: RequestChange): readonly JsonEdit[] {
     const { parameters: _generation, outputTokensMax: _cap, ...rest } = change;
     return editAnthropicRequest(doc.root, rest, undefined);
@@ -79,8 +81,8 @@ export const vertexAnthropicCountTokens: Codec = {
   },
 };
 
-function readRaw(root: JsonNode, facts: PathFacts): Result<RequestView, ParseError> {
-  const view = readAnthropicRequest(root);
+function* readRaw(root: JsonNode, facts: PathFacts): Steps<Result<RequestView, ParseError>> {
+  const view = yield* anthropicSteps(root);
   if (!view.ok) return view;
   // A body that names another model must not pass as the path's.
   if (member(root, "model") !== undefined && view.value.model !== facts.model)

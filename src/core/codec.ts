@@ -1,6 +1,7 @@
 import type { Denial } from "./denials.ts";
 import type { Json, JsonDoc, JsonEdit, JsonNode, JsonString } from "./json.ts";
 import type { Result } from "./result.ts";
+import type { Steps } from "./slice.ts";
 import type { StateKind } from "./state.ts";
 import type { Usage } from "./usage.ts";
 import type { AnswerSummary, Delta, Dialect, Framing, LaneId, Operation, RequestView, ToolCall } from "./view.ts";
@@ -185,6 +186,8 @@ export interface Codec {
   readonly forgets?: StateKind;
   /** Absent on surfaces without a request body. `form` is there where the body is one. */
   readRequest?(doc: JsonDoc, facts: PathFacts, form?: FormBody): Result<RequestView, ParseError>;
+  /** The same in steps, for bodies past `YIELD_CHARS`; absent where there is nothing to go through. */
+  readSteps?(doc: JsonDoc, facts: PathFacts): Steps<Result<RequestView, ParseError>>;
   /** Takes a body of kind `multipart` apart. */
   readForm?(body: Buffer, contentType: string): Result<FormBody, ParseError>;
   /** The view of a request without a body that goes to a provider. */

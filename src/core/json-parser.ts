@@ -8,6 +8,8 @@ const BLANK_CONTROLS = ["\n", "\t", "\r"] as const;
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 /** Members of one object up to which a linear look for a duplicate beats a Set. */
 const LINEAR_KEYS_MAX = 16;
+/** Members up to which a linear look for one is quick enough ever after. */
+const UNINDEXED_KEYS_MAX = 64;
 /** Digits that are exact as they are added up. */
 const EXACT_DIGITS_MAX = 15;
 
@@ -16,6 +18,7 @@ interface OpenObject {
   readonly start: number;
   end: number;
   readonly members: OpenMember[];
+  index?: Map<string, OpenMember>;
 }
 interface OpenMember {
   readonly start: number;
@@ -47,8 +50,8 @@ export class JsonParser {
   readonly #clean: boolean;
   readonly #controls: [number, number, number] = [-1, -1, -1];
   readonly #stack: (OpenObject | OpenArray)[] = [];
-  /** Keys of an open object that grew past `LINEAR_KEYS_MAX`. */
-  readonly #keys = new Map<OpenObject, Set<string>>();
+  /** Members of an open object that grew past `LINEAR_KEYS_MAX`, by key. */
+  readonly #keys = new Map<OpenObject, Map<string, OpenMember>>();
   #pos = 0;
   #values = 0;
   /** The first backslash at or after the last string read; the text's length when there is none left. */
@@ -260,18 +263,20 @@ export class JsonParser {
     const start = this.#pos;
     const key = this.#string(start, false);
     if (key === undefined) return undefined;
+    const member: OpenMember = { start, key, value: PENDING };
     if (this.#limits.anyKeys !== true) {
       if (key === "__proto__") return this.#fail("forbidden_key", start);
-      if (this.#isDuplicate(object, key)) return this.#fail("duplicate_key", start);
+      if (this.#isDuplicate(object, member)) return this.#fail("duplicate_key", start);
     }
     this.#pos = this.#stringEnd;
     if (this.#next() !== 0x3a) return this.#fail("not_json", this.#pos);
     this.#pos++;
-    object.members.push({ start, key, value: PENDING });
+    object.members.push(member);
     return undefined;
   }
 
-  #isDuplicate(object: OpenObject, key: string): boolean {
+  #isDuplicate(object: OpenObject, member: OpenMember): boolean {
+    const { key } = member;
     const members = object.members;
     if (members.length < LINEAR_KEYS_MAX) {
       for (const { key: other } of members) if (other === key) return true;
@@ -279,12 +284,18 @@ export class JsonParser {
     }
     let keys = this.#keys.get(object);
     if (keys === undefined) {
-      keys = new Set(members.map((member) => member.key));
+      keys = new Map(members.map((other) => [other.key, other]));
       this.#keys.set(object, keys);
     }
     if (keys.has(key)) return true;
-    keys.add(key);
+    keys.set(key, member);
     return false;
+  }
+
+  #close(object: OpenObject): void {
+    const keys = this.#keys.get(object);
+    this.#keys.delete(object);
+    if (keys !== undefined && object.members.length > UNINDEXED_KEYS_MAX) object.index = keys;
   }
 
   /** Puts a finished value into its container, and closes every container that ends behind it. */
@@ -315,7 +326,7 @@ export class JsonParser {
         return;
       }
       container.end = ++this.#pos;
-      if (isObject && container.members.length > LINEAR_KEYS_MAX) this.#keys.delete(container);
+      if (isObject && container.members.length > LINEAR_KEYS_MAX) this.#close(container);
       this.#stack.pop();
       value = container;
     }

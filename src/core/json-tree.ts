@@ -32,6 +32,8 @@ export interface JsonMember {
 export interface JsonObject extends Placed {
   readonly kind: "object";
   readonly members: readonly JsonMember[];
+  /** By key; there where an object has many members, so that no look for one of them takes long. */
+  readonly index?: ReadonlyMap<string, JsonMember>;
 }
 export type JsonNode = JsonString | JsonNumber | JsonLiteral | JsonArray | JsonObject;
 

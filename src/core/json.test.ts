@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { property } from "../../test/support/property.ts";
 import {
   applyEdits,
+  encodeEdits,
   JSON_LIMITS,
   type Json,
   type JsonEdit,
@@ -343,6 +344,38 @@ property(
   },
   60,
 );
+
+property(
+  "a large text with edits is encoded in slices to the same bytes, wherever they fall between two units of a character",
+  fc.record({ lead: fc.nat({ max: 3 }), edits: fc.uniqueArray(fc.nat({ max: 9_999 }), { maxLength: 20 }) }),
+  async ({ lead, edits }) => {
+    const text = JSON.stringify({ a: `${"x".repeat(lead)}${"😀".repeat(300_000)}`, list: Array.from({ length: 10_000 }, (_, at) => at) });
+    const result = parseJson(bytesOf(text));
+    assert(result.ok);
+    const list = member(result.value.root, "list");
+    assert(list?.kind === "array");
+    const changes = edits.flatMap((at) => {
+      const node = list.items[at];
+      return node === undefined ? [] : [{ kind: "replace" as const, node, text: `"é${at}"` }];
+    });
+    const encoded = await encodeEdits(result.value, changes);
+    assert.ok(encoded.equals(Buffer.from(applyEdits(result.value, changes))));
+  },
+  10,
+);
+
+test("an object of many members gives its members by key like a small one", () => {
+  for (const size of [3, 17, 64, 65, 5_000]) {
+    const text = JSON.stringify(Object.fromEntries(Array.from({ length: size }, (_, at) => [`k${at}`, at])));
+    const result = parseJson(bytesOf(text));
+    assert(result.ok);
+    for (const at of [0, 1, size - 1]) assert.deepEqual(member(result.value.root, `k${at}`)?.kind, "number");
+    const last = member(result.value.root, `k${size - 1}`);
+    assert(last?.kind === "number" && last.value === size - 1);
+    assert.equal(member(result.value.root, "k"), undefined);
+    assert.equal(member(result.value.root, "toString"), undefined);
+  }
+});
 
 test("a large text is UTF-8 as a whole, wherever it is cut", async () => {
   const bytes = bytesOf(`"${"é".repeat(1_500_000)}"`);

@@ -11,11 +11,11 @@
  * the whole body alive for as long as it lives.
  */
 import assert from "node:assert/strict";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { JsonParser } from "./json-parser.ts";
 import type { Json, JsonArray, JsonDoc, JsonError, JsonLimits, JsonMember, JsonNode, JsonObject } from "./json-tree.ts";
-import { JSON_DEPTH_MAX, JSON_VALUES_MAX, SLICE_MS, YIELD_CHARS } from "./limits.ts";
+import { JSON_DEPTH_MAX, JSON_VALUES_MAX, YIELD_CHARS } from "./limits.ts";
 import { err, ok, type Result } from "./result.ts";
+import { Slice } from "./slice.ts";
 
 export type {
   Json,
@@ -141,19 +141,6 @@ async function decodeSliced(bytes: Uint8Array, slice: Slice): Promise<Result<str
   return ok(pieces.join(""));
 }
 
-/** One run on the event loop. */
-class Slice {
-  #start = performance.now();
-  /** Is too little left for another step of about a millisecond? */
-  isOver(): boolean {
-    return performance.now() - this.#start >= SLICE_MS - 1;
-  }
-  async next(): Promise<void> {
-    await nextTurn();
-    this.#start = performance.now();
-  }
-}
-
 /**
  * Parses JSON that is only read, never edited (answers): native speed, no places. Text that is not JSON is undefined. A key
  * `__proto__` becomes an own member like any other (JSON.parse does not set prototypes); read members by name only.
@@ -190,6 +177,52 @@ interface Splice {
  */
 export function applyEdits(doc: JsonDoc, edits: readonly JsonEdit[]): string {
   if (edits.length === 0) return doc.text;
+  let out = "";
+  for (const piece of piecesOf(doc.text, splicesOf(edits))) out += piece;
+  return out;
+}
+
+/** The same as UTF-8; a text past `YIELD_CHARS` is encoded in slices. */
+export function encodeEdits(doc: JsonDoc, edits: readonly JsonEdit[]): Buffer | Promise<Buffer> {
+  return doc.text.length <= YIELD_CHARS ? Buffer.from(applyEdits(doc, edits)) : encodeSliced(piecesOf(doc.text, splicesOf(edits)));
+}
+
+/** Characters of a piece that is encoded at once: well below a millisecond. */
+const ENCODE_CHARS = 1 << 18;
+
+async function encodeSliced(pieces: Iterable<string>): Promise<Buffer> {
+  const slice = new Slice();
+  const encoded: Buffer[] = [];
+  let waiting = "";
+  for (const piece of pieces) {
+    waiting += piece;
+    while (waiting.length >= ENCODE_CHARS) {
+      // A character of two units must not be cut in half.
+      const code = waiting.charCodeAt(ENCODE_CHARS - 1);
+      const to = code >= 0xd800 && code <= 0xdbff ? ENCODE_CHARS - 1 : ENCODE_CHARS;
+      encoded.push(Buffer.from(waiting.slice(0, to)));
+      waiting = waiting.slice(to);
+      if (slice.isOver()) await slice.next();
+    }
+  }
+  encoded.push(Buffer.from(waiting));
+  return Buffer.concat(encoded);
+}
+
+/** The text with what stands in the splices' places, in pieces. */
+function* piecesOf(text: string, splices: readonly Splice[]): Generator<string> {
+  let done = 0;
+  for (const splice of splices) {
+    assert(splice.start >= done, "edits overlap");
+    yield text.slice(done, splice.start);
+    yield splice.text;
+    done = splice.end;
+  }
+  yield text.slice(done);
+}
+
+/** What the edits come to, in the text's order. */
+function splicesOf(edits: readonly JsonEdit[]): readonly Splice[] {
   const splices: Splice[] = [];
   const objects = new Map<JsonObject, { removed: Set<string>; inserted: Map<string, string> }>();
   for (const edit of edits) {
@@ -211,15 +244,7 @@ export function applyEdits(doc: JsonDoc, edits: readonly JsonEdit[]): string {
     }
   }
   for (const [object, { removed, inserted }] of objects) spliceMembers(object, removed, inserted, splices);
-  splices.sort((a, b) => a.start - b.start || a.end - b.end);
-  let out = "";
-  let done = 0;
-  for (const splice of splices) {
-    assert(splice.start >= done, "edits overlap");
-    out += doc.text.slice(done, splice.start) + splice.text;
-    done = splice.end;
-  }
-  return out + doc.text.slice(done);
+  return splices.sort((a, b) => a.start - b.start || a.end - b.end);
 }
 
 /** Splices that remove and insert members of one object, commas included. */
@@ -261,6 +286,7 @@ function spliceMembers(object: JsonObject, removed: ReadonlySet<string>, inserte
 /** Value of an object's member; undefined where `node` is no object or has no such member. */
 export function member(node: JsonNode | undefined, key: string): JsonNode | undefined {
   if (node === undefined || node.kind !== "object") return undefined;
+  if (node.index !== undefined) return node.index.get(key)?.value;
   for (const candidate of node.members) if (candidate.key === key) return candidate.value;
   return undefined;
 }

@@ -85,7 +85,10 @@ export interface RequestView {
   readonly expected?: Omit<Usage, "reported">;
   /** What the provider makes its prompt of, for counts before the call and of answers without usage. Walks anew at each call. Absent: forms. */
   inputParts?(): InputParts;
-  /** Every text, in document order. Walks the tree anew at each call: take it once. */
+  /**
+   * Every text, in document order, found as it is asked for. Walks the tree anew at each call: take it once. A body may hold
+   * hundreds of thousands: work on one past `YIELD_CHARS` gives way between two of them (`Slice`).
+   */
   texts(): Iterable<TextSpan>;
   /** Results of tools that the request brings along; `tool` undefined where it does not tell which. Absent: the surface has none. */
   toolResults?(): Iterable<{ readonly tool: string | undefined }>;

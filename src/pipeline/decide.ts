@@ -1,12 +1,12 @@
-import { hash } from "node:crypto";
 import { azurePath } from "../core/azure.ts";
 import type { Codec, RequestChange } from "../core/codec.ts";
 import type { Denial } from "../core/denials.ts";
-import { applyEdits, type JsonDoc, type JsonError, member, parseJson, parseJsonSliced } from "../core/json.ts";
+import { encodeEdits, type JsonDoc, type JsonError, member, parseJson, parseJsonSliced } from "../core/json.ts";
 import { YIELD_CHARS } from "../core/limits.ts";
 import type { Plan, Target } from "../core/policy.ts";
 import type { OpenEntry } from "../core/record.ts";
 import type { Result } from "../core/result.ts";
+import { digest, finishSliced } from "../core/slice.ts";
 import { GOOGLE_TOKEN_HEADER } from "../core/upstream.ts";
 import { formatTraceparent, parseTraceparent } from "../ports/telemetry.ts";
 import { readContract } from "./contract.ts";
@@ -55,6 +55,7 @@ export async function decide(
   const { plan } = work;
   const target = plan?.chain[0];
   if (plan === undefined || target === undefined) return no({ code: "no_target" });
+  work.sentBody = await edited(work, codec, changeOf(work, target));
   const forward = layOut(work, codec, plan, target, deps);
   const opened = await deps.audit.open(openEntry(work, target));
   if (!opened.ok && work.policy?.evidenceFault !== "drop")
@@ -87,7 +88,8 @@ export async function readBody(work: Work, codec: Codec, body: Buffer | undefine
   if (body === undefined || body.length === 0) return { code: "invalid_request", detail: "The request has no body." };
   const max = work.snapshot.limits.bodyBytesMax;
   if (body.length > max) return { code: "input_too_large", detail: `The request body is larger than ${max} bytes.` };
-  work.requestDigest = hash("sha256", body, "hex");
+  const digested = digest(body);
+  work.requestDigest = digested instanceof Promise ? await digested : digested;
   if (codec.readForm !== undefined) return readForm(work, codec, body);
   const parsed: Result<JsonDoc, JsonError> = body.length > YIELD_CHARS ? await parseJsonSliced(body) : parseJson(body);
   if (!parsed.ok)
@@ -95,7 +97,10 @@ export async function readBody(work: Work, codec: Codec, body: Buffer | undefine
       code: "invalid_request",
       detail: `The body is not acceptable JSON: ${parsed.error.code.replaceAll("_", " ")} at ${parsed.error.at}.`,
     };
-  const view = codec.readRequest(parsed.value, work.facts);
+  const view =
+    body.length > YIELD_CHARS && codec.readSteps !== undefined
+      ? await finishSliced(codec.readSteps(parsed.value, work.facts))
+      : codec.readRequest(parsed.value, work.facts);
   if (!view.ok) return { code: view.error.code, detail: view.error.message };
   work.request = { doc: parsed.value, facts: work.facts, view: view.value };
   return undefined;
@@ -143,15 +148,17 @@ function list(work: Work, codec: Codec, no: (denial: Denial) => { readonly reply
   return { reply: answer(work, value), answered: true };
 }
 
+/** What the plan changes about the body, and what Sluice always changes where it may. */
+function changeOf(work: Work, target: Target): RequestChange {
+  const wanted = modelInPath(work, target);
+  if (work.policy?.mode !== "enforce") return wanted;
+  return { ...wanted, dropContractFields: true, ...(work.request?.view.streaming === true ? { reportUsage: true } : {}) };
+}
+
 /** Path, headers, body and chain for the provider. */
 function layOut(work: Work, codec: Codec, plan: Plan, target: Target, deps: PipelineDeps): Forward {
-  const inForce = work.policy?.mode === "enforce";
   const model = work.change.model ?? work.request?.view.model ?? target.model;
-  const streaming = work.request?.view.streaming === true;
-  const wanted = modelInPath(work, target);
-  const change: RequestChange = inForce ? { ...wanted, dropContractFields: true, ...(streaming ? { reportUsage: true } : {}) } : wanted;
-  const body = edited(work, codec, change);
-  work.sentBody = body;
+  const body = work.sentBody;
   const path = codec.upstreamPath?.(work.facts, model, target.provider) ?? work.target.path;
   const set: [string, string][] = [
     [":path", target.provider.basePath + azurePath(target.provider.azure, path, target.model)],
@@ -178,15 +185,15 @@ export function clusterOf(target: Target, tenant: string | undefined): string {
   return own ?? target.provider.cluster;
 }
 
-function edited(work: Work, codec: Codec, change: RequestChange): Buffer | undefined {
+async function edited(work: Work, codec: Codec, change: RequestChange): Promise<Buffer | undefined> {
   const { request } = work;
   if (request === undefined || codec.editRequest === undefined) return undefined;
   const edits = [...codec.editRequest(request, change), ...sharedEdits(request.doc, change)];
   if (edits.length === 0) return undefined;
   if (change.reportUsage === true) work.usageForced = codec.editRequest(request, { reportUsage: true }).length > 0;
-  const body = request.form === undefined ? Buffer.from(applyEdits(request.doc, edits)) : request.form.apply(edits);
+  const body = request.form === undefined ? await encodeEdits(request.doc, edits) : request.form.apply(edits);
   if (body === undefined) return undefined;
-  work.sentDigest = hash("sha256", body, "hex");
+  work.sentDigest = await digest(body);
   return body;
 }
 

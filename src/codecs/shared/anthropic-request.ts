@@ -1,11 +1,13 @@
 import type { ParseError, PathFacts, RequestChange, RequestTarget } from "../../core/codec.ts";
 import { type JsonEdit, type JsonNode, type JsonObject, member } from "../../core/json.ts";
 import { err, ok, type Result } from "../../core/result.ts";
+import { finish, isStepDone, type Steps } from "../../core/slice.ts";
 import type { ProviderStateRef, RequestView, TextPlace, TextSpan, ToolRef } from "../../core/view.ts";
+import { eachMember } from "./each-member.ts";
 import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { RequestFields, stringMember } from "./request-fields.ts";
-import { free, metadataTexts, placed, ruleTable, SKIP, type WalkRules, walkTexts } from "./text-walk.ts";
+import { free, metadataTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./text-walk.ts";
 
 /**
  * The request of Anthropic's Messages API (and of its token counter, which takes the same) as policies see it.
@@ -14,7 +16,10 @@ import { free, metadataTexts, placed, ruleTable, SKIP, type WalkRules, walkTexts
  * Thinking blocks are no texts: the provider checks their signature, so that they can neither be edited nor, by the same token,
  * be made up by the caller. Media in base64 is no text either.
  */
-export function readAnthropicRequest(root: JsonNode): Result<RequestView, ParseError> {
+export const readAnthropicRequest = (root: JsonNode): Result<RequestView, ParseError> => finish(anthropicSteps(root));
+
+/** The same, in steps. */
+export function* anthropicSteps(root: JsonNode): Steps<Result<RequestView, ParseError>> {
   if (root.kind !== "object") return err({ code: "invalid_request", where: "", message: "The body must be a JSON object." });
   const fields = new RequestFields(root);
   fields.refuseFurtherModels();
@@ -26,8 +31,8 @@ export function readAnthropicRequest(root: JsonNode): Result<RequestView, ParseE
     framing: streaming ? "sse" : "json",
     outputTokensMax: fields.count("max_tokens"),
     choices: 1,
-    tools: readTools(fields, messages),
-    providerState: readProviderState(fields),
+    tools: yield* readTools(fields, messages),
+    providerState: yield* readProviderState(fields),
     contractFields: fields.contractFields(),
     texts: () => readTexts(root),
     inputParts: () => readInputParts(root, { bare: false }),
@@ -37,15 +42,22 @@ export function readAnthropicRequest(root: JsonNode): Result<RequestView, ParseE
 
 // ---- tools ----
 
-function readTools(fields: RequestFields, messages: readonly JsonObject[]): ToolRef[] {
+function* readTools(fields: RequestFields, messages: readonly JsonObject[]): Steps<ToolRef[]> {
   const tools: ToolRef[] = [];
-  for (const [index, tool] of fields.objects("tools").entries()) addTool(fields, tool, `/tools/${index}`, tools);
+  for (const [index, tool] of fields.objects("tools").entries()) {
+    if (isStepDone(index + 1)) yield;
+    addTool(fields, tool, `/tools/${index}`, tools);
+  }
   for (const [index, server] of fields.objects("mcp_servers").entries()) {
+    if (isStepDone(index + 1)) yield;
     const name = stringMember(server, "name");
     if (name === undefined) fields.refuse(`/mcp_servers/${index}`, "An MCP server must have a name.");
     else tools.push({ name: name.value, kind: "server", use: "offered", node: server });
   }
-  for (const [index, message] of messages.entries()) addLaterTools(fields, message, `/messages/${index}`, tools);
+  for (const [index, message] of messages.entries()) {
+    if (isStepDone(index + 1)) yield;
+    yield* addLaterTools(fields, message, index, tools);
+  }
   const choice = fields.node("tool_choice");
   if (choice !== undefined && choice.kind !== "object") fields.refuse("/tool_choice", "tool_choice must be an object.");
   if (stringMember(choice, "type")?.value === "tool") {
@@ -82,25 +94,33 @@ function withoutDate(type: string): string {
 }
 
 /** `{type: "tool_addition", tool: {type: "tool_definition", definition}}` blocks bring tools into a running conversation. */
-function addLaterTools(fields: RequestFields, message: JsonObject, where: string, out: ToolRef[]): void {
+function* addLaterTools(fields: RequestFields, message: JsonObject, at: number, out: ToolRef[]): Steps<void> {
   const content = member(message, "content");
   if (content?.kind !== "array") return;
   for (const [index, block] of content.items.entries()) {
+    if (isStepDone(index + 1)) yield;
     const type = stringMember(block, "type")?.value;
-    const changes = type === "compaction" ? member(block, "tool_changes") : undefined;
-    for (const change of changes?.kind === "array" ? changes.items : [block]) {
-      if (stringMember(change, "type")?.value !== "tool_addition") continue;
-      const tool = member(change, "tool");
-      const definition = member(tool, "definition") ?? tool;
-      if (definition?.kind !== "object") fields.refuse(`${where}/content/${index}`, "A tool addition must have a tool.");
-      else if (stringMember(definition, "type")?.value !== "tool_reference") addTool(fields, definition, `${where}/content/${index}`, out);
+    if (type === "tool_addition") addAddition(fields, block, `/messages/${at}/content/${index}`, out);
+    if (type !== "compaction") continue;
+    const changes = member(block, "tool_changes");
+    if (changes?.kind !== "array") continue;
+    for (const [number, change] of changes.items.entries()) {
+      if (isStepDone(number + 1)) yield;
+      if (stringMember(change, "type")?.value === "tool_addition") addAddition(fields, change, `/messages/${at}/content/${index}`, out);
     }
   }
 }
 
+function addAddition(fields: RequestFields, addition: JsonNode | undefined, where: string, out: ToolRef[]): void {
+  const tool = member(addition, "tool");
+  const definition = member(tool, "definition") ?? tool;
+  if (definition?.kind !== "object") fields.refuse(where, "A tool addition must have a tool.");
+  else if (stringMember(definition, "type")?.value !== "tool_reference") addTool(fields, definition, where, out);
+}
+
 // ---- state kept at the provider ----
 
-function readProviderState(fields: RequestFields): ProviderStateRef[] {
+function* readProviderState(fields: RequestFields): Steps<ProviderStateRef[]> {
   const refs: ProviderStateRef[] = [];
   const container = fields.node("container");
   if (container !== undefined) {
@@ -115,7 +135,10 @@ function readProviderState(fields: RequestFields): ProviderStateRef[] {
     const id = fields.string(key);
     if (id !== undefined) refs.push({ kind: "other", node: id });
   }
-  for (const key of ["system", "messages"]) addFiles(fields.node(key), refs);
+  for (const key of ["system", "messages"]) {
+    const node = fields.node(key);
+    if (node !== undefined) yield* addFiles(node, refs);
+  }
   return refs;
 }
 
@@ -131,12 +154,12 @@ function addSkills(skills: JsonNode | undefined, refs: ProviderStateRef[]): void
 /** Blocks of earlier answers that name a file which the provider wrote then and does not load now. */
 const FILE_ECHOES: ReadonlySet<string> = new Set(["code_execution_output", "bash_code_execution_output"]);
 
-function addFiles(node: JsonNode | undefined, refs: ProviderStateRef[]): void {
-  if (node?.kind === "array") for (const item of node.items) addFiles(item, refs);
-  if (node?.kind !== "object") return;
-  const id = stringMember(node, "file_id");
-  if (id !== undefined && !FILE_ECHOES.has(stringMember(node, "type")?.value ?? "")) refs.push({ kind: "file", node: id });
-  for (const { key, value } of node.members) if (key !== "input" && key !== "input_schema") addFiles(value, refs);
+function addFiles(node: JsonNode, refs: ProviderStateRef[]): Steps<void> {
+  return eachMember(node, (key, value, object) => {
+    if (key === "file_id" && value.kind === "string" && !FILE_ECHOES.has(stringMember(object, "type")?.value ?? ""))
+      refs.push({ kind: "file", node: value });
+    return key !== "input" && key !== "input_schema";
+  });
 }
 
 // ---- texts ----
@@ -191,8 +214,8 @@ const PLAIN_ROOT_KEYS: ReadonlySet<string> = new Set([
   ],
 ]);
 
-function readTexts(root: JsonObject): readonly TextSpan[] {
-  const out: TextSpan[] = [];
+function readTexts(root: JsonObject): Iterable<TextSpan> {
+  const out = new Texts();
   for (const { key, value } of root.members) {
     if (PLAIN_ROOT_KEYS.has(key)) continue;
     if (key === "system") walkTexts(value, "system", RULES, out);
@@ -208,17 +231,17 @@ function readTexts(root: JsonObject): readonly TextSpan[] {
 /** In a tool, `input_examples` and the like are the caller's own; nothing in it is a block. */
 const TOOL_RULES: WalkRules = { ...RULES, placeOf: (_object, inherited) => inherited };
 
-function messageTexts(messages: JsonNode, out: TextSpan[]): void {
+function messageTexts(messages: JsonNode, out: Texts): void {
   if (messages.kind !== "array") return;
-  for (const message of messages.items) {
-    if (message.kind !== "object") continue;
+  out.addEach(messages.items, (message, texts) => {
+    if (message.kind !== "object") return;
     const place = ROLE_PLACES.get(stringMember(message, "role")?.value ?? "") ?? "other";
-    for (const { key, value } of message.members) if (key !== "role") walkTexts(value, key === "content" ? place : "other", RULES, out);
-  }
+    for (const { key, value } of message.members) if (key !== "role") walkTexts(value, key === "content" ? place : "other", RULES, texts);
+  });
 }
 
 /** `output_config: {format: {type, schema}, effort}`, `output_format: {type, schema}` */
-function schemaTexts(config: JsonNode, out: TextSpan[]): void {
+function schemaTexts(config: JsonNode, out: Texts): void {
   if (config.kind !== "object") return;
   for (const { key, value } of config.members) if (key !== "effort" && key !== "type") walkTexts(value, "schema", RULES, out);
 }

@@ -1,19 +1,23 @@
 import type { ParseError, RequestChange } from "../../core/codec.ts";
 import { type Json, type JsonEdit, type JsonNode, type JsonObject, member } from "../../core/json.ts";
 import { err, ok, type Result } from "../../core/result.ts";
+import { finish, isStepDone, type Steps } from "../../core/slice.ts";
 import type { ProviderStateRef, RequestView, TextPlace, TextSpan } from "../../core/view.ts";
 import { readChatTools } from "./chat-tools.ts";
 import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { CONTRACT_MEMBER_PREFIX, present, RequestFields, stringMember } from "./request-fields.ts";
-import { free, placed, ruleTable, SKIP, type WalkRules, walkAllTexts, walkTexts } from "./text-walk.ts";
+import { free, placed, ruleTable, SKIP, Texts, type WalkRules, walkAllTexts, walkItems, walkTexts } from "./text-walk.ts";
 
 /**
  * The request of Chat Completions as policies see it.
  * Source: `ChatCompletionCreateParamsBase` of the `openai` package 7.57, and the API references of Mistral, Groq, DeepSeek, xAI and
  * OpenRouter, read 2026-11.
  */
-export function readChatRequest(root: JsonNode): Result<RequestView, ParseError> {
+export const readChatRequest = (root: JsonNode): Result<RequestView, ParseError> => finish(chatSteps(root));
+
+/** The same, in steps. */
+export function* chatSteps(root: JsonNode): Steps<Result<RequestView, ParseError>> {
   if (root.kind !== "object") return err({ code: "invalid_request", where: "", message: "The body must be a JSON object." });
   const fields = new RequestFields(root);
   const streaming = fields.boolean("stream") ?? false;
@@ -30,8 +34,8 @@ export function readChatRequest(root: JsonNode): Result<RequestView, ParseError>
     framing: streaming ? "sse" : "json",
     outputTokensMax: readCap(fields),
     choices,
-    tools: readChatTools(fields),
-    providerState: readProviderState(fields, messages),
+    tools: yield* readChatTools(fields),
+    providerState: yield* readProviderState(fields, messages),
     contractFields: fields.contractFields(),
     texts: () => readTexts(root),
     inputParts: () => readInputParts(root, { bare: false }),
@@ -58,18 +62,21 @@ function readCap(fields: RequestFields): number | undefined {
 }
 
 /** What stays at the provider, or is fetched from there. */
-function readProviderState(fields: RequestFields, messages: readonly JsonObject[]): ProviderStateRef[] {
+function* readProviderState(fields: RequestFields, messages: readonly JsonObject[]): Steps<ProviderStateRef[]> {
   const out: ProviderStateRef[] = [];
   if (fields.boolean("store") === true) out.push({ kind: "store", node: undefined });
   // xAI: the answer is kept and fetched later.
   if (fields.boolean("deferred") === true) out.push({ kind: "background", node: undefined });
+  let read = 0;
   for (const message of messages) {
+    if (isStepDone(++read)) yield;
     // An earlier spoken answer, by its id.
     const audio = stringMember(member(message, "audio"), "id");
     if (audio !== undefined) out.push({ kind: "item", node: audio });
     const content = member(message, "content");
     if (content?.kind !== "array") continue;
     for (const part of content.items) {
+      if (isStepDone(++read)) yield;
       const file = stringMember(member(part, "file"), "file_id") ?? stringMember(part, "file_id");
       if (file !== undefined) out.push({ kind: "file", node: file });
     }
@@ -113,8 +120,8 @@ const PLAIN_ROOT_KEYS: ReadonlySet<string> = new Set([
 ]);
 
 /** What no rule knows is text, so that a new field is inspected before Sluice learns its name. */
-function readTexts(root: JsonObject): readonly TextSpan[] {
-  const out: TextSpan[] = [];
+function readTexts(root: JsonObject): Iterable<TextSpan> {
+  const out = new Texts();
   for (const { key, value } of root.members) {
     if (PLAIN_ROOT_KEYS.has(key)) continue;
     if (key === "messages") messageTexts(value, out);
@@ -127,10 +134,10 @@ function readTexts(root: JsonObject): readonly TextSpan[] {
   return out;
 }
 
-function messageTexts(messages: JsonNode, out: TextSpan[]): void {
+function messageTexts(messages: JsonNode, out: Texts): void {
   if (messages.kind !== "array") return;
-  for (const message of messages.items)
-    walkTexts(message, ROLE_PLACES.get(stringMember(message, "role")?.value ?? "") ?? "other", RULES, out);
+  const placeOfItem = (message: JsonNode): TextPlace => ROLE_PLACES.get(stringMember(message, "role")?.value ?? "") ?? "other";
+  walkItems(messages.items, placeOfItem, RULES, out);
 }
 
 /** Everything in a definition may steer the model, the grammar of a custom tool included. */
@@ -140,7 +147,7 @@ const TOOL_RULES: WalkRules = {
 };
 
 /** The provider keeps metadata, so it is inspected; contract fields never leave. */
-function metadataTexts(metadata: JsonNode, out: TextSpan[]): void {
+function metadataTexts(metadata: JsonNode, out: Texts): void {
   if (metadata.kind !== "object") return;
   for (const { key, value } of metadata.members) if (!key.startsWith(CONTRACT_MEMBER_PREFIX)) walkAllTexts(value, "other", out);
 }

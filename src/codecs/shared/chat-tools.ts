@@ -1,4 +1,5 @@
 import { type JsonNode, type JsonObject, member } from "../../core/json.ts";
+import { isStepDone, type Steps } from "../../core/slice.ts";
 import type { ToolRef } from "../../core/view.ts";
 import { present, type RequestFields, stringMember } from "./request-fields.ts";
 
@@ -12,10 +13,10 @@ const PROVIDER_TOOL_FIELDS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** Tools of a chat request: offered, switched on by a field of their own, or demanded by the tool choice. */
-export function readChatTools(fields: RequestFields): readonly ToolRef[] {
+export function* readChatTools(fields: RequestFields): Steps<readonly ToolRef[]> {
   const out: ToolRef[] = [];
-  readOffered(fields, out);
-  readLegacy(fields, out);
+  yield* readOffered(fields, out);
+  yield* readLegacy(fields, out);
   for (const [key, name] of PROVIDER_TOOL_FIELDS) {
     const node = fields.node(key);
     if (node?.kind === "object") out.push({ name, kind: "provider", use: "offered", node });
@@ -23,16 +24,18 @@ export function readChatTools(fields: RequestFields): readonly ToolRef[] {
   }
   // OpenRouter: `plugins: [{id: "web"}]`.
   for (const [index, node] of fields.objects("plugins").entries()) {
+    if (isStepDone(index + 1)) yield;
     const id = stringMember(node, "id");
     if (id !== undefined) out.push({ name: id.value, kind: "provider", use: "offered", node });
     else fields.refuse(`/plugins/${index}`, "A plugin must have an id.");
   }
-  readChoice(fields, out);
+  yield* readChoice(fields, out);
   return out;
 }
 
-function readOffered(fields: RequestFields, out: ToolRef[]): void {
+function* readOffered(fields: RequestFields, out: ToolRef[]): Steps<void> {
   for (const [index, tool] of fields.objects("tools").entries()) {
+    if (isStepDone(index + 1)) yield;
     const ref = toolRef(tool, "offered");
     if (ref !== undefined) out.push(ref);
     else fields.refuse(`/tools/${index}`, "A tool must have a type, and a name where its type asks for one.");
@@ -40,8 +43,9 @@ function readOffered(fields: RequestFields, out: ToolRef[]): void {
 }
 
 /** `functions` and `function_call`, which `tools` and `tool_choice` replaced. */
-function readLegacy(fields: RequestFields, out: ToolRef[]): void {
+function* readLegacy(fields: RequestFields, out: ToolRef[]): Steps<void> {
   for (const [index, node] of fields.objects("functions").entries()) {
+    if (isStepDone(index + 1)) yield;
     const name = stringMember(node, "name");
     if (name !== undefined) out.push({ name: name.value, kind: "function", use: "offered", node });
     else fields.refuse(`/functions/${index}`, "A function must have a name.");
@@ -53,7 +57,7 @@ function readLegacy(fields: RequestFields, out: ToolRef[]): void {
   else fields.refuse("/function_call", "function_call must be a string, or an object with a name.");
 }
 
-function readChoice(fields: RequestFields, out: ToolRef[]): void {
+function* readChoice(fields: RequestFields, out: ToolRef[]): Steps<void> {
   const choice = fields.node("tool_choice");
   // "none", "auto", "required", "any": modes, not names.
   if (choice === undefined || choice.kind === "string") return;
@@ -73,7 +77,8 @@ function readChoice(fields: RequestFields, out: ToolRef[]): void {
   const list: JsonNode | undefined = present(member(allowed, "tools"));
   const tools = list === undefined ? undefined : fields.objectsOf(list, "/tool_choice/allowed_tools/tools");
   if (list === undefined) fields.refuse("/tool_choice", shape);
-  for (const tool of tools ?? []) {
+  for (const [index, tool] of (tools ?? []).entries()) {
+    if (isStepDone(index + 1)) yield;
     const ref = toolRef(tool, use);
     if (ref === undefined) fields.refuse("/tool_choice/allowed_tools/tools", shape);
     else out.push(ref);

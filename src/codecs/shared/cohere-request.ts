@@ -5,7 +5,7 @@ import type { ProviderStateRef, RequestView, TextPlace, TextSpan, ToolRef } from
 import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { RequestFields, stringMember } from "./request-fields.ts";
-import { free, metadataTexts, placed, ruleTable, SKIP, type WalkRules, walkAllTexts, walkTexts } from "./text-walk.ts";
+import { free, metadataTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkAllTexts, walkItems, walkTexts } from "./text-walk.ts";
 
 /**
  * Requests of Cohere's API, versions 1 and 2, as policies see them: chat, embed and rerank.
@@ -34,7 +34,7 @@ export function readCohereChat(root: JsonNode, version: 1 | 2): Result<RequestVi
 /** Embeddings and rerankings: no tools, no state, nothing to cap. */
 export function readCohereInputs(root: JsonNode): Result<RequestView, ParseError> {
   if (root.kind !== "object") return err({ code: "invalid_request", where: "", message: "The body must be a JSON object." });
-  const texts = (): readonly TextSpan[] => inputTexts(root);
+  const texts = (): Iterable<TextSpan> => inputTexts(root);
   return viewOf(new RequestFields(root), {
     streaming: false,
     framing: "json",
@@ -115,8 +115,8 @@ const PLAIN_KEYS: ReadonlySet<string> = new Set([
   ...["conversation_id", "connectors", "input_type", "embedding_types", "truncate"],
 ]);
 
-function chatTexts(root: JsonObject): readonly TextSpan[] {
-  const out: TextSpan[] = [];
+function chatTexts(root: JsonObject): Iterable<TextSpan> {
+  const out = new Texts();
   for (const { key, value } of root.members) {
     if (PLAIN_KEYS.has(key)) continue;
     if (key === "messages" || key === "chat_history") historyTexts(value, out);
@@ -132,16 +132,13 @@ function chatTexts(root: JsonObject): readonly TextSpan[] {
   return out;
 }
 
-function historyTexts(messages: JsonNode, out: TextSpan[]): void {
+function historyTexts(messages: JsonNode, out: Texts): void {
   if (messages.kind !== "array") return;
-  for (const message of messages.items) {
-    const role = stringMember(message, "role")?.value.toLowerCase() ?? "";
-    walkTexts(message, ROLE_PLACES.get(role) ?? "other", RULES, out);
-  }
+  walkItems(messages.items, (message) => ROLE_PLACES.get(stringMember(message, "role")?.value.toLowerCase() ?? "") ?? "other", RULES, out);
 }
 
-function inputTexts(root: JsonObject): readonly TextSpan[] {
-  const out: TextSpan[] = [];
+function inputTexts(root: JsonObject): Iterable<TextSpan> {
+  const out = new Texts();
   for (const { key, value } of root.members) {
     if (PLAIN_KEYS.has(key)) continue;
     if (key === "metadata" && value.kind === "object") metadataTexts(value, out);

@@ -1,17 +1,23 @@
 import type { ParseError, PathFacts, RequestChange } from "../../core/codec.ts";
 import { type Json, type JsonEdit, type JsonNode, type JsonObject, member } from "../../core/json.ts";
 import { err, ok, type Result } from "../../core/result.ts";
+import { finish, isStepDone, type Steps } from "../../core/slice.ts";
 import type { ProviderStateRef, RequestView, TextPlace, TextSpan, ToolRef } from "../../core/view.ts";
+import { eachMember } from "./each-member.ts";
 import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { present, RequestFields, stringMember } from "./request-fields.ts";
-import { free, metadataTexts, placed, ruleTable, SKIP, type WalkRules, walkAllTexts, walkTexts } from "./text-walk.ts";
+import { free, metadataTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkAllTexts, walkItems, walkTexts } from "./text-walk.ts";
 
 /**
  * The request of Bedrock's Converse as policies see it; Nova's own bodies for InvokeModel are nearly the same.
  * Source: Converse and its types in the Amazon Bedrock API reference, read 2026-11, and recorded requests.
  */
-export function readConverseRequest(root: JsonNode, facts: PathFacts): Result<RequestView, ParseError> {
+export const readConverseRequest = (root: JsonNode, facts: PathFacts): Result<RequestView, ParseError> =>
+  finish(converseSteps(root, facts));
+
+/** The same, in steps. */
+export function* converseSteps(root: JsonNode, facts: PathFacts): Steps<Result<RequestView, ParseError>> {
   if (root.kind !== "object") return err({ code: "invalid_request", where: "", message: "The body must be a JSON object." });
   const fields = new RequestFields(root);
   fields.objects("messages");
@@ -25,8 +31,8 @@ export function readConverseRequest(root: JsonNode, facts: PathFacts): Result<Re
     framing,
     outputTokensMax: readCap(fields, config),
     choices: 1,
-    tools: readTools(fields, extra),
-    providerState: readState(root),
+    tools: yield* readTools(fields, extra),
+    providerState: yield* readState(root),
     contractFields: fields.contractFields(),
     texts: () => readTexts(root),
     inputParts: () => readInputParts(root, { bare: false }),
@@ -66,12 +72,13 @@ function refuseHiddenCaps(fields: RequestFields, extra: JsonObject | undefined):
 
 // ---- tools and state ----
 
-function readTools(fields: RequestFields, extra: JsonObject | undefined): ToolRef[] {
+function* readTools(fields: RequestFields, extra: JsonObject | undefined): Steps<ToolRef[]> {
   const tools: ToolRef[] = [];
   const config = objectMember(fields, fields.root, "toolConfig", "/toolConfig");
   const list = config === undefined ? undefined : present(member(config, "tools"));
   const items = list === undefined ? [] : (fields.objectsOf(list, "/toolConfig/tools") ?? []);
   for (const [index, tool] of items.entries()) {
+    if (isStepDone(index + 1)) yield;
     if (member(tool, "cachePoint") !== undefined) continue;
     const spec = member(tool, "toolSpec");
     const name = stringMember(spec, "name") ?? stringMember(member(tool, "systemTool"), "name");
@@ -82,6 +89,7 @@ function readTools(fields: RequestFields, extra: JsonObject | undefined): ToolRe
   const own = extra === undefined ? undefined : present(member(extra, "tools"));
   const ownItems = own === undefined ? [] : (fields.objectsOf(own, "/additionalModelRequestFields/tools") ?? []);
   for (const [index, tool] of ownItems.entries()) {
+    if (isStepDone(index + 1)) yield;
     const name = stringMember(tool, "name") ?? stringMember(tool, "type");
     if (name === undefined) fields.refuse(`/additionalModelRequestFields/tools/${index}`, "A tool must have a name.");
     else tools.push({ name: name.value, kind: "function", use: "offered", node: tool });
@@ -92,24 +100,23 @@ function readTools(fields: RequestFields, extra: JsonObject | undefined): ToolRe
 }
 
 /** Objects in S3, which Bedrock reads with the gateway's rights. */
-function readState(root: JsonObject): ProviderStateRef[] {
+function* readState(root: JsonObject): Steps<ProviderStateRef[]> {
   const refs: ProviderStateRef[] = [];
-  const visit = (node: JsonNode): void => {
-    if (node.kind === "array") for (const item of node.items) visit(item);
-    if (node.kind !== "object") return;
-    for (const { key, value } of node.members) {
-      // Data of the caller's own, where such a name means nothing.
-      if (key === "input" || key === "json") continue;
-      const uri = key === "s3Location" ? stringMember(value, "uri") : undefined;
-      if (uri === undefined) visit(value);
-      else refs.push({ kind: "file", node: uri });
-    }
-  };
   for (const key of ["messages", "system"]) {
     const node = member(root, key);
-    if (node !== undefined) visit(node);
+    if (node !== undefined) yield* addFiles(node, refs);
   }
   return refs;
+}
+
+function addFiles(node: JsonNode, refs: ProviderStateRef[]): Steps<void> {
+  return eachMember(node, (key, value) => {
+    // Data of the caller's own, where such a name means nothing.
+    if (key === "input" || key === "json") return false;
+    const uri = key === "s3Location" ? stringMember(value, "uri") : undefined;
+    if (uri !== undefined) refs.push({ kind: "file", node: uri });
+    return uri === undefined;
+  });
 }
 
 // ---- texts ----
@@ -152,12 +159,12 @@ const PLAIN_KEYS: ReadonlySet<string> = new Set([
   ...["guardrailConfig", "performanceConfig", "serviceTier", "additionalModelResponseFieldPaths", "schemaVersion", "modelId"],
 ]);
 
-function readTexts(root: JsonObject): readonly TextSpan[] {
-  const out: TextSpan[] = [];
+function readTexts(root: JsonObject): Iterable<TextSpan> {
+  const out = new Texts();
   for (const { key, value } of root.members) {
     if (PLAIN_KEYS.has(key)) continue;
     if (key === "messages" && value.kind === "array") {
-      for (const message of value.items) walkTexts(message, placeOfRole(message), CONTENT_RULES, out);
+      walkItems(value.items, placeOfRole, CONTENT_RULES, out);
     } else if (key === "system") walkTexts(value, "system", CONTENT_RULES, out);
     else if (key === "toolConfig") walkTexts(value, "tool_definition", TOOL_RULES, out);
     else if (key === "outputConfig") walkAllTexts(value, "schema", out);

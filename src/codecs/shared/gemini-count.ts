@@ -1,6 +1,7 @@
 import type { AnswerContext, AnswerReader, ParseError, PathFacts, RequestChange } from "../../core/codec.ts";
 import { field, type Json, type JsonEdit, type JsonNode, type JsonObject } from "../../core/json.ts";
 import { err, ok, type Result } from "../../core/result.ts";
+import type { Steps } from "../../core/slice.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { Delta, RequestView } from "../../core/view.ts";
 import { type AnswerMapper, openReader } from "./answer-reader.ts";
@@ -8,20 +9,20 @@ import { AnswerTally } from "./answer-tally.ts";
 import { AnswerTexts } from "./answer-texts.ts";
 import { either } from "./gemini-fields.ts";
 import { geminiErrorBody } from "./gemini-reader.ts";
-import { geminiEdits, readGeminiRequest } from "./gemini-request.ts";
+import { geminiEdits, geminiSteps } from "./gemini-request.ts";
 import { defined, reportedFigures, tokenCount } from "./reported-usage.ts";
 
 /**
  * Google's token counter: the contents alone, or (Gemini API) a whole request within `generateContentRequest`, which excludes the first.
  * Source: CountTokensRequest at ai.google.dev/api/tokens and of Vertex AI's `v1` reference, read 2026-11.
  */
-export function readCountRequest(root: JsonNode, facts: PathFacts): Result<RequestView, ParseError> {
-  const outer = readGeminiRequest(root, facts);
+export function* countSteps(root: JsonNode, facts: PathFacts): Steps<Result<RequestView, ParseError>> {
+  const outer = yield* geminiSteps(root, facts);
   const inner = whole(root);
   if (!outer.ok || inner === undefined) return outer;
   if (root.kind === "object" && either(root, "contents") !== undefined)
     return err({ code: "invalid_request", where: "/contents", message: "contents and generateContentRequest exclude each other." });
-  const view = readGeminiRequest(inner, facts);
+  const view = yield* geminiSteps(inner, facts);
   return view.ok ? ok({ ...view.value, contractFields: outer.value.contractFields, texts: outer.value.texts }) : view;
 }
 

@@ -3,11 +3,13 @@ import { present, type RequestFields } from "./request-fields.ts";
 
 /** Google's JSON parser takes a field as `lowerCamelCase` and as `snake_case` (protobuf's JSON mapping). */
 export const snakeOf = (camel: string): string => camel.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-export const camelOf = (name: string): string => name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+export const camelOf = (name: string): string =>
+  !name.includes("_") ? name : name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 
 /** A member in whichever spelling, `null` included. The camel one where both are there (then `refuseBoth` has said no). */
 export function eitherMember(object: JsonObject, camel: string): JsonMember | undefined {
   const snake = snakeOf(camel);
+  if (object.index !== undefined) return object.index.get(camel) ?? object.index.get(snake);
   let found: JsonMember | undefined;
   for (const candidate of object.members) {
     if (candidate.key === camel) return candidate;

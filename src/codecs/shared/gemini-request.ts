@@ -1,18 +1,23 @@
 import type { ParseError, PathFacts, RequestChange } from "../../core/codec.ts";
 import type { Json, JsonEdit, JsonNode, JsonObject } from "../../core/json.ts";
 import { err, ok, type Result } from "../../core/result.ts";
+import { finish, isStepDone, type Steps } from "../../core/slice.ts";
 import type { ProviderStateRef, RequestView, TextPlace, TextSpan, ToolRef } from "../../core/view.ts";
+import { eachMember } from "./each-member.ts";
 import { camelOf, countOf, either, eitherMember, itemsOf, refuseBoth, snakeOf } from "./gemini-fields.ts";
 import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { CONTRACT_MEMBER_PREFIX, present, RequestFields, stringMember } from "./request-fields.ts";
-import { free, type KeyRule, placed, SKIP, type WalkRules, walkTexts } from "./text-walk.ts";
+import { free, type KeyRule, placed, SKIP, Texts, type WalkRules, walkItems, walkTexts } from "./text-walk.ts";
 
 /**
  * A Gemini request (GenerateContentRequest) as policies see it; Vertex AI's bodies are the same message.
  * Source: ai.google.dev/api/generate-content and the types of `@google/genai` 3.1, read 2026-11-24.
  */
-export function readGeminiRequest(root: JsonNode, facts: PathFacts): Result<RequestView, ParseError> {
+export const readGeminiRequest = (root: JsonNode, facts: PathFacts): Result<RequestView, ParseError> => finish(geminiSteps(root, facts));
+
+/** The same, in steps. */
+export function* geminiSteps(root: JsonNode, facts: PathFacts): Steps<Result<RequestView, ParseError>> {
   if (root.kind !== "object") return err({ code: "invalid_request", where: "", message: "The body must be a JSON object." });
   const fields = new RequestFields(root);
   refuseBoth(fields, root, "");
@@ -27,8 +32,8 @@ export function readGeminiRequest(root: JsonNode, facts: PathFacts): Result<Requ
     framing,
     outputTokensMax: countOf(fields, either(config, "maxOutputTokens"), "/generationConfig/maxOutputTokens"),
     choices: Math.max(1, choices ?? 1),
-    tools: readTools(fields),
-    providerState: readProviderState(root),
+    tools: yield* readTools(fields),
+    providerState: yield* readProviderState(root),
     contractFields: fields.contractFields(),
     texts: () => readTexts(root),
     inputParts: () => readInputParts(root, { bare: isEmbedding(root) }),
@@ -57,31 +62,33 @@ function checkModel(fields: RequestFields, facts: PathFacts): void {
 
 // ---- tools ----
 
-function readTools(fields: RequestFields): ToolRef[] {
+function* readTools(fields: RequestFields): Steps<ToolRef[]> {
   const tools: ToolRef[] = [];
   for (const [index, tool] of itemsOf(either(fields.root, "tools")).entries()) {
-    const where = `/tools/${index}`;
-    if (tool.kind === "object") addTool(fields, tool, where, tools);
-    else fields.refuse(where, "A tool must be an object.");
+    if (isStepDone(index + 1)) yield;
+    if (tool.kind === "object") yield* addTool(fields, tool, `/tools/${index}`, tools);
+    else fields.refuse(`/tools/${index}`, "A tool must be an object.");
   }
   addForced(fields, tools);
   return tools;
 }
 
 /** One entry may hold several tools: declared functions, and a member for each tool of Google's own, named by it (`googleSearch`). */
-function addTool(fields: RequestFields, tool: JsonObject, where: string, out: ToolRef[]): void {
+function* addTool(fields: RequestFields, tool: JsonObject, where: string, out: ToolRef[]): Steps<void> {
   refuseBoth(fields, tool, where);
-  for (const { key, value } of tool.members) {
+  for (const [index, { key, value }] of tool.members.entries()) {
+    if (isStepDone(index + 1)) yield;
     const name = camelOf(key);
     if (present(value) === undefined) continue;
-    if (name === "functionDeclarations") addNamed(fields, value, `${where}/${key}`, "function", out);
-    else if (name === "mcpServers") addNamed(fields, value, `${where}/${key}`, "server", out);
+    if (name === "functionDeclarations") yield* addNamed(fields, value, `${where}/${key}`, "function", out);
+    else if (name === "mcpServers") yield* addNamed(fields, value, `${where}/${key}`, "server", out);
     else out.push({ name, kind: "provider", use: "offered", node: value.kind === "object" ? value : tool });
   }
 }
 
-function addNamed(fields: RequestFields, list: JsonNode, where: string, kind: ToolRef["kind"], out: ToolRef[]): void {
+function* addNamed(fields: RequestFields, list: JsonNode, where: string, kind: ToolRef["kind"], out: ToolRef[]): Steps<void> {
   for (const [index, node] of itemsOf(list).entries()) {
+    if (isStepDone(index + 1)) yield;
     const name = stringMember(node, "name")?.value;
     if (name === undefined || node.kind !== "object") fields.refuse(`${where}/${index}`, "A tool must have a name.");
     else out.push({ name, kind, use: "offered", node });
@@ -122,25 +129,23 @@ const OWN_DATA: ReadonlySet<string> = new Set([
   ...["args", "response", "parameters", "parametersJsonSchema", "responseJsonSchema", "responseSchema", "metadata", "labels"],
 ]);
 
-function readProviderState(root: JsonObject): ProviderStateRef[] {
+function* readProviderState(root: JsonObject): Steps<ProviderStateRef[]> {
   const refs: ProviderStateRef[] = [];
-  addState(root, refs);
+  yield* addState(root, refs);
   const store = either(root, "store");
   if (store?.kind === "literal" && store.value === true) refs.push({ kind: "store", node: undefined });
   return refs;
 }
 
-function addState(node: JsonNode, refs: ProviderStateRef[]): void {
-  if (node.kind === "array") for (const item of node.items) addState(item, refs);
-  if (node.kind !== "object") return;
-  for (const { key, value } of node.members) {
+function addState(node: JsonNode, refs: ProviderStateRef[]): Steps<void> {
+  return eachMember(node, (key, value) => {
     const name = camelOf(key);
-    if (OWN_DATA.has(name)) continue;
+    if (OWN_DATA.has(name)) return false;
     const kind = STATE_MEMBERS.get(name);
-    if (kind === undefined) addState(value, refs);
-    else
-      for (const id of itemsOf(value)) if (id.kind === "string" && (kind !== "file" || isKeptFile(id.value))) refs.push({ kind, node: id });
-  }
+    if (kind === undefined) return true;
+    for (const id of itemsOf(value)) if (id.kind === "string" && (kind !== "file" || isKeptFile(id.value))) refs.push({ kind, node: id });
+    return false;
+  });
 }
 
 /** Uploaded files, and objects in Google's storage, which it reads with the gateway's rights. Other URLs are public addresses. */
@@ -206,16 +211,21 @@ const PLAIN_MEMBERS: ReadonlySet<string> = new Set([
   ...["model", "safetySettings", "toolConfig", "cachedContent", "serviceTier", "store", "taskType"],
 ]);
 
-function readTexts(root: JsonObject): readonly TextSpan[] {
-  const out: TextSpan[] = [];
+function readTexts(root: JsonObject): Iterable<TextSpan> {
+  const out = new Texts();
+  addTexts(root, out);
+  return out;
+}
+
+function addTexts(root: JsonObject, out: Texts): void {
   for (const { key, value } of root.members) {
     const name = camelOf(key);
     if (PLAIN_MEMBERS.has(name)) continue;
-    if (name === "contents") for (const content of itemsOf(value)) walkTexts(content, placeOfRole(content), CONTENT_RULES, out);
+    if (name === "contents") walkItems(itemsOf(value), placeOfRole, CONTENT_RULES, out);
     // Embeddings: one content, or requests that hold one each. A token counter: a request within the request.
     else if (name === "content") walkTexts(value, placeOfRole(value), CONTENT_RULES, out);
     else if (name === "requests" || name === "generateContentRequest") {
-      for (const request of itemsOf(value)) if (request.kind === "object") out.push(...readTexts(request));
+      out.addEach(itemsOf(value), (request, texts) => request.kind === "object" && addTexts(request, texts));
     } else if (name === "systemInstruction") walkTexts(value, "system", CONTENT_RULES, out);
     else if (name === "tools") walkTexts(value, "tool_definition", TOOL_RULES, out);
     else if (name === "generationConfig") walkTexts(value, "other", SCHEMA_RULES, out);
@@ -225,7 +235,6 @@ function readTexts(root: JsonObject): readonly TextSpan[] {
       }
     } else walkTexts(value, "other", CONTENT_RULES, out);
   }
-  return out;
 }
 
 function placeOfRole(content: JsonNode): TextPlace {

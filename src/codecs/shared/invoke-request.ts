@@ -1,15 +1,16 @@
 import type { ParseError, PathFacts, RequestChange } from "../../core/codec.ts";
 import { type Json, type JsonEdit, type JsonNode, type JsonObject, member } from "../../core/json.ts";
 import { err, ok, type Result } from "../../core/result.ts";
+import type { Steps } from "../../core/slice.ts";
 import type { RequestView, TextPlace, TextSpan } from "../../core/view.ts";
-import { editAnthropicRequest, readAnthropicRequest } from "./anthropic-request.ts";
-import { editChatRequest, readChatRequest } from "./chat-request.ts";
+import { anthropicSteps, editAnthropicRequest } from "./anthropic-request.ts";
+import { chatSteps, editChatRequest } from "./chat-request.ts";
 import { readCohereChat } from "./cohere-request.ts";
-import { converseEdits, readConverseRequest } from "./converse-request.ts";
+import { converseEdits, converseSteps } from "./converse-request.ts";
 import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { present, RequestFields, stringMember } from "./request-fields.ts";
-import { metadataTexts, placed, ruleTable, SKIP, type WalkRules, walkTexts } from "./text-walk.ts";
+import { metadataTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./text-walk.ts";
 
 /**
  * Bodies of InvokeModel: each maker's own. Which one it is follows from the body, because a policy's name for a model need not tell.
@@ -36,23 +37,23 @@ function hasUntypedParts(messages: JsonNode): boolean {
   return part?.kind === "object" && member(part, "type") === undefined;
 }
 
-export function readInvokeRequest(root: JsonNode, facts: PathFacts): Result<RequestView, ParseError> {
+export function* invokeSteps(root: JsonNode, facts: PathFacts): Steps<Result<RequestView, ParseError>> {
   if (root.kind !== "object") return err({ code: "invalid_request", where: "", message: "The body must be a JSON object." });
-  const view = readFamily(root, facts);
+  const view = yield* readFamily(root, facts);
   if (!view.ok) return view;
   const framing = facts.framing ?? "json";
   // The path says which model, and whether the answer streams; members of these names in a body change nothing at Bedrock.
   return ok({ ...view.value, model: facts.model, streaming: framing !== "json", framing });
 }
 
-function readFamily(root: JsonObject, facts: PathFacts): Result<RequestView, ParseError> {
+function* readFamily(root: JsonObject, facts: PathFacts): Steps<Result<RequestView, ParseError>> {
   switch (familyOf(root)) {
     case "anthropic":
-      return readAnthropicRequest(root);
+      return yield* anthropicSteps(root);
     case "converse":
-      return readConverseRequest(root, facts);
+      return yield* converseSteps(root, facts);
     case "chat":
-      return readChatRequest(root);
+      return yield* chatSteps(root);
     case "cohere":
       return readCohereChat(root, 1);
     case "prompt":
@@ -141,8 +142,8 @@ const PLACES: ReadonlyMap<string, TextPlace> = new Map<string, TextPlace>([
   ["documents", "user"],
 ]);
 
-function promptTexts(root: JsonObject): readonly TextSpan[] {
-  const out: TextSpan[] = [];
+function promptTexts(root: JsonObject): Iterable<TextSpan> {
+  const out = new Texts();
   for (const { key, value } of root.members) {
     if (RULES.keys.has(key)) continue;
     if (key === "metadata" && value.kind === "object") metadataTexts(value, out);

@@ -71,12 +71,9 @@ export class RequestFields {
   /** Objects of an array that stands at `where`. */
   objectsOf(node: JsonNode, where: string): readonly JsonObject[] | undefined {
     if (node.kind !== "array") return this.refuse(where, "This must be an array of objects.");
-    const objects: JsonObject[] = [];
-    for (const [index, item] of node.items.entries()) {
-      if (item.kind !== "object") return this.refuse(`${where}/${index}`, "This must be an object.");
-      objects.push(item);
-    }
-    return objects;
+    const { items } = node;
+    if (items.every((item) => item.kind === "object")) return items;
+    return this.refuse(`${where}/${items.findIndex((item) => item.kind !== "object")}`, "This must be an object.");
   }
 
   /**
@@ -93,12 +90,21 @@ export class RequestFields {
     }
     for (const { key, value } of metadata.members) {
       if (!key.startsWith(CONTRACT_MEMBER_PREFIX)) continue;
+      if (fields.size >= CONTRACT_MEMBERS_MAX) return this.#tooMany(fields);
       if (value.kind === "string") fields.set(key, value.value);
       else this.refuse("/metadata", "Contract fields in metadata must be strings.");
     }
     return fields;
   }
+
+  #tooMany(fields: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+    this.refuse("/metadata", `metadata may hold ${CONTRACT_MEMBERS_MAX} contract fields.`);
+    return fields;
+  }
 }
+
+/** Contract fields in one body; the contract knows fewer than half of that. */
+const CONTRACT_MEMBERS_MAX = 64;
 
 /** Members of the body's `metadata` object that are the caller's contract with Sluice. */
 export const CONTRACT_MEMBER_PREFIX = "ai_";

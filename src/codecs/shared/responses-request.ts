@@ -1,16 +1,21 @@
 import type { ParseError } from "../../core/codec.ts";
 import { type JsonNode, type JsonObject, member } from "../../core/json.ts";
 import { err, ok, type Result } from "../../core/result.ts";
+import { finish, isStepDone, type Steps } from "../../core/slice.ts";
 import type { ProviderStateRef, RequestView, TextPlace, TextSpan, ToolRef } from "../../core/view.ts";
+import { eachMember } from "./each-member.ts";
 import { readInputParts } from "./input-parts.ts";
 import { present, RequestFields, stringMember } from "./request-fields.ts";
-import { free, metadataTexts, placed, ruleTable, SKIP, type WalkRules, walkTexts } from "./text-walk.ts";
+import { free, metadataTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./text-walk.ts";
 
 /**
  * The request of OpenAI's Responses API as policies see it.
  * Source: the types of the `openai` package 7.57 (`ResponseCreateParamsBase`, `ResponseInputItem`, `Tool`), read 2026-11-24.
  */
-export function readResponsesRequest(root: JsonNode): Result<RequestView, ParseError> {
+export const readResponsesRequest = (root: JsonNode): Result<RequestView, ParseError> => finish(responsesSteps(root));
+
+/** The same, in steps. */
+export function* responsesSteps(root: JsonNode): Steps<Result<RequestView, ParseError>> {
   if (root.kind !== "object") return err({ code: "invalid_request", where: "", message: "The body must be a JSON object." });
   const fields = new RequestFields(root);
   fields.refuseFurtherModels();
@@ -23,8 +28,8 @@ export function readResponsesRequest(root: JsonNode): Result<RequestView, ParseE
     framing: streaming ? "sse" : "json",
     outputTokensMax: fields.count("max_output_tokens"),
     choices: 1,
-    tools: readTools(fields, items),
-    providerState: readProviderState(fields, items),
+    tools: yield* readTools(fields, items),
+    providerState: yield* readProviderState(fields, items),
     contractFields: fields.contractFields(),
     ...expectedInBackground(fields),
     texts: () => readTexts(root),
@@ -41,37 +46,42 @@ function expectedInBackground(fields: RequestFields): { readonly expected?: { re
 
 // ---- tools ----
 
-function readTools(fields: RequestFields, items: readonly JsonObject[]): ToolRef[] {
+function* readTools(fields: RequestFields, items: readonly JsonObject[]): Steps<ToolRef[]> {
   const tools: ToolRef[] = [];
-  for (const [index, tool] of fields.objects("tools").entries()) addTool(fields, tool, `/tools/${index}`, tools);
+  yield* addList(fields, fields.objects("tools"), "/tools", tools);
   // OpenRouter: `plugins: [{id: "web"}]`.
   for (const [index, node] of fields.objects("plugins").entries()) {
+    if (isStepDone(index + 1)) yield;
     const id = stringMember(node, "id");
     if (id === undefined) fields.refuse(`/plugins/${index}`, "A plugin must have an id.");
     else tools.push({ name: id.value, kind: "provider", use: "offered", node });
   }
   // Tools that the caller brings into a running conversation: results of a client-side tool search, later additions.
   for (const [index, item] of items.entries()) {
+    if (isStepDone(index + 1)) yield;
     const type = stringMember(item, "type")?.value;
-    if (type === "tool_search_output" || type === "additional_tools") addTools(fields, item, `/input/${index}`, tools);
+    if (type === "tool_search_output" || type === "additional_tools") yield* addTools(fields, item, `/input/${index}`, tools);
   }
-  addForced(fields, tools);
+  yield* addForced(fields, tools);
   return tools;
 }
 
-function addTools(fields: RequestFields, holder: JsonObject, where: string, out: ToolRef[]): void {
+function* addTools(fields: RequestFields, holder: JsonObject, where: string, out: ToolRef[]): Steps<void> {
   const list = present(member(holder, "tools"));
   if (list === undefined) return;
-  for (const [index, tool] of (fields.objectsOf(list, `${where}/tools`) ?? []).entries())
-    addTool(fields, tool, `${where}/tools/${index}`, out);
+  yield* addList(fields, fields.objectsOf(list, `${where}/tools`) ?? [], `${where}/tools`, out);
+}
+
+function* addList(fields: RequestFields, list: readonly JsonObject[], where: string, out: ToolRef[]): Steps<void> {
+  for (const [index, tool] of list.entries()) {
+    if (isStepDone(index + 1)) yield;
+    if (stringMember(tool, "type")?.value === "namespace") yield* addTools(fields, tool, `${where}/${index}`, out);
+    else addTool(fields, tool, `${where}/${index}`, out);
+  }
 }
 
 function addTool(fields: RequestFields, tool: JsonObject, where: string, out: ToolRef[]): void {
   const type = stringMember(tool, "type")?.value;
-  if (type === "namespace") {
-    addTools(fields, tool, where, out);
-    return;
-  }
   const ref = toolRef(tool, type, "offered");
   if (ref !== undefined) out.push(ref);
   else fields.refuse(where, "A tool must have a type, and one name or server_label where its type asks for one.");
@@ -99,7 +109,7 @@ function withoutDate(type: string): string {
   return type.replace(/_\d{4}_\d{2}_\d{2}$/, "");
 }
 
-function addForced(fields: RequestFields, out: ToolRef[]): void {
+function* addForced(fields: RequestFields, out: ToolRef[]): Steps<void> {
   const choice = fields.node("tool_choice");
   if (choice === undefined || choice.kind === "string") return;
   if (choice.kind !== "object") {
@@ -110,7 +120,8 @@ function addForced(fields: RequestFields, out: ToolRef[]): void {
   if (type === "allowed_tools") {
     // In mode `auto` the list only narrows what `tools` offers.
     if (stringMember(choice, "mode")?.value !== "required") return;
-    for (const tool of fields.objectsOf(member(choice, "tools") ?? choice, "/tool_choice/tools") ?? []) {
+    for (const [index, tool] of (fields.objectsOf(member(choice, "tools") ?? choice, "/tool_choice/tools") ?? []).entries()) {
+      if (isStepDone(index + 1)) yield;
       const ref = toolRef(tool, stringMember(tool, "type")?.value, "forced");
       if (ref !== undefined) out.push(ref);
     }
@@ -123,7 +134,7 @@ function addForced(fields: RequestFields, out: ToolRef[]): void {
 
 // ---- state kept at the provider ----
 
-function readProviderState(fields: RequestFields, items: readonly JsonObject[]): ProviderStateRef[] {
+function* readProviderState(fields: RequestFields, items: readonly JsonObject[]): Steps<ProviderStateRef[]> {
   const refs: ProviderStateRef[] = [];
   const previous = fields.string("previous_response_id");
   if (previous !== undefined) refs.push({ kind: "previous_response", node: previous });
@@ -132,7 +143,8 @@ function readProviderState(fields: RequestFields, items: readonly JsonObject[]):
   // OpenAI keeps answers unless told not to.
   if (fields.boolean("store") !== false) refs.push({ kind: "store", node: undefined });
   if (fields.boolean("background") === true) refs.push({ kind: "background", node: undefined });
-  for (const item of items) {
+  for (const [index, item] of items.entries()) {
+    if (isStepDone(index + 1)) yield;
     const type = stringMember(item, "type")?.value;
     const id = stringMember(item, "id");
     // The type of a reference may be left out: then it is the item that has nothing but an id.
@@ -140,10 +152,13 @@ function readProviderState(fields: RequestFields, items: readonly JsonObject[]):
       refs.push({ kind: "item", node: id });
     }
   }
-  for (const { key, value } of fields.root.members) if (!STATELESS_ROOT_KEYS.has(key)) addNestedState(value, refs);
+  for (const [index, { key, value }] of fields.root.members.entries()) {
+    if (isStepDone(index + 1)) yield;
+    if (!STATELESS_ROOT_KEYS.has(key)) yield* addNestedState(value, refs);
+  }
   // The caller names the variables of a stored prompt, so their names say nothing.
   const variables = member(fields.node("prompt"), "variables");
-  if (variables?.kind === "object") for (const { value } of variables.members) addNestedState(value, refs);
+  if (variables?.kind === "object") for (const { value } of variables.members) yield* addNestedState(value, refs);
   return refs;
 }
 
@@ -169,17 +184,17 @@ const STATELESS_ROOT_KEYS: ReadonlySet<string> = new Set(["metadata", "text", "p
 /** Own data again; and echoes of answers, where a citation names a file that the provider does not load. */
 const STATELESS_KEYS: ReadonlySet<string> = new Set(["parameters", "schema", "annotations", "results"]);
 
-function addNestedState(node: JsonNode, refs: ProviderStateRef[]): void {
-  if (node.kind === "array") for (const item of node.items) addNestedState(item, refs);
-  if (node.kind !== "object") return;
-  for (const { key, value } of node.members) {
+function* addNestedState(node: JsonNode, refs: ProviderStateRef[]): Steps<void> {
+  // Most members of the root are no containers.
+  if (node.kind !== "array" && node.kind !== "object") return;
+  yield* eachMember(node, (key, value) => {
     const kind = STATE_KEYS.get(key);
     if (kind !== undefined) {
       const ids = value.kind === "array" ? value.items : [value];
       for (const id of ids) if (id.kind === "string") refs.push({ kind, node: id });
     }
-    if (!STATELESS_KEYS.has(key)) addNestedState(value, refs);
-  }
+    return !STATELESS_KEYS.has(key);
+  });
 }
 
 // ---- texts ----
@@ -255,8 +270,8 @@ const PLAIN_ROOT_KEYS: ReadonlySet<string> = new Set([
   ...["previous_response_id", "conversation", "max_output_tokens", "prompt_cache_retention", "prompt_cache_options", "context_management"],
 ]);
 
-function readTexts(root: JsonObject): readonly TextSpan[] {
-  const out: TextSpan[] = [];
+function readTexts(root: JsonObject): Iterable<TextSpan> {
+  const out = new Texts();
   for (const { key, value } of root.members) {
     if (PLAIN_ROOT_KEYS.has(key)) continue;
     if (key === "input") inputTexts(value, out);
@@ -272,21 +287,21 @@ function readTexts(root: JsonObject): readonly TextSpan[] {
 
 const PICTURE_KEYS: ReadonlySet<string> = new Set(["type", "id", "status", "result"]);
 
-function inputTexts(input: JsonNode, out: TextSpan[]): void {
+function inputTexts(input: JsonNode, out: Texts): void {
   if (input.kind !== "array") walkTexts(input, "user", RULES, out);
   else
-    for (const item of input.items) {
+    out.addEach(input.items, (item, texts) => {
       const type = stringMember(item, "type")?.value;
       const role = stringMember(item, "role")?.value;
       const place = (type === undefined || type === "message" ? ROLE_PLACES.get(role ?? "") : ITEM_PLACES.get(type)) ?? "other";
-      if (type !== "image_generation_call" || item.kind !== "object") walkTexts(item, place, RULES, out);
+      if (type !== "image_generation_call" || item.kind !== "object") walkTexts(item, place, RULES, texts);
       // Its `result` is the picture, in base64.
-      else for (const { key, value } of item.members) if (!PICTURE_KEYS.has(key)) walkTexts(value, place, RULES, out);
-    }
+      else for (const { key, value } of item.members) if (!PICTURE_KEYS.has(key)) walkTexts(value, place, RULES, texts);
+    });
 }
 
 /** `text: {format: {type, name, description, schema}, verbosity}` */
-function formatTexts(text: JsonNode, out: TextSpan[]): void {
+function formatTexts(text: JsonNode, out: Texts): void {
   const format = member(text, "format");
   if (format !== undefined) walkTexts(format, "schema", RULES, out);
   if (text.kind !== "object") return;
@@ -294,7 +309,7 @@ function formatTexts(text: JsonNode, out: TextSpan[]): void {
 }
 
 /** Variables are put into the stored prompt; each is a string or a piece of input. */
-function promptTexts(prompt: JsonNode, out: TextSpan[]): void {
+function promptTexts(prompt: JsonNode, out: Texts): void {
   if (prompt.kind !== "object") return;
   for (const { key, value } of prompt.members) {
     if (key === "id" || key === "version") continue;

@@ -1,4 +1,4 @@
-import type { JsonNode, JsonObject } from "../../core/json.ts";
+import type { JsonMember, JsonNode, JsonObject, JsonString } from "../../core/json.ts";
 import type { TextPlace, TextSpan } from "../../core/view.ts";
 import { CONTRACT_MEMBER_PREFIX } from "./request-fields.ts";
 
@@ -18,45 +18,124 @@ export interface WalkRules {
 }
 
 /**
- * Collects the texts below a node, in document order. What no rule knows is text: a new field of a provider is inspected
- * before Sluice learns its name. Linear; recursion is bounded by `JSON_DEPTH_MAX`. Keys of objects are not texts.
+ * Texts of a body in document order, found as they are asked for: a body of very many values is gone through at the pace of
+ * whoever reads them, who may stop between any two. Each iteration begins anew.
  */
-export function walkTexts(node: JsonNode, place: TextPlace, rules: WalkRules, out: TextSpan[]): void {
-  if (node.kind === "string") {
-    pushText(out, node, place);
-  } else if (node.kind === "array") {
-    for (const item of node.items) walkTexts(item, place, rules, out);
-  } else if (node.kind === "object") {
-    const own = rules.placeOf(node, place);
-    if (own === undefined) return;
-    for (const { key, value } of node.members) {
-      const rule = rules.keys.get(key);
-      if (rule === undefined) walkTexts(value, own, rules, out);
-      else if (rule.do === "free") walkAllTexts(value, rule.place, out);
-      else if (rule.do === "place" && value.kind === "string") pushText(out, value, rule.place, rule.holds);
-      else if (rule.do === "place") walkTexts(value, rule.place, rules, out);
+export class Texts implements Iterable<TextSpan> {
+  readonly #entries: (TextSpan | Walk | List)[] = [];
+
+  add(entry: TextSpan | Walk): void {
+    this.#entries.push(entry);
+  }
+
+  /** Items of a list, each read by `read` when its turn comes. */
+  addEach(items: readonly JsonNode[], read: (item: JsonNode, out: Texts) => void): void {
+    this.#entries.push({ items, read });
+  }
+
+  *[Symbol.iterator](): Generator<TextSpan> {
+    for (const entry of this.#entries) {
+      if ("node" in entry) yield entry;
+      else if ("members" in entry) yield* textsOf(entry);
+      else
+        for (const item of entry.items) {
+          const texts = new Texts();
+          entry.read(item, texts);
+          yield* texts;
+        }
     }
   }
 }
 
+interface List {
+  readonly items: readonly JsonNode[];
+  read(item: JsonNode, out: Texts): void;
+}
+
+/** A container to go through: its items or members, from the first on. */
+interface Walk {
+  readonly items: readonly JsonNode[];
+  readonly members: readonly JsonMember[];
+  readonly place: TextPlace;
+  /** Where the items' own members say their place. */
+  readonly placeOfItem: ((item: JsonNode) => TextPlace) | undefined;
+  /** undefined: every string counts. */
+  readonly rules: WalkRules | undefined;
+}
+const NO_ITEMS: readonly JsonNode[] = [];
+const NO_MEMBERS: readonly JsonMember[] = [];
+
+function* textsOf(first: Walk): Generator<TextSpan> {
+  const stack: { readonly walk: Walk; at: number }[] = [{ walk: first, at: 0 }];
+  for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+    const { walk } = top;
+    const at = top.at++;
+    const item = walk.items[at];
+    const member = walk.members[at];
+    let found: TextSpan | Walk | undefined;
+    if (item !== undefined) found = entryOf(item, walk.placeOfItem?.(item) ?? walk.place, walk.rules);
+    else if (member !== undefined) found = memberOf(member, walk.place, walk.rules);
+    else stack.pop();
+    if (found === undefined) continue;
+    if ("node" in found) yield found;
+    else stack.push({ walk: found, at: 0 });
+  }
+}
+
+function entryOf(node: JsonNode, place: TextPlace, rules: WalkRules | undefined): TextSpan | Walk | undefined {
+  switch (node.kind) {
+    case "string":
+      return textOf(node, place);
+    case "array":
+      return { items: node.items, members: NO_MEMBERS, place, placeOfItem: undefined, rules };
+    case "object": {
+      const own = rules === undefined ? place : rules.placeOf(node, place);
+      return own === undefined ? undefined : { items: NO_ITEMS, members: node.members, place: own, placeOfItem: undefined, rules };
+    }
+    default:
+      return undefined;
+  }
+}
+
+function memberOf({ key, value }: JsonMember, place: TextPlace, rules: WalkRules | undefined): TextSpan | Walk | undefined {
+  const rule = rules?.keys.get(key);
+  if (rule === undefined) return entryOf(value, place, rules);
+  if (rule.do === "free") return entryOf(value, rule.place, undefined);
+  if (rule.do === "skip") return undefined;
+  return value.kind === "string" ? textOf(value, rule.place, rule.holds) : entryOf(value, rule.place, rules);
+}
+
+/**
+ * Adds the texts below a node. What no rule knows is text: a new field of a provider is inspected before Sluice learns its
+ * name. Linear. Keys of objects are not texts.
+ */
+export function walkTexts(node: JsonNode, place: TextPlace, rules: WalkRules, out: Texts): void {
+  const entry = entryOf(node, place, rules);
+  if (entry !== undefined) out.add(entry);
+}
+
+/** The same for items of a list that say their own place: messages by their role. */
+export function walkItems(items: readonly JsonNode[], placeOfItem: (item: JsonNode) => TextPlace, rules: WalkRules, out: Texts): void {
+  out.add({ items, members: NO_MEMBERS, place: "other", placeOfItem, rules });
+}
+
 /** Every string below a node. */
-export function walkAllTexts(node: JsonNode, place: TextPlace, out: TextSpan[]): void {
-  if (node.kind === "string") pushText(out, node, place);
-  else if (node.kind === "array") for (const item of node.items) walkAllTexts(item, place, out);
-  else if (node.kind === "object") for (const { value } of node.members) walkAllTexts(value, place, out);
+export function walkAllTexts(node: JsonNode, place: TextPlace, out: Texts): void {
+  const entry = entryOf(node, place, undefined);
+  if (entry !== undefined) out.add(entry);
 }
 
 /** Texts of the body's `metadata`: the provider keeps them, so they are inspected. Contract fields never leave. */
-export function metadataTexts(metadata: JsonObject, out: TextSpan[]): void {
+export function metadataTexts(metadata: JsonObject, out: Texts): void {
   for (const { key, value } of metadata.members) if (!key.startsWith(CONTRACT_MEMBER_PREFIX)) walkAllTexts(value, "other", out);
 }
 
 /** Base64 in a data URL (RFC 2397): media, not text. Parameters before it are short. */
 const BASE64_DATA_URL = /^data:[^,]{0,200};base64,/i;
 
-export function pushText(out: TextSpan[], node: JsonNode, place: TextPlace, holds?: "json"): void {
-  if (node.kind !== "string" || node.value === "" || BASE64_DATA_URL.test(node.value)) return;
-  out.push(holds === undefined ? { place, node } : { place, node, holds });
+function textOf(node: JsonString, place: TextPlace, holds?: "json"): TextSpan | undefined {
+  if (node.value === "" || BASE64_DATA_URL.test(node.value)) return undefined;
+  return holds === undefined ? { place, node } : { place, node, holds };
 }
 
 export const SKIP: KeyRule = { do: "skip" };
