@@ -7,6 +7,7 @@ import { statusOf } from "../server/status.ts";
 import { STAGES } from "../stages/index.ts";
 import { type Engine, startEngine } from "./engine.ts";
 import { type CheckedPolicy, type EnvoyAttachment, Keeper, type PolicyState } from "./keeper.ts";
+import type { LedgerSettings } from "./ledger-settings.ts";
 
 export interface SluiceOptions {
   /** Policy file or folder. */
@@ -20,6 +21,8 @@ export interface SluiceOptions {
   readonly admin: { readonly host: string; readonly port: number };
   /** A records file is rotated at this size. */
   readonly rotateBytes?: number;
+  /** Where limits and budgets are kept; in `data` where absent. */
+  readonly ledger?: LedgerSettings;
   /** Envoy's watched files, which then follow the policy's providers. Absent: someone else renders them. */
   readonly envoy?: EnvoyAttachment;
   /** OpenTelemetry's standard variables; absent: nothing is exported. */
@@ -63,7 +66,7 @@ export async function startSluice(options: SluiceOptions): Promise<Result<Sluice
   });
   const { loaded } = first.value;
   const started = await startEngine({
-    ...{ loaded, data, socket, writerId, rotateBytes, log, env: options.env },
+    ...{ loaded, data, socket, writerId, rotateBytes, log, env: options.env, ledger: options.ledger },
     state: () => keeper.state,
     beforeServing: () => keeper.publish(),
   });

@@ -23,6 +23,8 @@ import { Metrics } from "../server/metrics.ts";
 import { STAGES } from "../stages/index.ts";
 import { approvalEvent } from "./approval-event.ts";
 import type { PolicyState } from "./keeper.ts";
+import { openLedger } from "./ledger.ts";
+import { LEDGER_DEFAULTS, type LedgerSettings } from "./ledger-settings.ts";
 import { type Observation, observe, openExports } from "./observe.ts";
 
 export interface EngineOptions {
@@ -35,6 +37,8 @@ export interface EngineOptions {
   readonly writerId: string;
   /** A records file is rotated at this size. */
   readonly rotateBytes?: number | undefined;
+  /** Where limits and budgets are kept; `LEDGER_DEFAULTS` where absent. */
+  readonly ledger?: LedgerSettings | undefined;
   /** The policy in force, for status and metrics. */
   readonly state: () => PolicyState;
   /** OpenTelemetry's standard variables, absent: nothing is exported; and `SLUICE_KEY_FILE`. */
@@ -106,6 +110,13 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
     await audit.value.close();
     return err(`what callers made at providers cannot be kept in ${data}: ${causeOf(state.error)}`);
   }
+  const ledger = await openLedger(options.ledger ?? LEDGER_DEFAULTS, data, log);
+  if (!ledger.ok) {
+    approvals.value.close();
+    await audit.value.close();
+    await state.value.close();
+    return ledger;
+  }
   // The environment has the proxy settings.
   const keySets = openKeySets({ clock: systemClock, log, env: process.env });
   keySets.keep(generations.current.keySources);
@@ -127,7 +138,7 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
           newId: randomUUID,
           keySets,
           state: state.value,
-          stores: { keyring: keyring.value, tokens: openGptTokens(), approvals: approvals.value },
+          stores: { keyring: keyring.value, tokens: openGptTokens(), approvals: approvals.value, ledger: ledger.value.desk },
           overloaded: (current) => capacity.full(current),
           capacity,
           metrics,
@@ -142,6 +153,7 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
     approvals.value.close();
     await audit.value.close();
     await state.value.close();
+    await ledger.value.close();
     await exports?.close(0);
     return grpc;
   }
@@ -170,6 +182,7 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
       await grpc.value.close(deadlineMs);
       keySets.close();
       approvals.value.close();
+      await ledger.value.close();
       await audit.value.close();
       await state.value.close();
       await observation.close();

@@ -4,6 +4,7 @@ import { MIB } from "../core/limits.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { Command, CommandIo } from "./command.ts";
 import { type Sluice, type SluiceOptions, startSluice } from "./compose.ts";
+import { readLedgerSettings } from "./ledger-settings.ts";
 import { startSupervisor } from "./supervise.ts";
 import { runWorker } from "./worker.ts";
 import { parseWorkers, WORKERS_MAX } from "./worker-names.ts";
@@ -24,6 +25,9 @@ const HELP = `sluice serve: the ext_proc server that Envoy calls
   --name NAME        names this process's record files; workers'
                      are NAME-0, NAME-1 ...                      (SLUICE_NAME; 0)
   --rotate-mib N     size at which a record file is rotated      (256)
+  --ledger URL       where limits and budgets are kept: redis://, rediss://, redis+sentinel://, redis+cluster://; with a
+                     password only from SLUICE_LEDGER_URL or a file  (SLUICE_LEDGER_URL, SLUICE_LEDGER_FILE; embedded in DIR)
+  --ledger-allowance N  percent of each limit that a process may spend while that store is gone  (SLUICE_LEDGER_ALLOWANCE; 10)
   --drain-seconds N  longest wait for running exchanges at stop  (25)
 
 SIGTERM or SIGINT: takes no new exchange, lets running ones end, writes every record, exits 0.
@@ -105,6 +109,7 @@ const FORCED_EXIT_MS = 50;
 interface ServeOptions extends SluiceOptions {
   readonly workers: number;
   readonly drainMs: number;
+  readonly ledgerWords: { readonly url?: string; readonly allowance?: string };
 }
 
 function readOptions(args: readonly string[], { env, stderr }: CommandIo): Result<ServeOptions, string> {
@@ -128,8 +133,13 @@ function readOptions(args: readonly string[], { env, stderr }: CommandIo): Resul
   const dynamicDir = values["envoy-dir"] ?? env["SLUICE_ENVOY_DIR"];
   const envoyAdmin = values["envoy-admin"] ?? env["SLUICE_ENVOY_ADMIN"];
   if ((dynamicDir === undefined) !== (envoyAdmin === undefined)) return err("--envoy-dir and --envoy-admin go together");
+  const [url, allowance] = [values["ledger"], values["ledger-allowance"]];
+  const ledger = readLedgerSettings({ url, allowance }, env);
+  if (!ledger.ok) return ledger;
   return ok({
     ...{ policy, data, socket, admin, workers, env },
+    ledger: ledger.value,
+    ledgerWords: { ...(url === undefined ? {} : { url }), ...(allowance === undefined ? {} : { allowance }) },
     writerId: values["name"] ?? env["SLUICE_NAME"] ?? "0",
     rotateBytes: rotateMib * MIB,
     drainMs: drainSeconds * 1000,
@@ -148,6 +158,8 @@ const OPTIONS = {
   "envoy-dir": { type: "string" },
   "envoy-admin": { type: "string" },
   "rotate-mib": { type: "string" },
+  ledger: { type: "string" },
+  "ledger-allowance": { type: "string" },
   "drain-seconds": { type: "string" },
 } as const;
 

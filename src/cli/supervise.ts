@@ -30,6 +30,8 @@ export interface SupervisorOptions extends SluiceOptions {
   readonly workers: number;
   /** Longest wait for running exchanges when a worker is renewed, or when this process dies. */
   readonly drainMs: number;
+  /** What the command line says of the ledger. */
+  readonly ledgerWords?: { readonly url?: string; readonly allowance?: string };
 }
 
 export interface Supervisor extends Sluice {
@@ -56,6 +58,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Resul
       ...{ socket, data, drainMs },
       writerId: names[index] ?? String(index),
       rotateBytes: rotateBytes ?? DEFAULT_ROTATE_BYTES,
+      ledger: options.ledgerWords ?? {},
     })),
     policy: bytesOf(first.value),
     spawn: (_index, events) => spawnWorker(events),

@@ -18,6 +18,7 @@ import { STAGES } from "../stages/index.ts";
 import type { CommandIo } from "./command.ts";
 import { type Engine, startEngine } from "./engine.ts";
 import type { PolicyState } from "./keeper.ts";
+import { readLedgerSettings } from "./ledger-settings.ts";
 
 /** Envoy asks every half second after a process that was gone; a process that nobody asks for is no less ready. */
 const FOUND_WAIT_MS = 60_000;
@@ -108,8 +109,10 @@ class Worker {
     this.#state = { loaded: checked.value, loadedAtMs: Date.now(), reloads: 0, rejected: 0, lastError: undefined };
     const first = this.#state;
     const { socket, data, writerId, rotateBytes } = place;
+    const ledger = readLedgerSettings(place.ledger, this.#env);
+    if (!ledger.ok) return this.#fail(ledger.error);
     const started = await startEngine({
-      ...{ loaded: checked.value, socket, data, writerId, rotateBytes, log: this.#log, env: this.#env },
+      ...{ loaded: checked.value, socket, data, writerId, rotateBytes, log: this.#log, env: this.#env, ledger: ledger.value },
       state: () => this.#state ?? first,
     });
     if (!started.ok) return this.#fail(started.error);

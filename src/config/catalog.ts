@@ -1,9 +1,11 @@
-import type { Price } from "../core/money.ts";
-import type { Catalog, Model, ModelChoice, Provider, Target, TierName } from "../core/policy.ts";
+import { type Price, parseUsd } from "../core/money.ts";
+import type { AccountLimit, Catalog, Model, ModelChoice, Provider, Target, TierName } from "../core/policy.ts";
+import { secondsOf } from "../stages/shared/ledger-rules.ts";
 import { parseBaseUrl } from "./base-url.ts";
 import { catalogProviderOf, findPrice, type PriceCatalog } from "./prices/catalog.ts";
 import { inlinePrice } from "./prices/price.ts";
-import type { PolicyDocument, PriceSetting, ProviderSettings } from "./schema.ts";
+import type { PriceSetting } from "./prices/schema.ts";
+import type { PolicyDocument, ProviderSettings } from "./schema.ts";
 import { upstreamsOf } from "./upstreams.ts";
 
 /** The price of a target: its own, its model's, or the list's. undefined: nobody says. */
@@ -45,6 +47,7 @@ export function compileCatalog(document: PolicyDocument, prices: PriceCatalog, f
       ...(format === "vertex" && settings.credential === undefined ? { googleToken: true } : {}),
       cluster: account.own.name,
       tenantClusters,
+      ...(settings.limits.length === 0 ? {} : { limits: settings.limits.map(accountLimit) }),
     });
   }
   const models = new Map<string, Model>();
@@ -56,7 +59,8 @@ export function compileCatalog(document: PolicyDocument, prices: PriceCatalog, f
       const price = account === undefined ? undefined : targetPrice(target.price ?? settings.price, account, target.model, prices);
       return { provider, model: target.model, region, price };
     });
-    models.set(name, { name, family: settings.family, targets });
+    const { family, contextTokens } = settings;
+    models.set(name, { name, family, targets, ...(contextTokens === undefined ? {} : { contextTokens }) });
   }
   const tiers = new Map<TierName, readonly ModelChoice[]>();
   for (const tier of ["high", "standard", "cheap"] as const) {
@@ -67,6 +71,15 @@ export function compileCatalog(document: PolicyDocument, prices: PriceCatalog, f
     if (choices !== undefined) tiers.set(tier, choices);
   }
   return { providers, models, tiers };
+}
+
+function accountLimit(limit: ProviderSettings["limits"][number]): AccountLimit {
+  const { requests, concurrent, tokens, usd, window = "1s" } = limit;
+  if (concurrent !== undefined) return { kind: "concurrent", count: concurrent };
+  if (requests !== undefined)
+    return { kind: "requests", count: requests, windowMs: (secondsOf(window) ?? 1) * 1_000, burst: limit.burst ?? requests, window };
+  if (tokens !== undefined) return { kind: "tokens", amount: tokens, window };
+  return { kind: "nanoUsd", amount: parseUsd(usd ?? 0) ?? 0, window };
 }
 
 function known<T>(map: ReadonlyMap<string, T>, name: string): T {

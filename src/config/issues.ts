@@ -5,8 +5,6 @@ import { at, entriesOf, isJsonMap, memberOf, type SourceTree } from "./tree.ts";
 
 /** Rules of the design that this version does not have yet: a document that relies on one must not load as if it held. */
 const NOT_YET = new Set([
-  "budgets",
-  "limits",
   "redact",
   "injection",
   "cache",

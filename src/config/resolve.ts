@@ -42,16 +42,34 @@ export function layersOf(tree: SourceTree, stages: readonly StageDefinition[], s
   if (subject.useCase !== undefined) paths.splice(1, 0, ["use case", ["useCases", subject.useCase]]);
   return paths.flatMap(([name, path]) => {
     const value = Object.fromEntries(entriesOf(at(tree.root, path)).filter(([key]) => keys.has(key)));
+    for (const { name: section } of stages.filter(({ additive }) => additive))
+      if (value[section] !== undefined) value[section] = labelled(value[section], name);
     return Object.keys(value).length === 0 ? [] : [{ name, path, value }];
   });
 }
 
-/** Merges layers: maps member by member, everything else (lists too) replaced by the higher layer. */
+/** A section whose rules add up: as a map, each rule with the layer that it stands in. */
+function labelled(section: Json, layer: LayerName): Json {
+  const listed = Array.isArray(section);
+  const written: JsonMap = Array.isArray(section) ? { rules: section } : isJsonMap(section) ? section : {};
+  const { rules } = written;
+  if (!Array.isArray(rules)) return written;
+  return { ...written, rules: rules.map((rule: Json): Json => (isJsonMap(rule) ? { ...rule, layer, listed } : rule)) };
+}
+/** Is it a list of rules that add up? Their labels tell. */
+const addsUp = (value: Json): value is readonly Json[] =>
+  Array.isArray(value) && value.some((rule: Json) => isJsonMap(rule) && rule["layer"] !== undefined);
+
+/**
+ * Merges layers: maps member by member; rules that add up (`Stage.additive`) one list after the other; everything else, other lists
+ * too, replaced by the higher layer.
+ */
 export function mergeLayers(layers: readonly Layer[]): Merged {
   const origins = new Map<string, Origin>();
   const merge = (parts: readonly { readonly layer: LayerName; readonly path: Path; readonly value: Json }[], path: Path): Json => {
     const top = parts.at(-1);
     if (top === undefined) return {};
+    if (parts.some(({ value }) => addsUp(value))) return addUp(parts, path, origins);
     if (!isJsonMap(top.value)) {
       origins.set(placeKey(path), { layer: top.layer, path: top.path });
       return top.value;
@@ -75,6 +93,23 @@ export function mergeLayers(layers: readonly Layer[]): Merged {
   return { value: isJsonMap(value) ? value : {}, origins };
 }
 
+type Part = { readonly layer: LayerName; readonly path: Path; readonly value: Json };
+
+function addUp(parts: readonly Part[], path: Path, origins: Map<string, Origin>): Json {
+  const rules: Json[] = [];
+  for (const part of parts) {
+    for (const [index, rule] of (addsUp(part.value) ? part.value : []).entries()) {
+      const listed = isJsonMap(rule) && rule["listed"] === true;
+      origins.set(placeKey([...path, rules.length]), {
+        layer: part.layer,
+        path: [...(listed ? part.path.slice(0, -1) : part.path), index],
+      });
+      rules.push(rule);
+    }
+  }
+  return rules;
+}
+
 export interface ResolvedSettings {
   readonly common: ReturnType<typeof commonSettings.parse>;
   readonly stages: readonly BoundStage[];
@@ -83,12 +118,20 @@ export interface ResolvedSettings {
 /** Applies defaults and binds every stage. The merged settings satisfy the schema: `loadPolicy` has checked each layer. */
 export function bindSettings(merged: JsonMap, stages: readonly StageDefinition[]): ResolvedSettings {
   const common = commonSettings.parse(merged);
-  return { common, stages: stages.map((stage) => bindStage(stage, merged[stage.name], common.mode)) };
+  return { common, stages: stages.map((stage) => bindStage(stage, merged, common.mode)) };
 }
 
 /** A stage with its section; the section's own mode wins over the mode of the whole. */
-function bindStage(stage: StageDefinition, raw: Json | undefined, mode: RolloutMode): BoundStage {
-  const own = rollout.parse(raw ?? {});
+function bindStage(stage: StageDefinition, merged: JsonMap, mode: RolloutMode): BoundStage {
+  const { settings, own } = sectionOf(merged[stage.name]);
+  const joined = stage.joins.map((name) => {
+    const other = sectionOf(merged[name]);
+    return [name, { ...other.settings, mode: other.own.mode ?? mode }] as const;
+  });
+  const raw = joined.length === 0 ? settings : { ...settings, joined: Object.fromEntries(joined) };
+  return stage.bind(raw, { mode: own.mode ?? mode, onFault: own.onFault ?? "closed" });
+}
+function sectionOf(raw: Json | undefined) {
   const settings = Object.fromEntries(entriesOf(raw).filter(([key]) => key !== "mode" && key !== "onFault"));
-  return stage.bind(settings, { mode: own.mode ?? mode, onFault: own.onFault ?? "closed" });
+  return { own: rollout.parse(raw ?? {}), settings };
 }

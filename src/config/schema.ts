@@ -2,10 +2,12 @@ import { isIP } from "node:net";
 import { z } from "zod";
 import { BODY_BYTES_MAX, IN_FLIGHT_BYTES_MAX } from "../core/limits.ts";
 import type { StageDefinition } from "../core/stage.ts";
+import { isTimeZone } from "../core/windows.ts";
+import { accountLimits } from "../stages/shared/account-limits.ts";
 import { keyFacts } from "./credentials/api-key.ts";
 import { CREDENTIAL_ID } from "./credentials/facts.ts";
 import { CREDENTIAL_KINDS } from "./credentials/index.ts";
-import { nanoUsdPerMillion } from "./prices/price.ts";
+import { price } from "./prices/schema.ts";
 
 /**
  * The policy document. Two readings of one set of shapes: `documentSchema(stages)` is strict, knows every stage's section
@@ -40,53 +42,6 @@ const secret = z
     "must have either env or file -> write { env: NAME } or { file: PATH }",
   )
   .describe("Where Envoy finds the secret: an environment variable or a file. Never the secret itself.");
-
-/** Dollars for one million units, as decimal text or number; at most nine decimals, so that nano-dollars hold it exactly. */
-const usd = z
-  .union([z.number(), z.string()])
-  .refine(
-    (value) => nanoUsdPerMillion(value) !== undefined,
-    "must be dollars, at most seven digits before and nine after the point -> write for example 0.15",
-  )
-  .describe("US dollars per million units.");
-/** Nano-dollars of a million of them must stay below 2^53. */
-const eachUsd = usd.refine((value) => Number(value) <= 9, "must be at most 9 dollars each -> write for example 0.04");
-const rates = {
-  input: usd.optional().describe("US dollars per million input tokens; 0 where another unit has the price."),
-  output: usd.default(0).describe("US dollars per million output tokens."),
-  cachedInput: usd.optional().describe("Input read from the provider's prompt cache; the input price where absent."),
-  cacheWrite: usd.optional().describe("Input written to the prompt cache; the input price where absent."),
-  cacheWrite1h: usd.optional().describe("Input written to the prompt cache for an hour; cacheWrite where absent."),
-  reasoning: usd.optional().describe("Hidden reasoning; the output price where absent."),
-  audioInput: usd.optional(),
-  audioOutput: usd.optional(),
-  imageInput: usd.optional(),
-  imageOutput: usd.optional(),
-  image: eachUsd.optional().describe("US dollars for each image made, for models that are not priced by tokens (DALL-E)."),
-  second: eachUsd.optional().describe("US dollars for each second of audio (Whisper: 0.0001)."),
-  character: usd.optional().describe("US dollars per million characters spoken (tts-1: 15)."),
-  call: eachUsd.optional().describe("US dollars for each answered call."),
-};
-const inlinePrice = z
-  .strictObject({
-    ...rates,
-    above: z
-      .array(z.strictObject({ tokens: z.int().min(1), ...rates }))
-      .max(8)
-      .optional()
-      .describe("Prices for the whole call once its input is longer than `tokens`."),
-  })
-  .refine(
-    ({ input, image, second, character, call }) => [input, image, second, character, call].some((amount) => amount !== undefined),
-    "has no amount -> write input: 0.15, or image, second, character or call",
-  );
-const price = z
-  .union([z.literal("catalog"), inlinePrice])
-  .describe(
-    "`catalog`: the bundled price list, an error where it has none. Or prices of your own. Absent: the list's price if it has one.",
-  );
-export type InlinePrice = z.infer<typeof inlinePrice>;
-export type PriceSetting = z.infer<typeof price>;
 
 const place = z.string().min(1).max(64);
 const provider = z.strictObject({
@@ -151,6 +106,11 @@ const provider = z.strictObject({
   caFile: z.string().min(1).max(4096).optional().describe("PEM file with the authorities to trust; the system's where absent."),
   connectTimeoutMs: milliseconds.default(5000),
   maxRequests: z.int().min(1).max(1_000_000).default(1024).describe("Requests at once; more are refused as overloaded."),
+  limits: accountLimits
+    .default([])
+    .describe(
+      "The account's own quota, shared by all tenants that use its credential. Held before a tenant's limits and budgets, and given back where those refuse.",
+    ),
   maxConnections: z.int().min(1).max(1_000_000).default(1024),
 });
 const target = z.strictObject({
@@ -161,6 +121,12 @@ const target = z.strictObject({
 });
 const model = z.strictObject({
   description,
+  contextTokens: z
+    .int()
+    .min(1)
+    .max(100_000_000)
+    .optional()
+    .describe("Tokens that its context holds: held for calls that refer to earlier ones at the provider; 200000 where absent."),
   family: z
     .string()
     .regex(NAME, "must be a name -> use letters, digits and . _ -")
@@ -208,6 +174,15 @@ const app = {
 };
 const tenant = {
   description,
+  timeZone: z
+    .string()
+    .refine(isTimeZone, "must be a time zone -> write for example Europe/Berlin or UTC")
+    .optional()
+    .describe("Where its days, weeks and months begin and end, for budgets: Europe/Berlin. UTC where absent."),
+  weekStart: z
+    .enum(["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"])
+    .optional()
+    .describe("First day of its weeks, for budgets; monday where absent."),
   residency: place.optional().describe("Only providers whose residency list has this."),
   providerCredentials: named(secret, PROVIDER_NAME)
     .default({})
@@ -388,7 +363,9 @@ export function documentSchema(stages: readonly StageDefinition[]): z.ZodType {
 /** A stage's section with `mode` and `onFault`. */
 function sectionSchema(stage: StageDefinition): z.ZodType {
   if (!(stage.section instanceof z.ZodObject)) throw new TypeError(`section of stage ${stage.name} is not a zod object`);
-  const section = z.strictObject({ ...rollout.shape, ...stage.section.shape });
+  const object = z.strictObject({ ...rollout.shape, ...stage.section.shape });
+  const rules: unknown = stage.additive ? stage.section.shape["rules"] : undefined;
+  const section = rules instanceof z.ZodType ? z.union([rules, object]) : object;
   const text = stage.section.description;
   return text === undefined ? section : section.describe(text);
 }

@@ -103,8 +103,10 @@ test("rules merge: defaults, then use case, then tenant, then app; maps by membe
     [
       ["contract", "warn", "closed"],
       ["access", "enforce", "closed"],
+      ["limits", "warn", "closed"],
       ["route", "warn", "open"],
       ["caps", "warn", "closed"],
+      ["budgets", "warn", "closed"],
     ],
     "the tenant's mode beats the use case's; a section's own beats both",
   );

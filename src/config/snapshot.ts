@@ -1,7 +1,8 @@
 import type { Json } from "../core/json.ts";
 import type { Principal, RetryPolicy } from "../core/policy.ts";
 import type { PolicySnapshot, ResolvedPolicy } from "../core/snapshot.ts";
-import type { BoundStage, StageDefinition } from "../core/stage.ts";
+import type { BoundStage, StageDefinition, TenantCalendar } from "../core/stage.ts";
+import { Calendar } from "../core/windows.ts";
 import { routeSection } from "../stages/route/section.ts";
 import { compileCatalog } from "./catalog.ts";
 import { compileCredentials } from "./credentials/authenticate.ts";
@@ -41,6 +42,17 @@ export function compileSnapshot(loaded: LoadedPolicy, stages: readonly StageDefi
     resolved.set(name, made);
     return made;
   };
+  const calendars = new Map<string, TenantCalendar>();
+  const utc = new Calendar("UTC");
+  const calendarOf = (tenant: string): TenantCalendar => {
+    const { timeZone = "UTC", weekStart = "monday" } = own(document.tenants, tenant) ?? {};
+    const name = `${timeZone} ${weekStart}`;
+    const known = calendars.get(name);
+    if (known !== undefined) return known;
+    const made = { windows: new Calendar(timeZone), utc, weekStartsOn: WEEKDAYS[weekStart] };
+    calendars.set(name, made);
+    return made;
+  };
   const appOf = (principal: Principal) => own(own(document.tenants, principal.tenant)?.apps, principal.app);
 
   return {
@@ -63,6 +75,7 @@ export function compileSnapshot(loaded: LoadedPolicy, stages: readonly StageDefi
     resolve,
     observeAs: observer(document),
     residencyOf: (tenant: string): string | undefined => own(document.tenants, tenant)?.residency,
+    calendarOf,
   };
 }
 
@@ -78,6 +91,8 @@ function resolvedPolicy(name: string, { common, stages }: ResolvedSettings): Res
     stages,
   };
 }
+
+const WEEKDAYS = { monday: 1, tuesday: 2, wednesday: 3, thursday: 4, friday: 5, saturday: 6, sunday: 7 } as const;
 
 function observer({ observe }: PolicyDocument): Principal | undefined {
   if (observe === undefined) return undefined;

@@ -85,3 +85,5 @@ export const TAINT_KEPT_MS = 24 * 3_600_000;
 export const TAINTED_CONVERSATIONS_MAX = 100_000;
 /** Lanes (choice, block, channel) of one answer that guards read at once; real answers have tens. */
 export const GUARDED_LANES_MAX = 4_096;
+/** Claims at the ledger that one process has open: exchanges, each with its tenant's and its provider account's. */
+export const LEDGER_CLAIMS_MAX = 16_384;

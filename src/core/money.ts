@@ -99,3 +99,22 @@ export function formatUsd(nanoUsd: number): string {
   const fraction = digits.slice(-9).replace(/0+$/, "");
   return fraction === "" ? digits.slice(0, -9) : `${digits.slice(0, -9)}.${fraction}`;
 }
+
+/** Dollars in decimal text, at most nine decimals, as whole nano-dollars; undefined: no such amount, or 2^53 and more (nine million dollars). */
+export function parseUsd(usd: string | number): number | undefined {
+  const text = typeof usd === "number" ? plainDecimal(usd) : usd;
+  const match = /^([0-9]{1,7})(?:\.([0-9]{1,9}))?$/.exec(text);
+  if (match === null) return undefined;
+  const [, whole = "0", fraction = ""] = match;
+  const nano = BigInt(whole) * 1_000_000_000n + BigInt(fraction.padEnd(9, "0"));
+  return nano > BigInt(Number.MAX_SAFE_INTEGER) ? undefined : Number(nano);
+}
+
+/** The shortest decimal that reads back as this number, without an exponent. */
+function plainDecimal(value: number): string {
+  const text = String(value);
+  const match = /^([0-9])(?:\.([0-9]+))?e-([0-9]+)$/.exec(text);
+  if (match === null) return text;
+  const [, lead = "", rest = "", exponent = ""] = match;
+  return `0.${"0".repeat(Number(exponent) - 1)}${lead}${rest}`;
+}

@@ -30,7 +30,16 @@ export interface Provider {
   readonly cluster: string;
   /** Clusters with a tenant's own credential, by tenant. */
   readonly tenantClusters: ReadonlyMap<string, string>;
+  /** What the account itself may take; absent: nobody says. */
+  readonly limits?: readonly AccountLimit[];
 }
+
+/** A quota of a provider account, shared by all tenants that use the account's own credential. */
+export type AccountLimit =
+  | { readonly kind: "requests"; readonly count: number; readonly windowMs: number; readonly burst: number; readonly window: string }
+  | { readonly kind: "concurrent"; readonly count: number }
+  /** `window` is as written: `1m`, or day, week, month of UTC. */
+  | { readonly kind: "tokens" | "nanoUsd"; readonly amount: number; readonly window: string };
 
 /** A provider account, its own name for the model, and a region. */
 export interface Target {
@@ -44,6 +53,8 @@ export interface Target {
 export interface Model {
   readonly name: string;
   readonly family: string | undefined;
+  /** Tokens of its context; absent: `CONTEXT_TOKENS_DEFAULT`. */
+  readonly contextTokens?: number;
   readonly targets: readonly Target[];
 }
 

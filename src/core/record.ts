@@ -24,8 +24,32 @@ export interface FoundCount {
   /** Keyed digest of the values, in order: equal values of one tenant can be told to be equal, and nothing else. */
   readonly digest?: string;
 }
+/** How a limit or budget stood that refused a call, or warned of its end. */
+export interface ScopeEvidence {
+  /** Whose calls it counts, as the ledger names it: `tenant`, `app=bot,user=<digest>`; `account=NAME` for a provider account's own quota. */
+  readonly scope: string;
+  /** What it counts. */
+  readonly unit: "requests" | "concurrent" | "tokens" | "nanoUsd";
+  /** As the policy writes it: `day`, `1m`. */
+  readonly window?: string;
+  /** `warned`: the call fitted, and its share is past `warnAt`. `frozen`: closed by an operator. */
+  readonly state: "refused" | "warned" | "frozen";
+  /** With what was granted to it. */
+  readonly limit: number;
+  /** Spent and held, before this call where it was refused, else with it. */
+  readonly used: number;
+}
 /** What a stage knows beyond its verdict: names and numbers, never content. */
 export interface StageEvidence {
+  /** Limits and budgets that refused, or that near their end. */
+  readonly scopes?: readonly ScopeEvidence[];
+  /** What was held before the call: the most it might take. */
+  readonly held?: {
+    /** Input and output together. */
+    readonly tokens: number;
+    /** Absent where no price is known. */
+    readonly nanoUsd?: number;
+  };
   readonly found?: readonly FoundCount[];
   /** 0 to 1. */
   readonly score?: number;

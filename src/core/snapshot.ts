@@ -1,6 +1,6 @@
 import type { IdentityDeps, KeySource, Presented, Proof } from "./credentials.ts";
 import type { Catalog, Principal, RetryPolicy, RolloutMode, Timeouts } from "./policy.ts";
-import type { BoundStage } from "./stage.ts";
+import type { BoundStage, TenantCalendar } from "./stage.ts";
 
 /** The rules of one (tenant, app, use case), merged: defaults < use case < tenant < app. */
 export interface ResolvedPolicy {
@@ -38,4 +38,6 @@ export interface PolicySnapshot {
   /** Whose rules are tried on what the observing listener sees; undefined: the policy has none. */
   readonly observeAs: Principal | undefined;
   residencyOf(tenant: string): string | undefined;
+  /** The tenant's days, weeks and months; those of UTC where it says nothing. */
+  calendarOf(tenant: string): TenantCalendar;
 }

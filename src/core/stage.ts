@@ -10,6 +10,7 @@ import type { Asked } from "./selection.ts";
 import type { StateLookup } from "./state.ts";
 import type { Usage } from "./usage.ts";
 import type { Dialect, Operation } from "./view.ts";
+import type { Calendar, Weekday } from "./windows.ts";
 
 /** What a stage may add to an exchange. In shadow and warn the pipeline drops it, so a stage never asks for the mode. */
 export type Effect =
@@ -21,8 +22,12 @@ export type Effect =
   | { readonly kind: "home"; readonly choice: ModelChoice }
   /** What is now known of the request's data: a fact too. */
   | { readonly kind: "mark"; readonly mark: Marks }
-  /** A header on the answer to the caller; a later one of the same name takes its place. */
-  | { readonly kind: "header"; readonly name: string; readonly value: string }
+  /** A header on the answer to the caller. Where there is one of the same name: in its place, or `beside` it, or not at all (`keep`). */
+  | { readonly kind: "header"; readonly name: string; readonly value: string; readonly beside?: "append" | "keep" }
+  /** Most output tokens of a choice that will be let pass, where the provider is not told so: holds go by it. */
+  | { readonly kind: "output_cap"; readonly tokens: number }
+  /** What is held for the call: what it counts as where nobody learns what was used. A fact. */
+  | { readonly kind: "held"; readonly usage: Usage; readonly nanoUsd: number | undefined }
   /** The answer is looked at as it comes. In shadow and warn the guard runs too, and what it says is only recorded. */
   | { readonly kind: "guard"; readonly guard: AnswerGuard }
   /** Cap that the answer must keep; the tighter of several counts. */
@@ -79,7 +84,11 @@ export interface StageContext {
   readonly candidates: readonly ModelChoice[] | undefined;
   readonly plan: Plan | undefined;
   readonly change: RequestChange;
+  /** Set where the answer is ended at so many output tokens of a choice, although the provider is not told. */
+  readonly outputCap?: number;
   readonly marks: Marks;
+  /** Days, weeks and months of the tenant. */
+  readonly calendar: TenantCalendar;
   readonly exchange: {
     /** Unique for ever. */
     readonly id: string;
@@ -98,6 +107,13 @@ export interface StageContext {
   readonly retry: RetryPolicy;
   /** Stores that a `gather` may ask; absent members are not there in this process. */
   readonly stores?: StageStores;
+}
+/** A tenant's time zone, and the day its weeks begin with. */
+export interface TenantCalendar {
+  readonly windows: Calendar;
+  /** For what belongs to no tenant. */
+  readonly utc: Calendar;
+  readonly weekStartsOn: Weekday;
 }
 /** Ports add their members to it (`declare module`), so that core knows of none. */
 export interface StageStores {
@@ -123,18 +139,33 @@ export interface Outcome {
   readonly target: Target | undefined;
   /** Attempts that Envoy made; undefined: none, or it did not say. */
   readonly attempts: number | undefined;
+  /** It left, and nobody learnt what the provider made of it. */
+  readonly unanswered: boolean;
+  /** Input tokens of earlier attempts that ran out of their time, and may have been billed. */
+  readonly lostTokens: number;
 }
 
 /**
  * One rule family. `decide` is pure and synchronous: no clock, no randomness, no I/O; all of that is `gather`'s.
  * `Section` is the stage's part of the policy document, validated by `section` (a zod schema; core knows only its shape).
  */
-export interface Stage<Section, Facts> {
+export type Stage<Section, Facts> = StageRules<Section, Facts> & StageSchemas<Section>;
+type StageSchemas<Section> =
+  /** What a document may write, and what the stage gets. */
+  | { readonly section: SectionSchema<Section>; readonly merged?: undefined }
+  | { readonly section: SectionSchema<unknown>; readonly merged: SectionSchema<Section> };
+interface StageRules<Section, Facts> {
   /** Config key, metric label, span name and record key. */
   readonly name: string;
-  readonly section: SectionSchema<Section>;
   /** true: it has a part in choosing the target, and is asked again when another is tried. */
   readonly planning?: boolean;
+  /**
+   * true: the section's `rules` of all layers hold together, in place of the highest layer's alone; in a document the section may be
+   * written as that list. `merged` is what the stage then gets: each rule with the `layer` that it stands in.
+   */
+  readonly additive?: true;
+  /** Sections of other stages that this one must know: it gets them under `joined`, by name, merged, with the mode in force. */
+  readonly joins?: readonly string[];
   /** All I/O of the stage; undefined where this request needs none, so that it stays on the synchronous path. */
   gather?(context: StageContext, section: Section, signal: AbortSignal): Promise<Result<Facts, PortError>> | undefined;
   decide(context: StageContext, section: Section, facts: Facts | undefined): Verdict;
@@ -172,6 +203,8 @@ export interface StageDefinition {
   readonly name: string;
   /** The section's schema; `src/config` asserts that it is a strict zod object, adds `mode` and `onFault`, and publishes it. */
   readonly section: SectionSchema<unknown>;
+  readonly additive: boolean;
+  readonly joins: readonly string[];
   /**
    * The stage with its section of one resolved policy. `raw` is the merged section without `mode` and `onFault`; `{}` where
    * the policy says nothing. Throws on a section that its schema refuses: `src/config` has validated it before.
@@ -181,13 +214,14 @@ export interface StageDefinition {
 
 /** Makes a stage fit for the list: `export const capsStage = defineStage({ name: "caps", section: capsSection, decide })`. */
 export function defineStage<Section, Facts = undefined>(stage: Stage<Section, Facts>): StageDefinition {
+  const merged = stage.merged === undefined ? stage.section : stage.merged;
   const bind = (raw: unknown, rollout: { readonly mode: RolloutMode; readonly onFault: FaultMode }): BoundStage => {
-    const section = stage.section.parse(raw);
+    const section = merged.parse(raw);
     const settings: Json = JSON.parse(JSON.stringify(section));
     const { mode, onFault } = rollout;
     return { name: stage.name, mode, onFault, planning: stage.planning === true, settings, evaluate: evaluator(stage, section) };
   };
-  return { name: stage.name, section: stage.section, bind };
+  return { name: stage.name, section: stage.section, additive: stage.additive === true, joins: stage.joins ?? [], bind };
 }
 
 function evaluator<Section, Facts>(stage: Stage<Section, Facts>, section: Section): BoundStage["evaluate"] {

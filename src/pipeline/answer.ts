@@ -1,18 +1,16 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { AnswerContext, Frame, HeaderView, TailReason } from "../core/codec.ts";
 import type { Denial, DenialCode } from "../core/denials.ts";
-import { estimateUsage } from "../core/estimate.ts";
 import type { Stop } from "../core/guard.ts";
 import { GUARDED_BYTES_MAX } from "../core/limits.ts";
-import { costNanoUsd, formatUsd, isMeasured } from "../core/money.ts";
+import { formatUsd } from "../core/money.ts";
 import type { Ending } from "../core/record.ts";
-import { familyOfAny, type ModelFamily } from "../core/tokens/families.ts";
-import { requestTokens } from "../core/tokens/request.ts";
 import type { Usage } from "../core/usage.ts";
 import { finishGuards, noteStop } from "./guards/evidence.ts";
 import { Gate, type Passed } from "./guards/gate.ts";
 import { evidenceHeaders, renderDenialOf, wholeAnswer } from "./reply.ts";
 import { rememberState } from "./state.ts";
+import { settleUsage } from "./usage.ts";
 import type { LocalReply, PipelineDeps, Work } from "./work.ts";
 
 /** What Envoy says of the answer besides its headers. */
@@ -223,51 +221,6 @@ export function upstreamCode(status: number): DenialCode {
   if (status === 429) return "upstream_rate_limited";
   if (status >= 400 && status < 500) return "upstream_invalid";
   return "upstream_error";
-}
-
-/**
- * Fixes usage and cost, once, when nothing more can come. The provider's own figures where it gave them; what is missing of
- * an answer that was made is estimated and marked. An error answer without usage costs nothing.
- */
-export function settleUsage(work: Work): void {
-  if (work.costNanoUsd !== undefined || !work.forwarded || work.codec === undefined) return;
-  const reported = work.reader?.usage();
-  const summary = work.reader?.summary();
-  // The request left and nobody knows what the provider made of it: the caller went away, or the provider ran out of time.
-  const unanswered = reported === undefined && (work.status === undefined || (work.localReply && work.status === 504));
-  const failed = !unanswered && (work.status === undefined || work.status >= 400 || work.localReply);
-  const price = work.plan?.chain[0]?.price;
-  if (work.codec.billed === false) {
-    work.usage = reported;
-    return;
-  }
-  if (reported !== undefined && summary?.complete === true && isMeasured(reported, price)) work.usage = reported;
-  else if (failed && reported === undefined) return;
-  else if (work.codec.operation === "embed" && reported !== undefined) work.usage = reported;
-  else {
-    const family = familyOfAny([summary?.model, work.plan?.chain[0]?.model, work.request?.view.model]);
-    work.usage = estimateUsage(reported, {
-      inputTokens: () => inputTokens(work, family),
-      countedTokens: () => work.output.tokens(family, work.tokens, summary?.outputChars ?? 0),
-      outputTokensMax: unanswered ? outputCap(work) : undefined,
-      expected: work.request?.view.expected,
-    });
-    work.estimated = true;
-  }
-  if (price !== undefined && work.codec.operation !== "other") work.costNanoUsd = costNanoUsd(work.usage, price);
-}
-
-/** Input as it will be billed. */
-function inputTokens({ request, tokens, requestBytes }: Work, family: ModelFamily): number {
-  return request === undefined ? Math.ceil(requestBytes / BYTES_PER_TOKEN) : requestTokens(request.view, family, tokens);
-}
-/** English prose has more than four bytes a token: rather too much than too little. */
-const BYTES_PER_TOKEN = 3;
-
-/** Output tokens that the request allowed, over all its choices; 0 where it set no cap. */
-function outputCap({ change, request }: Work): number {
-  const cap = change.outputTokensMax ?? request?.view.outputTokensMax ?? 0;
-  return cap * (request?.view.choices ?? 1);
 }
 
 /** `input=12, cached_input=0, output=5`: the usage as an RFC 9651 dictionary; and the cost in dollars, exact. */

@@ -1,9 +1,9 @@
 import type { Ending, ExchangeRecord } from "../core/record.ts";
 import type { SpanFacts } from "../ports/telemetry.ts";
-import { settleUsage } from "./answer.ts";
 import { clusterOf } from "./decide.ts";
 import { finishGuards } from "./guards/evidence.ts";
 import { rememberState } from "./state.ts";
+import { settleUsage } from "./usage.ts";
 import type { PipelineDeps, Work } from "./work.ts";
 
 const round = (ms: number): number => Math.round(ms * 1000) / 1000;

@@ -128,6 +128,8 @@ const NOT_USED: Outcome = {
   costNanoUsd: undefined,
   target: undefined,
   attempts: undefined,
+  unanswered: false,
+  lostTokens: 0,
 };
 
 function aborted(signal: AbortSignal): Promise<{ readonly ok: false; readonly error: { readonly code: "timeout" } }> {
@@ -155,7 +157,9 @@ function contextOf(work: Work, stores: StageStores): StageContext {
     candidates: work.candidates,
     plan: work.plan,
     change: work.change,
+    ...(work.outputCap === undefined ? {} : { outputCap: work.outputCap }),
     marks: work.marks,
+    calendar: work.snapshot.calendarOf(principal.tenant),
     exchange: {
       id: work.id,
       arrivedWallMs: work.arrivedWallMs,
@@ -176,6 +180,9 @@ function idempotencyKeyOf({ head }: Work): string | undefined {
   return key !== undefined && /^[\x21-\x7e]{1,255}$/.test(key) ? key : undefined;
 }
 
+/** Effects that hold in every mode. A guard runs too, and what it says is only recorded. */
+const FACTS: ReadonlySet<Effect["kind"]> = new Set(["home", "mark", "guard", "held"] as const);
+
 /** Notes what the stage said and lets it act as far as its mode goes. */
 function judge(work: Work, stage: BoundStage, outcome: Evaluation | Fault, us: number): Said {
   const { name, mode } = stage;
@@ -187,7 +194,7 @@ function judge(work: Work, stage: BoundStage, outcome: Evaluation | Fault, us: n
   }
   const { verdict } = outcome;
   work.entries.push({ stage: name, mode, ...entryOf(verdict), us });
-  const effects = (verdict.effects ?? []).filter(({ kind }) => enforced || kind === "home" || kind === "mark" || kind === "guard");
+  const effects = (verdict.effects ?? []).filter(({ kind }) => enforced || FACTS.has(kind));
   if (effects.length > 0) {
     const applied = { stage: name, planning: stage.planning, mode, onFault: stage.onFault, effects };
     work.applied = [...work.applied, applied];
@@ -238,7 +245,13 @@ function apply(work: Work, effect: Effect, { stage, mode, onFault }: Omit<Applie
       work.marks = mergeMarks(work.marks, effect.mark);
       return;
     case "header":
-      work.answerHeaders = [...work.answerHeaders.filter(([name]) => name !== effect.name), [effect.name, effect.value]];
+      addHeader(work, effect);
+      return;
+    case "output_cap":
+      work.outputCap = Math.min(work.outputCap ?? effect.tokens, effect.tokens);
+      return;
+    case "held":
+      work.held = { usage: effect.usage, nanoUsd: effect.nanoUsd };
       return;
     case "guard":
       work.guards = [...work.guards, { stage, mode, onFault, guard: effect.guard }];
@@ -247,6 +260,13 @@ function apply(work: Work, effect: Effect, { stage, mode, onFault }: Omit<Applie
       work.latencyCapMs = Math.min(work.latencyCapMs ?? effect.ms, effect.ms);
       return;
   }
+}
+
+function addHeader(work: Work, { name, value, beside }: Extract<Effect, { readonly kind: "header" }>): void {
+  const known = work.answerHeaders.find(([other]) => other === name);
+  if (known !== undefined && beside === "keep") return;
+  const whole = known !== undefined && beside === "append" ? `${known[1]}, ${value}` : value;
+  work.answerHeaders = [...work.answerHeaders.filter(([other]) => other !== name), [name, whole]];
 }
 
 /** Back to what the stages said that do not plan; those that do are asked anew. */
@@ -260,6 +280,8 @@ function replan(work: Work, { ask }: Replan): void {
   work.answerHeaders = [];
   work.guards = [];
   work.latencyCapMs = undefined;
+  work.outputCap = undefined;
+  work.held = undefined;
   work.applied = work.applied.filter(({ planning }) => !planning);
   for (const applied of work.applied) for (const effect of applied.effects) apply(work, effect, applied);
 }

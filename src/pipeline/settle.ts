@@ -16,6 +16,8 @@ export function settleClaims(work: Work, ending: Ending, failed: (stage: string,
     costNanoUsd: work.costNanoUsd,
     target: work.forwarded ? work.plan?.chain[0] : undefined,
     attempts: work.attempts,
+    unanswered: work.unanswered,
+    lostTokens: work.lostTokens,
   };
   for (const [stage, settle] of work.claims) settle(outcome).catch((cause: unknown) => failed(stage, cause));
   work.claims.clear();

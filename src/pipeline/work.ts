@@ -121,6 +121,14 @@ export interface Work {
   /** Codes that a rule in warn would have refused with. */
   readonly warnings: DenialCode[];
   latencyCapMs: number | undefined;
+  /** Output tokens of a choice at which a stream is ended although the provider is not told. */
+  outputCap: number | undefined;
+  /** What is held for the call. */
+  held: { readonly usage: Usage; readonly nanoUsd: number | undefined } | undefined;
+  /** It left, and nobody learnt what the provider made of it. */
+  unanswered: boolean;
+  /** Input tokens of earlier attempts that ran out of their time, and may have been billed. */
+  lostTokens: number;
   usageForced: boolean;
   denial: Denial | undefined;
   decision: Decision;

@@ -1,5 +1,5 @@
 import { ok, type Result } from "../core/result.ts";
-import type { Claimant, HoldAnswer, LedgerError, LedgerPort, StepAnswer } from "./ledger.ts";
+import type { Claimant, HoldAnswer, LedgerError, StepAnswer } from "./ledger.ts";
 
 /** One partition's step, and whose it is. */
 export interface OrderedStep<T> {
@@ -13,7 +13,7 @@ export interface OrderedStep<T> {
  * another id in the partitions that were claimed.
  */
 export async function claimInOrder<T extends StepAnswer | HoldAnswer>(
-  ledger: LedgerPort,
+  ledger: { release(claimant: Claimant): Promise<unknown> },
   steps: readonly OrderedStep<T>[],
 ): Promise<Result<{ readonly answers: readonly T[]; readonly admitted: boolean }, LedgerError>> {
   const answers: T[] = [];

@@ -17,6 +17,9 @@ const snapshot = (version: string): PolicySnapshot => ({
   },
   observeAs: undefined,
   residencyOf: () => undefined,
+  calendarOf: () => {
+    throw new Error("not asked here");
+  },
 });
 
 test("a version is over when its last exchange is, and not before", async () => {

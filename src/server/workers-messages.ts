@@ -15,6 +15,8 @@ export interface WorkerPlace {
   readonly data: string;
   readonly writerId: string;
   readonly rotateBytes: number;
+  /** What the command line says of the ledger; the environment is the worker's own too. */
+  readonly ledger: { readonly url?: string; readonly allowance?: string };
   /** Longest wait for running exchanges when the supervisor is gone, milliseconds. */
   readonly drainMs: number;
 }

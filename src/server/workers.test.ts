@@ -31,7 +31,7 @@ function pool(count: number, onStart: (fake: Fake, say: (message: FromWorker) =>
   const at = (event: string): void => void logged.push(event);
   const workers = new Workers({
     places: Array.from({ length: count }, (_none, index) => ({
-      ...{ socket: `${index}`, data: "", writerId: String(index), rotateBytes: 1, drainMs: 1 },
+      ...{ socket: `${index}`, data: "", writerId: String(index), rotateBytes: 1, drainMs: 1, ledger: {} },
     })),
     policy: POLICY,
     spawn: (index, events) => {

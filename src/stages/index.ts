@@ -1,8 +1,10 @@
 import type { StageDefinition } from "../core/stage.ts";
 import { accessStage } from "./access/stage.ts";
+import { budgetsStage } from "./budgets/stage.ts";
 import { capsStage } from "./caps/stage.ts";
 import { contractStage } from "./contract/stage.ts";
+import { limitsStage } from "./limits/stage.ts";
 import { routeStage } from "./route/stage.ts";
 
 /** Every stage, in the order in which a request meets them. A new stage is one folder and one line here. */
-export const STAGES: readonly StageDefinition[] = [contractStage, accessStage, routeStage, capsStage];
+export const STAGES: readonly StageDefinition[] = [contractStage, accessStage, limitsStage, routeStage, capsStage, budgetsStage];

@@ -3,6 +3,7 @@ import type { Model, Provider, Target, TierName } from "../../src/core/policy.ts
 import type { Result } from "../../src/core/result.ts";
 import type { PortError, StageContext, StageDefinition, Verdict } from "../../src/core/stage.ts";
 import type { Dialect, RequestView } from "../../src/core/view.ts";
+import { Calendar } from "../../src/core/windows.ts";
 
 /** Pieces of a stage's context for tables of cases: a small catalogue, a view, and defaults for the rest. */
 export function provider(name: string, format: Dialect, more: Partial<Provider> = {}): Provider {
@@ -74,6 +75,7 @@ export function context(
     plan: undefined,
     change: {},
     marks: {},
+    calendar: { windows: new Calendar("UTC"), utc: new Calendar("UTC"), weekStartsOn: 1 },
     exchange: { id: "e1", arrivedWallMs: 1_700_000_000_000, policy: { name: "acme/bot/chat", hash: "0".repeat(64) }, replans: 0 },
     retry: { on: [], attempts: 1 },
     ...rest,

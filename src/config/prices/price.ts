@@ -1,26 +1,11 @@
-import type { NanoUsdPerMillion, Price } from "../../core/money.ts";
-import type { InlinePrice } from "../schema.ts";
+import { type NanoUsdPerMillion, type Price, parseUsd } from "../../core/money.ts";
+import type { InlinePrice } from "./schema.ts";
 
 /**
  * Dollars per million units as nano-dollars per million units, exactly: decimal text is shifted, not multiplied.
  * undefined where nine decimals do not hold it, or it is no amount.
  */
-export function nanoUsdPerMillion(usd: number | string): NanoUsdPerMillion | undefined {
-  const text = typeof usd === "number" ? plainDecimal(usd) : usd;
-  const match = /^([0-9]{1,7})(?:\.([0-9]{1,9}))?$/.exec(text);
-  if (match === null) return undefined;
-  const [, whole = "0", fraction = ""] = match;
-  return Number(BigInt(whole) * 1_000_000_000n + BigInt(fraction.padEnd(9, "0")));
-}
-
-/** The shortest decimal that reads back as this number, without an exponent. */
-function plainDecimal(value: number): string {
-  const text = String(value);
-  const match = /^([0-9])(?:\.([0-9]+))?e-([0-9]+)$/.exec(text);
-  if (match === null) return text;
-  const [, lead = "", rest = "", exponent = ""] = match;
-  return `0.${"0".repeat(Number(exponent) - 1)}${lead}${rest}`;
-}
+export const nanoUsdPerMillion = (usd: number | string): NanoUsdPerMillion | undefined => parseUsd(usd);
 
 type Rates = Omit<Price, "above" | "source">;
 const KINDS = [

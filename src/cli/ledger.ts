@@ -1,0 +1,50 @@
+import { LocalAllowance } from "../adapters/redis/allowance.ts";
+import { openRedisLedger } from "../adapters/redis/ledger.ts";
+import { openSqliteLedger } from "../adapters/sqlite/ledger.ts";
+import { err, ok, type Result } from "../core/result.ts";
+import { systemClock } from "../ports/clock.ts";
+import type { LedgerPort } from "../ports/ledger.ts";
+import type { Log } from "../ports/log.ts";
+import { Desk } from "../server/ledger-desk.ts";
+import type { LedgerSettings } from "./ledger-settings.ts";
+
+/** The ledger of a process, and the desk where its stages claim. */
+export interface OpenLedger {
+  readonly ledger: LedgerPort;
+  readonly desk: Desk;
+  close(): Promise<void>;
+}
+
+/** The store alone, for commands. */
+export async function openStore(settings: LedgerSettings, data: string, log: Log): Promise<Result<LedgerPort, string>> {
+  const { redis, keyPrefix, deadlineMs } = settings;
+  if (redis !== undefined) {
+    const onChange = ({ up, cause }: { readonly up: boolean; readonly cause: unknown }): void => {
+      if (up) log.info("ledger_back", {});
+      else log.error("ledger_lost", { cause });
+    };
+    return ok(await openRedisLedger({ connection: redis, keyPrefix, deadlineMs, onChange }));
+  }
+  const onError = ({ cause }: { readonly cause: unknown }): void => log.error("ledger_fault", { cause });
+  const opened = await openSqliteLedger({ dir: data, clock: systemClock, deadlineMs, onError });
+  if (opened.ok) return opened;
+  const { cause } = opened.error;
+  return err(`limits and budgets cannot be kept in ${data}: ${cause instanceof Error ? cause.message : "unusable"}`);
+}
+
+export async function openLedger(settings: LedgerSettings, data: string, log: Log): Promise<Result<OpenLedger, string>> {
+  const store = await openStore(settings, data, log);
+  if (!store.ok) return store;
+  const ledger = store.value;
+  const { allowancePercent: sharePercent, leaseMs } = settings;
+  const allowance = new LocalAllowance({ ledger, sharePercent, wallMs: () => systemClock.wallMs() });
+  const desk = new Desk({ ledger, allowance, clock: systemClock, leaseMs, log });
+  return ok({
+    ledger,
+    desk,
+    close: async () => {
+      await desk.close();
+      await ledger.close();
+    },
+  });
+}

@@ -1,0 +1,49 @@
+import { z } from "zod";
+import { nanoUsdPerMillion } from "./price.ts";
+
+/** Dollars for one million units, as decimal text or number; at most nine decimals, so that nano-dollars hold it exactly. */
+const usd = z
+  .union([z.number(), z.string()])
+  .refine(
+    (value) => nanoUsdPerMillion(value) !== undefined,
+    "must be dollars, at most seven digits before and nine after the point -> write for example 0.15",
+  )
+  .describe("US dollars per million units.");
+/** Nano-dollars of a million of them must stay below 2^53. */
+const eachUsd = usd.refine((value) => Number(value) <= 9, "must be at most 9 dollars each -> write for example 0.04");
+const rates = {
+  input: usd.optional().describe("US dollars per million input tokens; 0 where another unit has the price."),
+  output: usd.default(0).describe("US dollars per million output tokens."),
+  cachedInput: usd.optional().describe("Input read from the provider's prompt cache; the input price where absent."),
+  cacheWrite: usd.optional().describe("Input written to the prompt cache; the input price where absent."),
+  cacheWrite1h: usd.optional().describe("Input written to the prompt cache for an hour; cacheWrite where absent."),
+  reasoning: usd.optional().describe("Hidden reasoning; the output price where absent."),
+  audioInput: usd.optional(),
+  audioOutput: usd.optional(),
+  imageInput: usd.optional(),
+  imageOutput: usd.optional(),
+  image: eachUsd.optional().describe("US dollars for each image made, for models that are not priced by tokens (DALL-E)."),
+  second: eachUsd.optional().describe("US dollars for each second of audio (Whisper: 0.0001)."),
+  character: usd.optional().describe("US dollars per million characters spoken (tts-1: 15)."),
+  call: eachUsd.optional().describe("US dollars for each answered call."),
+};
+const inlinePrice = z
+  .strictObject({
+    ...rates,
+    above: z
+      .array(z.strictObject({ tokens: z.int().min(1), ...rates }))
+      .max(8)
+      .optional()
+      .describe("Prices for the whole call once its input is longer than `tokens`."),
+  })
+  .refine(
+    ({ input, image, second, character, call }) => [input, image, second, character, call].some((amount) => amount !== undefined),
+    "has no amount -> write input: 0.15, or image, second, character or call",
+  );
+export const price = z
+  .union([z.literal("catalog"), inlinePrice])
+  .describe(
+    "`catalog`: the bundled price list, an error where it has none. Or prices of your own. Absent: the list's price if it has one.",
+  );
+export type InlinePrice = z.infer<typeof inlinePrice>;
+export type PriceSetting = z.infer<typeof price>;

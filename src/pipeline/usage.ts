@@ -1,0 +1,81 @@
+import { estimateUsage } from "../core/estimate.ts";
+import { costNanoUsd, isMeasured, type Price } from "../core/money.ts";
+import { familyOfAny, type ModelFamily } from "../core/tokens/families.ts";
+import { requestTokens } from "../core/tokens/request.ts";
+import type { Work } from "./work.ts";
+
+/**
+ * Fixes usage and cost, once, when nothing more can come. The provider's own figures where it gave them; what is missing of
+ * an answer that was made is estimated and marked. An error answer without usage costs nothing.
+ */
+export function settleUsage(work: Work): void {
+  if (work.costNanoUsd !== undefined || !work.forwarded || work.codec === undefined) return;
+  const reported = work.reader?.usage();
+  const summary = work.reader?.summary();
+  // The request left and nobody knows what the provider made of it: the caller went away, or the provider ran out of time.
+  const unanswered = reported === undefined && (work.status === undefined || (work.localReply && work.status === 504));
+  // A unary answer that did not come whole was made, and paid for, all the same.
+  const lost = unanswered || (reported === undefined && work.request?.view.streaming !== true && wasLost(work));
+  if (lost && work.held !== undefined) {
+    work.unanswered = true;
+    work.usage = work.held.usage;
+    work.costNanoUsd = work.held.nanoUsd;
+    work.estimated = true;
+    return;
+  }
+  const failed = !unanswered && (work.status === undefined || work.status >= 400 || work.localReply);
+  const price = work.plan?.chain[0]?.price;
+  if (work.codec.billed === false) {
+    work.usage = reported;
+    return;
+  }
+  if (reported !== undefined && summary?.complete === true && isMeasured(reported, price)) work.usage = reported;
+  else if (failed && reported === undefined) return;
+  else if (work.codec.operation === "embed" && reported !== undefined) work.usage = reported;
+  else {
+    const family = familyOfAny([summary?.model, work.plan?.chain[0]?.model, work.request?.view.model]);
+    work.usage = estimateUsage(reported, {
+      inputTokens: () => inputTokens(work, family),
+      countedTokens: () => work.output.tokens(family, work.tokens, summary?.outputChars ?? 0),
+      outputTokensMax: unanswered ? outputCap(work) : undefined,
+      expected: work.request?.view.expected,
+    });
+    work.estimated = true;
+  }
+  if (price === undefined || work.codec.operation === "other") return;
+  work.costNanoUsd = costNanoUsd(work.usage, price);
+  addLostAttempts(work, price);
+}
+
+/** The provider's headers came, and its answer never did, or not to its end. */
+function wasLost(work: Work): boolean {
+  const { status = 0, localReply, reader } = work;
+  return !localReply && status < 400 && reader?.summary().complete === false;
+}
+
+/** Attempts before the one that answered, as far as they ran out of their time: the provider may have read, and billed, their input. */
+function addLostAttempts(work: Work, price: Price): void {
+  const { attempts = 1, policy, headersMs, decidedMs, usage } = work;
+  if (attempts < 2 || policy === undefined || headersMs === undefined || decidedMs === undefined) return;
+  if (!policy.retry.on.includes("timeout")) return;
+  const ranOut = Math.min(attempts - 1, Math.floor((headersMs - decidedMs) / policy.timeouts.perTryMs));
+  const inputTokens = Math.max(0, usage?.billedInputTokens ?? usage?.inputTokens ?? 0);
+  if (ranOut < 1 || inputTokens === 0) return;
+  const { call: _call, ...rates } = price;
+  work.lostTokens = ranOut * Math.ceil(inputTokens);
+  work.costNanoUsd = (work.costNanoUsd ?? 0) + ranOut * costNanoUsd({ inputTokens, reported: {} }, rates);
+  work.estimated = true;
+}
+
+/** Input as it will be billed. */
+function inputTokens({ request, tokens, requestBytes }: Work, family: ModelFamily): number {
+  return request === undefined ? Math.ceil(requestBytes / BYTES_PER_TOKEN) : requestTokens(request.view, family, tokens);
+}
+/** English prose has more than four bytes a token: rather too much than too little. */
+const BYTES_PER_TOKEN = 3;
+
+/** Output tokens that the request allowed, over all its choices; 0 where it set no cap. */
+function outputCap({ change, request }: Work): number {
+  const cap = change.outputTokensMax ?? request?.view.outputTokensMax ?? 0;
+  return cap * (request?.view.choices ?? 1);
+}

@@ -1,0 +1,200 @@
+/**
+ * The step of the ledger that holds: how much, in which windows, in which order.
+ *
+ * The provider account's own quota is a partition of its own and comes first; the tenant's step decides, and gives the account's back
+ * where it refuses. The input counts by a bound that needs no look (the body's bytes; no tokenizer makes more tokens of a text);
+ * where that bound is what refuses, the texts are looked at and the step is tried once more.
+ */
+import { bringsHistory, CONTEXT_TOKENS_DEFAULT, type Forecast, forecast, priceHints } from "../../core/forecast.ts";
+import type { ModelChoice } from "../../core/policy.ts";
+import { err, ok, type Result } from "../../core/result.ts";
+import type { PortError, StageContext } from "../../core/stage.ts";
+import type { Claimant, HoldAnswer, Level, Refusal, StepAnswer } from "../../ports/ledger.ts";
+import type { LedgerDesk } from "../../ports/ledger-desk.ts";
+import { claimInOrder, type OrderedStep } from "../../ports/ledger-order.ts";
+import { portError } from "../shared/ledger-faults.ts";
+import { type Amounts, accountLines, accountOf, accountScopes, type Line, type Placed, scopeOf, tenantLines } from "./lines.ts";
+import type { BudgetsSection } from "./section.ts";
+
+/** Refused by the windows of a store whose clock is another: computed anew so often. */
+const RECOMPUTE_MAX = 3;
+
+/** Whose step refused: the tenant's, or the account's for requests and calls at once, or for tokens and money. */
+export type By = "tenant" | "account" | "account requests";
+
+export interface Facts {
+  readonly desk: LedgerDesk;
+  readonly nowMs: number;
+  readonly tenant: Claimant;
+  /** The account's claim, where it has a quota. */
+  readonly account: Claimant | undefined;
+  /** The tenant's lines and the account's, in the windows that were asked for. */
+  readonly lines: readonly Placed[];
+  readonly accountLines: readonly Placed[];
+  readonly forecast: Forecast;
+  readonly outcome:
+    | { readonly kind: "held"; readonly levels: readonly Level[] }
+    | { readonly kind: "refused"; readonly by: By; readonly refusals: readonly Refusal[] }
+    /** A budget in money counts the call, and no price is known. */
+    | { readonly kind: "unpriced" }
+    | { readonly kind: "closed" };
+}
+
+/** undefined: nothing counts this call. */
+export function gather(context: StageContext, section: BudgetsSection): Promise<Result<Facts, PortError>> | undefined {
+  const { request, plan, surface, principal } = context;
+  // Lists and what is kept at the provider are not billed.
+  if (request === undefined || plan === undefined || surface.operation === "list" || surface.operation === "other") return undefined;
+  const lines = tenantLines(section, context);
+  const account = accountOf(plan.chain[0], principal.tenant);
+  if (lines.length === 0 && account === undefined) return undefined;
+  const desk = context.stores?.ledger;
+  if (desk === undefined) return Promise.resolve(err({ code: "unavailable" }));
+  return new Holding(context, section, desk, lines, account).run();
+}
+
+/** Most input tokens that a request may have. `bytes`: its body's or its texts' alone. */
+function inputBound(context: StageContext, choice: ModelChoice, bytes: number): number {
+  const view = context.request?.view;
+  const history = view !== undefined && bringsHistory(view) ? (choice.model.contextTokens ?? CONTEXT_TOKENS_DEFAULT) : 0;
+  return bytes + history;
+}
+
+/** Attempts whose input may be billed although they gave no answer: those that ran out of their time. */
+export const lostAttempts = ({ retry }: StageContext): number => (retry.on.includes("timeout") ? retry.attempts - 1 : 0);
+
+class Holding {
+  readonly #context: StageContext;
+  readonly #section: BudgetsSection;
+  readonly #desk: LedgerDesk;
+  readonly #lines: readonly Line[];
+  readonly #account: ReturnType<typeof accountOf>;
+  #tries = 0;
+
+  constructor(
+    context: StageContext,
+    section: BudgetsSection,
+    desk: LedgerDesk,
+    lines: readonly Line[],
+    account: ReturnType<typeof accountOf>,
+  ) {
+    this.#context = context;
+    this.#section = section;
+    this.#desk = desk;
+    this.#lines = lines;
+    this.#account = account;
+  }
+
+  async run(): Promise<Result<Facts, PortError>> {
+    const coarse = this.#forecast(this.#context.bodyBytes);
+    const first = await this.#hold(coarse);
+    if (!first.ok || first.value.outcome.kind !== "refused") return first;
+    const fine = this.#forecast(this.#textBytes());
+    if (fine.tokens >= coarse.tokens || !mightFit(first.value, fine)) return first;
+    return this.#hold(fine);
+  }
+
+  #forecast(bytes: number): Forecast {
+    const { request, plan, change, outputCap, surface } = this.#context;
+    const view = request?.view;
+    const { choices = 1, expected } = view ?? {};
+    const caps = [change.outputTokensMax ?? view?.outputTokensMax, outputCap].filter((cap) => cap !== undefined);
+    const cap = surface.operation !== "chat" ? 0 : caps.length === 0 ? this.#section.outputTokensAssumed : Math.min(...caps);
+    const size = {
+      inputTokens: plan === undefined ? bytes : inputBound(this.#context, plan.choice, bytes),
+      outputTokens: cap * choices,
+      expected,
+    };
+    const hints = request === undefined ? { writesCache: false, audio: false, images: false } : priceHints(request);
+    return forecast(size, plan?.chain ?? [], { hints, lostAttempts: lostAttempts(this.#context) });
+  }
+
+  #textBytes(): number {
+    let bytes = 0;
+    for (const { node } of this.#context.request?.view.texts() ?? []) bytes += Buffer.byteLength(node.value);
+    return bytes;
+  }
+
+  /** Windows as they are at `atMs`; computed anew where the store's clock says that one is over. */
+  async #hold(what: Forecast): Promise<Result<Facts, PortError>> {
+    let atMs = this.#desk.wallMs();
+    for (let count = 0; count < RECOMPUTE_MAX; count++) {
+      const made = await this.#holdAt(what, atMs);
+      if (!made.ok) return made;
+      if (!("again" in made.value)) return ok(made.value);
+      atMs = made.value.again;
+    }
+    return err({ code: "unavailable", cause: new Error("the windows of this process and of the store do not agree") });
+  }
+
+  async #holdAt(what: Forecast, atMs: number): Promise<Result<Facts | { readonly again: number }, PortError>> {
+    const { principal, exchange, calendar } = this.#context;
+    const place = (line: Line, windows: typeof calendar.windows): Placed => ({ ...line, at: windows.windowAt(line.spec, atMs) });
+    const lines = this.#lines.map((line) => place(line, calendar.windows));
+    const quota = accountLines(this.#account?.limits ?? []).map((line) => place(line, calendar.utc));
+    const tenant: Claimant = { partition: { kind: "tenant", name: principal.tenant }, exchange: exchange.id };
+    // Given back, an account's claim is closed for good: each try has one of its own.
+    const account: Claimant | undefined =
+      this.#account === undefined
+        ? undefined
+        : { partition: { kind: "account", name: this.#account.name }, exchange: `${exchange.id}.${exchange.replans}.${this.#tries++}` };
+    const facts = { desk: this.#desk, nowMs: atMs, tenant, account, lines, accountLines: quota, forecast: what };
+    if (what.nanoUsd === undefined && this.#section.unpriced === "refuse" && [...lines, ...quota].some(({ unit }) => unit === "nanoUsd"))
+      return ok({ ...facts, outcome: { kind: "unpriced" } });
+    const amounts: Amounts = { tokens: what.tokens, nanoUsd: what.nanoUsd ?? 0 };
+    const steps = this.#steps(facts, amounts);
+    const claimed = await claimInOrder<StepAnswer | HoldAnswer>(this.#desk, steps);
+    if (!claimed.ok) return err(portError(claimed.error));
+    const { answers } = claimed.value;
+    const last = answers.at(-1);
+    switch (last?.kind) {
+      case undefined:
+      case "admitted":
+        // The tenant's step is the last one, where it has lines of its own.
+        return ok({ ...facts, outcome: { kind: "held", levels: last !== undefined && held(lines).length > 0 ? last.levels : [] } });
+      case "refused":
+        return ok({
+          ...facts,
+          outcome: { kind: "refused", by: steps[answers.length - 1]?.by ?? "tenant", refusals: last.refusals },
+        });
+      case "closed":
+        return ok({ ...facts, outcome: { kind: "closed" } });
+      case "recompute":
+        return ok({ again: last.storeMs });
+    }
+  }
+
+  #steps(
+    { tenant, account, lines, accountLines: quota }: Pick<Facts, "tenant" | "account" | "lines" | "accountLines">,
+    amounts: Amounts,
+  ): readonly (OrderedStep<StepAnswer | HoldAnswer> & { readonly by: By })[] {
+    const desk = this.#desk;
+    const onLapse = this.#section.onLapse === "release" ? ("release" as const) : ("charge" as const);
+    const lost = this.#section.onStoreLost;
+    const steps: (OrderedStep<StepAnswer | HoldAnswer> & { readonly by: By })[] = [];
+    if (account !== undefined) {
+      const entering = accountScopes(this.#account?.limits ?? []);
+      if (entering.length > 0)
+        steps.push({ by: "account requests", claimant: account, claim: () => desk.enter({ ...account, scopes: entering }, lost) });
+      const scopes = quota.map((line) => scopeOf(line, amounts));
+      if (scopes.length > 0)
+        steps.push({ by: "account", claimant: account, claim: () => desk.hold({ ...account, onLapse, scopes }, lost) });
+    }
+    const scopes = held(lines).map((line) => scopeOf(line, amounts));
+    if (scopes.length > 0) steps.push({ by: "tenant", claimant: tenant, claim: () => desk.hold({ ...tenant, onLapse, scopes }, lost) });
+    return steps;
+  }
+}
+
+export const held = (lines: readonly Placed[]): readonly Placed[] => lines.filter(({ quiet }) => !quiet);
+
+/** Would the scopes that refused have room for the smaller amount? */
+function mightFit({ outcome, lines, accountLines: quota }: Facts, fine: Forecast): boolean {
+  if (outcome.kind !== "refused") return false;
+  const asked = outcome.by === "tenant" ? held(lines) : quota;
+  return outcome.refusals.every(({ index, limit, used, why }) => {
+    const line = asked[index];
+    const amount = line?.unit === "nanoUsd" ? (fine.nanoUsd ?? 0) : fine.tokens;
+    return why === "limit" && line !== undefined && amount <= limit - used;
+  });
+}

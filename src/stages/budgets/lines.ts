@@ -1,0 +1,105 @@
+/** Which budgets count a call, and as what the ledger keeps them. */
+import { parseUsd } from "../../core/money.ts";
+import type { AccountLimit, Target } from "../../core/policy.ts";
+import type { StageContext } from "../../core/stage.ts";
+import type { TimeWindow, WindowSpec } from "../../core/windows.ts";
+import type { BudgetScope, Charge, EnterScope, LedgerUnit } from "../../ports/ledger.ts";
+import { callerOf, scopeKey, windowSpec } from "../shared/ledger-rules.ts";
+import type { BudgetRule, BudgetsSection } from "./section.ts";
+
+/** One budget, or one limit of tokens, that counts this call. */
+export interface Line {
+  readonly key: string;
+  readonly unit: LedgerUnit;
+  readonly spec: WindowSpec;
+  /** As the policy writes it: `day`, `1m`. */
+  readonly window: string;
+  readonly limit: number;
+  /** budget: of `budgets`. limit: tokens of `limits`. account: the provider account's own. */
+  readonly kind: "budget" | "limit" | "account";
+  /** Counted, but never held: a limit in shadow or warn. */
+  readonly quiet: boolean;
+  readonly warnAt: number | undefined;
+  readonly onExhausted: BudgetRule["onExhausted"];
+}
+
+/** The tenant's lines. Of two with one name the lower holds. */
+export function tenantLines(section: BudgetsSection, context: StageContext): readonly Line[] {
+  const { joined, rules } = section;
+  const tokens = joined.limits.mode === "off" ? [] : joined.limits.rules.filter((rule) => rule.tokens !== undefined);
+  if (rules.length + tokens.length === 0) return [];
+  const caller = callerOf(context, context.plan?.choice.model.name ?? "-");
+  const found = new Map<string, Line>();
+  const add = (line: Line): void => {
+    const name = `${line.unit} ${line.window} ${line.key} ${line.quiet}`;
+    const known = found.get(name);
+    if (known === undefined || line.limit < known.limit) found.set(name, line);
+  };
+  const { weekStartsOn } = context.calendar;
+  for (const rule of rules) {
+    const key = scopeKey(rule, caller);
+    if (key === undefined) continue;
+    const { window, warnAt, onExhausted } = rule;
+    const money = rule.usd !== undefined;
+    const limit = rule.usd === undefined ? (rule.tokens ?? 0) : (parseUsd(rule.usd) ?? 0);
+    const unit = money ? "nanoUsd" : "tokens";
+    add({ key, unit, spec: windowSpec(window, weekStartsOn), window, limit, kind: "budget", quiet: false, warnAt, onExhausted });
+  }
+  for (const rule of tokens) {
+    const key = scopeKey(rule, caller);
+    const { window = "1m", tokens: limit = 0 } = rule;
+    if (key === undefined) continue;
+    const quiet = joined.limits.mode !== "enforce";
+    const spec = windowSpec(window, weekStartsOn);
+    add({ key, unit: "tokens", spec, window, limit, kind: "limit", quiet, warnAt: undefined, onExhausted: "reject" });
+  }
+  return [...found.values()];
+}
+
+/** The quota of the account that will be called; none where the tenant brings its own credential. */
+export function accountOf(
+  target: Target | undefined,
+  tenant: string,
+): { readonly name: string; readonly limits: readonly AccountLimit[] } | undefined {
+  const limits = target?.provider.limits;
+  if (target === undefined || limits === undefined || target.provider.tenantClusters.has(tenant)) return undefined;
+  return { name: target.provider.name, limits };
+}
+export function accountScopes(limits: readonly AccountLimit[]): readonly EnterScope[] {
+  const scopes = new Map<string, EnterScope>();
+  for (const limit of limits) {
+    if (limit.kind === "concurrent") scopes.set("c", { kind: "concurrent", key: "account", limit: limit.count });
+    if (limit.kind === "requests") {
+      const { count: requests, windowMs, burst, window } = limit;
+      scopes.set(window, { kind: "rate", key: `account/${window}`, requests, windowMs, burst });
+    }
+  }
+  return [...scopes.values()];
+}
+export function accountLines(limits: readonly AccountLimit[]): readonly Line[] {
+  const lines = new Map<string, Line>();
+  for (const limit of limits) {
+    if (limit.kind !== "tokens" && limit.kind !== "nanoUsd") continue;
+    const { kind: unit, window, amount } = limit;
+    const rest = { kind: "account" as const, quiet: false, warnAt: undefined, onExhausted: "reject" as const };
+    lines.set(`${unit} ${window}`, { key: "account", unit, spec: windowSpec(window, 1), window, limit: amount, ...rest });
+  }
+  return [...lines.values()];
+}
+
+/** A line in the window that is now. */
+export interface Placed extends Line {
+  readonly at: TimeWindow;
+}
+export interface Amounts {
+  readonly tokens: number;
+  readonly nanoUsd: number;
+}
+export const scopeOf = ({ key, unit, at, limit }: Placed, amounts: Amounts): BudgetScope => ({
+  key,
+  unit,
+  window: at,
+  limit,
+  amount: amounts[unit],
+});
+export const chargeOf = ({ key, unit, at }: Placed, amounts: Amounts): Charge => ({ key, unit, window: at, amount: amounts[unit] });

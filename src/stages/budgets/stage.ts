@@ -1,0 +1,220 @@
+import type { Denial } from "../../core/denials.ts";
+import { formatUsd } from "../../core/money.ts";
+import type { ScopeEvidence } from "../../core/record.ts";
+import type { Asked } from "../../core/selection.ts";
+import { defineStage, type Effect, type Outcome, type StageContext, type Verdict } from "../../core/stage.ts";
+import type { Claimant, Level } from "../../ports/ledger.ts";
+import { type Bound, rateHeaders } from "../shared/ledger-headers.ts";
+import { secondsOf } from "../shared/ledger-rules.ts";
+import { type Facts, gather, held } from "./hold.ts";
+import { type Amounts, chargeOf, type Placed } from "./lines.ts";
+import { type BudgetsSection, budgetsSection, mergedBudgets } from "./section.ts";
+
+/** A line and how it stood after, or before, this call. */
+interface Stood {
+  readonly line: Placed;
+  readonly level: Level;
+}
+
+function decide(context: StageContext, _section: BudgetsSection, facts: Facts | undefined): Verdict {
+  if (facts === undefined) return { kind: "allow", effects: [] };
+  const { outcome } = facts;
+  switch (outcome.kind) {
+    case "held":
+      return admitted(facts, outcome.levels);
+    case "closed":
+      return { kind: "deny", code: "store_unavailable", detail: "The call took too long to be let in." };
+    case "unpriced":
+      return {
+        kind: "deny",
+        code: "no_target",
+        detail: "No price is known for this model, and a budget in money counts the call.",
+      };
+    case "refused":
+      return outcome.by === "tenant" ? refused(context, facts) : accountRefused(facts);
+  }
+}
+
+function admitted(facts: Facts, levels: readonly Level[]): Verdict {
+  const lines = held(facts.lines);
+  const stood = levels.flatMap((level, index): readonly Stood[] => {
+    const line = lines[index];
+    return line === undefined ? [] : [{ line, level }];
+  });
+  const warned = stood.filter(({ line, level }) => line.warnAt !== undefined && level.used >= line.warnAt * level.limit);
+  const { usage, nanoUsd, tokens } = facts.forecast;
+  const effects: Effect[] = [{ kind: "held", usage, nanoUsd }, ...standing(facts, stood)];
+  if (warned.length > 0) effects.push({ kind: "header", name: "x-ai-budget-warning", value: warned.map(warning).join(", ") });
+  return {
+    kind: "allow",
+    effects,
+    evidence: {
+      held: { tokens, ...(nanoUsd === undefined ? {} : { nanoUsd }) },
+      ...(warned.length === 0 ? {} : { scopes: warned.map((one) => evidenceOf(one, "warned")) }),
+    },
+  };
+}
+
+/** `"day";scope="tenant";used=0.83`: which budget nears its end. */
+const warning = ({ line, level }: Stood): string =>
+  `"${line.window}";scope="${line.key}";used=${(Math.floor((level.used / Math.max(1, level.limit)) * 100) / 100).toFixed(2)}`;
+
+/** Headers: what is left of the budget that has least left, and of the limits of tokens. */
+function standing(facts: Facts, stood: readonly Stood[]): readonly Effect[] {
+  const bounds = stood
+    .filter(({ line }) => line.kind === "limit")
+    .map(({ line, level }): Bound => {
+      const { limit, used, resetsAtMs } = level;
+      return { name: `tokens-${line.window}`, quota: line.limit, windowS: secondsOf(line.window) ?? 1, limit, used, resetsAtMs };
+    });
+  const budgets = stood.filter(({ line }) => line.kind === "budget");
+  const [tightest] = budgets.toSorted((a, b) => leftShare(a.level) - leftShare(b.level));
+  const effects: Effect[] = [...rateHeaders(bounds, facts.nowMs)];
+  if (tightest === undefined) return effects;
+  const { line, level } = tightest;
+  const show = (amount: number): string => (line.unit === "nanoUsd" ? formatUsd(amount) : String(amount));
+  const resetS = Math.max(0, Math.ceil(((level.resetsAtMs ?? facts.nowMs) - facts.nowMs) / 1000));
+  const values: readonly (readonly [string, string])[] = [
+    ["x-ai-budget-limit", show(level.limit)],
+    ["x-ai-budget-remaining", show(Math.max(0, level.limit - level.used))],
+    ["x-ai-budget-unit", line.unit === "nanoUsd" ? "usd" : "tokens"],
+    ["x-ai-budget-window", line.window],
+    ["x-ai-budget-reset", String(resetS)],
+  ];
+  return [...effects, ...values.map(([name, value]): Effect => ({ kind: "header", name, value }))];
+}
+const leftShare = ({ limit, used }: Level): number => (limit <= 0 ? 0 : (limit - used) / limit);
+
+/** The account is shared by tenants: what the caller learns is that it is full, not by whom. */
+function accountRefused({ outcome, accountLines }: Facts): Verdict {
+  const refusals = outcome.kind === "refused" ? outcome.refusals : [];
+  const scopes = refusals.map(({ index, limit, used, why }): ScopeEvidence => {
+    const line = outcome.kind === "refused" && outcome.by === "account" ? accountLines[index] : undefined;
+    const unit = line?.unit ?? "requests";
+    return { scope: "account", unit, state: why === "frozen" ? "frozen" : "refused", limit, used, ...(line && { window: line.window }) };
+  });
+  return {
+    kind: "deny",
+    code: "rate_limited",
+    detail: "The provider account's own quota is used up for the moment.",
+    ...retryAfter(refusals.map(({ retryAfterMs }) => retryAfterMs)),
+    evidence: { scopes },
+  };
+}
+
+function refused(context: StageContext, facts: Facts): Verdict {
+  const refusals = facts.outcome.kind === "refused" ? facts.outcome.refusals : [];
+  const lines = held(facts.lines);
+  const stood = refusals.flatMap((level): readonly (Stood & { readonly frozen: boolean; readonly retryAfterMs: number | undefined })[] => {
+    const line = lines[level.index];
+    return line === undefined ? [] : [{ line, level, frozen: level.why === "frozen", retryAfterMs: level.retryAfterMs }];
+  });
+  const effects = standing(facts, stood);
+  const evidence = { scopes: stood.map((one) => evidenceOf(one, one.frozen ? "frozen" : "refused")) };
+  const denial = denialOf(stood);
+  const reject: Verdict = { kind: "deny", effects, ...denial, evidence };
+  const ways = stood.map(({ line, frozen }) => (frozen ? "reject" : line.onExhausted));
+  const [first] = ways;
+  // The strictest of those that refuse decides.
+  if (first === undefined || ways.includes("reject")) return reject;
+  const said = ways.find((way) => typeof way === "object" && "answer" in way);
+  const reason = denial.detail ?? "";
+  if (typeof said === "object" && "answer" in said)
+    return { kind: "answer", text: said.answer, code: denial.code, reason, effects, evidence };
+  if (typeof first !== "object" || !("switchTo" in first)) return reject;
+  const ask = askFor(first.switchTo);
+  // It was tried already, and does not fit either.
+  if (sameAsk(context.wish, ask)) return reject;
+  return { kind: "replan", ask, reason: `${reason} Switched to ${first.switchTo}.`, otherwise: denial, effects, evidence };
+}
+
+function askFor(name: string): Asked {
+  if (name === "high" || name === "standard" || name === "cheap") return { kind: "tier", tier: name };
+  return { kind: "model", name };
+}
+const sameAsk = (one: Asked | undefined, other: Asked): boolean => JSON.stringify(one) === JSON.stringify(other);
+
+function denialOf(stood: readonly (Stood & { readonly frozen: boolean; readonly retryAfterMs: number | undefined })[]): Denial {
+  const [first] = stood;
+  if (stood.some(({ frozen }) => frozen)) return { code: "budget_exhausted", detail: "This budget is closed for now, by an operator." };
+  // A limit comes back in a moment, so where only limits refuse, trying again is worth while.
+  const budget = stood.find(({ line }) => line.kind === "budget");
+  const wait = retryAfter(stood.map(({ retryAfterMs }) => retryAfterMs));
+  if (budget === undefined)
+    return {
+      code: "rate_limited",
+      detail: `The limit of ${first?.line.limit ?? 0} tokens per ${first?.line.window ?? "window"} is reached.`,
+      ...wait,
+    };
+  const { line, level } = budget;
+  const show = (amount: number): string => (line.unit === "nanoUsd" ? `${formatUsd(amount)} USD` : `${amount} tokens`);
+  return {
+    code: "budget_exhausted",
+    detail: `The call does not fit into the budget of ${show(level.limit)} per ${line.window}; ${show(Math.max(0, level.limit - level.used))} are left.`,
+    ...wait,
+  };
+}
+
+/** All must have room: the longest wait counts, and one that never ends ends them all. */
+function retryAfter(waits: readonly (number | undefined)[]): { readonly retryAfterMs?: number } {
+  const known = waits.filter((wait) => wait !== undefined);
+  return known.length < waits.length || known.length === 0 ? {} : { retryAfterMs: Math.max(...known) };
+}
+
+const evidenceOf = ({ line, level }: Stood, state: ScopeEvidence["state"]): ScopeEvidence => ({
+  ...{ scope: line.key, unit: line.unit, window: line.window },
+  ...{ state, limit: level.limit, used: level.used },
+});
+
+/**
+ * What it took, in the windows that admitted it. Where the rule did not hold (shadow, warn) the call is counted all the same, under a name
+ * of its own: its claim in the ledger was never made.
+ */
+async function settle(facts: Facts, _section: BudgetsSection, outcome: Outcome): Promise<void> {
+  const { desk, tenant, account, lines, accountLines, outcome: how } = facts;
+  if (!outcome.forwarded) {
+    if (how.kind === "held")
+      await Promise.all([...(held(lines).length > 0 ? [desk.release(tenant)] : []), ...(account ? [desk.release(account)] : [])]);
+    return;
+  }
+  const amounts = chargedFor(facts, outcome);
+  const counted = (claimant: Claimant): Claimant => (how.kind === "held" ? claimant : { ...claimant, exchange: `${claimant.exchange}.c` });
+  await Promise.all([
+    ...(lines.length > 0
+      ? [
+          desk.settle(
+            counted(held(lines).length > 0 ? tenant : { ...tenant, exchange: `${tenant.exchange}.q` }),
+            lines.map((line) => chargeOf(line, amounts)),
+          ),
+        ]
+      : []),
+    ...(account
+      ? [
+          desk.settle(
+            counted(account),
+            accountLines.map((line) => chargeOf(line, amounts)),
+          ),
+        ]
+      : []),
+  ]);
+}
+
+/** Nobody knows what it took: the whole hold. */
+function chargedFor({ forecast }: Facts, outcome: Outcome): Amounts {
+  if (outcome.unanswered) return { tokens: forecast.tokens, nanoUsd: outcome.costNanoUsd ?? forecast.nanoUsd ?? 0 };
+  const { inputTokens = 0, outputTokens = 0 } = outcome.usage ?? {};
+  const tokens = Math.ceil(Math.max(0, inputTokens)) + Math.ceil(Math.max(0, outputTokens)) + outcome.lostTokens;
+  return { tokens: Math.min(Number.MAX_SAFE_INTEGER, tokens), nanoUsd: outcome.costNanoUsd ?? 0 };
+}
+
+export const budgetsStage = defineStage({
+  name: "budgets",
+  section: budgetsSection,
+  merged: mergedBudgets,
+  additive: true,
+  joins: ["limits"],
+  planning: true,
+  gather,
+  decide,
+  settle,
+});

@@ -1,0 +1,114 @@
+/** What limits and budgets have in common: whose calls a rule counts, over which time, and under which name the ledger keeps it. */
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import { matchesAny } from "../../core/patterns.ts";
+import type { StageContext } from "../../core/stage.ts";
+import type { WindowSpec } from "../../core/windows.ts";
+
+export const DIMENSIONS = ["tenant", "app", "useCase", "user", "model", "operation"] as const;
+export type Dimension = (typeof DIMENSIONS)[number];
+const OPERATIONS = ["chat", "embed", "image", "audio", "list", "other"] as const;
+
+const oneOrMore = <T extends z.ZodType>(item: T, max: number) => z.union([item, z.array(item).min(1).max(max)]);
+
+/** Members that rules of both kinds have. */
+export const whose = {
+  description: z.string().max(2000).optional().describe("For the reader; changes nothing."),
+  per: oneOrMore(z.enum(DIMENSIONS), DIMENSIONS.length)
+    .default("tenant")
+    .describe(
+      "What is counted apart: tenant, app, useCase, user, model, operation, or a list of them. Always within the tenant; in a use case also within it, in an app within that app.",
+    ),
+  operation: oneOrMore(z.enum(OPERATIONS), OPERATIONS.length).optional().describe("Only calls of this kind count; all where absent."),
+  model: oneOrMore(z.string().min(1).max(128), 100)
+    .optional()
+    .describe("Only calls to these models count (`gpt-4o*` is understood); all where absent."),
+};
+
+/** `90s`, `1m`, `12h`, `7d`: a fixed stretch of time, the same for everybody. */
+const STRETCH = /^([1-9]\d{0,7})(s|m|h|d)$/;
+const SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;
+export function secondsOf(text: string): number | undefined {
+  const [, count, unit] = STRETCH.exec(text) ?? [];
+  if (count === undefined || !(unit === "s" || unit === "m" || unit === "h" || unit === "d")) return undefined;
+  const seconds = Number(count) * SECONDS[unit];
+  return seconds <= 366 * 86_400 ? seconds : undefined;
+}
+export const stretch = z
+  .string()
+  .refine((text) => secondsOf(text) !== undefined, "must be a time such as 1s, 1m, 12h or 7d, at most 366d -> write for example 1m");
+const CALENDAR = ["day", "week", "month"] as const;
+export const anyWindow = z
+  .string()
+  .refine(
+    (text) => CALENDAR.some((name) => name === text) || secondsOf(text) !== undefined,
+    "must be day, week, month, or a time such as 1m or 12h -> write for example day",
+  );
+export function windowSpec(window: string, weekStartsOn: 1 | 2 | 3 | 4 | 5 | 6 | 7): WindowSpec {
+  if (window === "week") return { unit: "week", startsOn: weekStartsOn };
+  if (window === "day" || window === "month") return { unit: window };
+  return { unit: "seconds", seconds: secondsOf(window) ?? 1 };
+}
+
+/** As the merged section holds a rule: with the layer that it stands in. */
+export const layer = z.enum(["defaults", "use case", "tenant", "app"]).default("tenant");
+
+export interface Whose {
+  readonly per: Dimension | readonly Dimension[];
+  readonly operation?: string | readonly string[] | undefined;
+  readonly model?: string | readonly string[] | undefined;
+  readonly layer: "defaults" | "use case" | "tenant" | "app";
+}
+
+const asList = <T extends string>(value: T | readonly T[] | undefined): readonly T[] =>
+  value === undefined ? [] : typeof value === "string" ? [value] : value;
+
+/** Who is calling, for names of scopes. Names of people stand in it as digests. */
+export interface Caller {
+  readonly app: string;
+  readonly useCase: string;
+  readonly user: string;
+  readonly model: string;
+  readonly operation: string;
+}
+/** `model`: the model's name in the policy, or what stands for it. */
+export function callerOf(context: StageContext, model: string): Caller {
+  const { principal, contract } = context;
+  return {
+    app: principal.app,
+    useCase: context.useCase ?? "-",
+    user: userDigest(principal.tenant, principal.user ?? contract.values.user),
+    model,
+    operation: context.surface.operation,
+  };
+}
+
+/** Names a person in keys of the ledger: the same for one tenant, of no use outside it. `-`: the call names nobody. */
+export function userDigest(tenant: string, user: string | undefined): string {
+  if (user === undefined) return "-";
+  return createHash("sha256").update(`${tenant}\u0000${user}`).digest("hex").slice(0, 16);
+}
+
+/** The ledger's keys hold 256 characters; a longer one is cut and told apart by a digest. */
+const KEY_CHARS_MAX = 200;
+
+/**
+ * `app=bot,user=3f2a..`: whose calls a rule counts, as the ledger's key. Rules that count the same calls have the same key. undefined: the
+ * rule does not count this call.
+ */
+export function scopeKey(rule: Whose, caller: Caller): string | undefined {
+  const operations = asList(rule.operation);
+  const models = asList(rule.model);
+  if (operations.length > 0 && !operations.includes(caller.operation)) return undefined;
+  if (models.length > 0 && !matchesAny(models, caller.model)) return undefined;
+  const apart = new Set<Dimension>(asList(rule.per));
+  if (rule.layer === "use case") apart.add("useCase");
+  if (rule.layer === "app") apart.add("app");
+  const parts: string[] = [];
+  for (const name of ["app", "useCase", "user", "model", "operation"] as const) if (apart.has(name)) parts.push(`${name}=${caller[name]}`);
+  if (operations.length > 0 && !apart.has("operation")) parts.push(`operation=${[...operations].sort().join("|")}`);
+  if (models.length > 0 && !apart.has("model")) parts.push(`model=${[...models].sort().join("|")}`);
+  const key = parts.length === 0 ? "tenant" : parts.join(",");
+  if (key.length <= KEY_CHARS_MAX) return key;
+  return `${key.slice(0, KEY_CHARS_MAX - 17)}~${createHash("sha256").update(key).digest("hex").slice(0, 16)}`;
+}
