@@ -31,8 +31,14 @@ export const WHEN: Readonly<Record<DenialCode, { readonly when: string; readonly
     when: "The body is above `limits.bodyBytesMax` or `access.inputBytesMax`, its input above `access.inputTokensMax`, or the headers above Envoy's limit.",
     helps: "Send less, or raise the limit; the message has both figures.",
   },
-  rate_limited: "reserved",
-  budget_exhausted: "reserved",
+  rate_limited: {
+    when: "A limit of the policy (`limits`: requests, calls at once, tokens in a short time), or the provider account's own quota (`providers.<name>.limits`), has no room for the call.",
+    helps: "Wait for `retry-after`; the `ratelimit` headers say what is left.",
+  },
+  budget_exhausted: {
+    when: "The call does not fit into what is left of a budget (`budgets`), or an operator has frozen it. The message has the budget and the rest.",
+    helps: "Ask for less output, wait for the window's end, or have it granted more: [budgets.md](budgets.md).",
+  },
   cost_cap: "reserved",
   latency_cap: {
     when: "No answer, or no whole answer, within `caps.latencyMsMax` or `x-ai-max-latency-ms`. A stream that runs is ended well formed instead, as if it had met its length.",
@@ -51,7 +57,7 @@ export const WHEN: Readonly<Record<DenialCode, { readonly when: string; readonly
   idempotency_conflict: "reserved",
   duplicate_in_flight: "reserved",
   no_target: {
-    when: "Nothing that was asked for is served by a provider that speaks the caller's API, or none in the region of `x-ai-region`; or Envoy does not have the provider's cluster.",
+    when: "Nothing that was asked for is served by a provider that speaks the caller's API, or none in the region of `x-ai-region`; no price of the model is known and a budget in money counts the call; or Envoy does not have the provider's cluster.",
     helps: "Ask for another model, add a target; for Envoy see [troubleshooting.md](troubleshooting.md).",
   },
   upstream_timeout: {
