@@ -20,17 +20,15 @@ export function exactCount(family: ModelFamily, exact: ExactTokens | undefined):
   let estimated = 0;
   return (text) => {
     const head = text.length <= left ? text : text.slice(0, left);
-    const rest = text.slice(head.length);
     let tokens = 0;
     if (head !== "") {
       tokens = exact.count(head, encoding);
       left -= head.length;
       counted += tokens;
-      // Only a text that has a rest needs the ratio; it is the last one that is counted.
-      if (rest !== "" || left === 0) estimated += textTokens(head, rates);
+      estimated += textTokens(head, rates);
     }
-    if (rest === "") return tokens;
-    const ratio = estimated > 0 && head !== "" ? tokens / textTokens(head, rates) : estimated > 0 ? counted / estimated : 1;
-    return tokens + Math.ceil(textTokens(rest, rates) * ratio);
+    if (head.length === text.length) return tokens;
+    const rest = textTokens(text.slice(head.length), rates);
+    return tokens + Math.ceil(estimated > 0 ? rest * (counted / estimated) : rest);
   };
 }

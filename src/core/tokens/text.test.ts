@@ -109,6 +109,16 @@ test("a long answer keeps a bounded text and is counted at the ratio of its begi
   assert(Math.abs(counter.total() / all - 1) < 0.05, `${counter.total()} for ${all}`);
 });
 
+test("many texts past what is counted exactly are taken at the ratio of those before", () => {
+  const count = exactCount(GPT, exact);
+  assert(count !== undefined);
+  const text = PROSE[0]?.[1] ?? "";
+  let sum = 0;
+  for (let index = 0; index < 1000; index++) sum += count(text);
+  const all = exact.count(text, "o200k_base") * 1000;
+  assert(Math.abs(sum / all - 1) < 0.05, `${sum} for ${all}`);
+});
+
 test("a megabyte without a space takes less than 200 ms, estimated and counted", () => {
   exact.count("loads the encoding", "o200k_base");
   const letters = Array.from({ length: 4096 }, (_, index) => String.fromCharCode(97 + ((index * 7919 + (index >> 3)) % 26))).join("");

@@ -84,7 +84,20 @@ export class TextMeter {
   }
 
   add(text: string): void {
-    for (let at = 0; at < text.length; at++) this.#unit(text.charCodeAt(at));
+    const end = text.length;
+    for (let at = 0; at < end; at++) {
+      const code = text.charCodeAt(at);
+      this.#unit(code);
+      if (code < 0x61 || code > 0x7a) continue;
+      // The rest of a word in small letters, which most text is, at once.
+      let next = at + 1;
+      for (; next < end; next++) {
+        const letter = text.charCodeAt(next);
+        if (letter < 0x61 || letter > 0x7a) break;
+      }
+      this.#length += next - at - 1;
+      at = next - 1;
+    }
   }
 
   /** Ends the piece: what comes next belongs to another text. */
