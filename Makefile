@@ -5,7 +5,7 @@ TSC := $(NODE) node_modules/typescript/bin/tsc
 # Two files at once: each test with Envoy keeps a core busy. A test that hangs fails after two minutes.
 TEST := $(NODE) --test --test-concurrency=2 --test-timeout=120000 --test-reporter=./test/support/reporter.ts
 UNIT := 'src/**/*.test.ts' 'test/rules/*.test.ts' 'test/support/*.test.ts' 'test/quality/**/*.test.ts'
-WITH_ENVOY := $(foreach dir,envoy cases sdk replay reload chaos cli telemetry workers docs pod hostile ledger,'test/$(dir)/**/*.test.ts')
+WITH_ENVOY := $(foreach dir,envoy cases sdk replay reload chaos cli telemetry workers docs pod hostile ledger approvals,'test/$(dir)/**/*.test.ts')
 SETUP ?= .ci/setup
 
 .DEFAULT_GOAL := help

@@ -3,7 +3,7 @@ import type { ApprovalStep } from "../adapters/sqlite/approvals.ts";
 import type { AuditEvent } from "../core/record.ts";
 
 /** A step of an approval as evidence: who, which tool, whose, under which rules. Never its arguments. */
-export function approvalEvent({ step, by, approval }: ApprovalStep): AuditEvent {
+export function approvalEvent({ step, by, approval, reason }: ApprovalStep): AuditEvent {
   const { tenant, app, user, useCase, tool, exchange, policy, approvers, votes } = approval;
   return {
     v: 1,
@@ -14,6 +14,7 @@ export function approvalEvent({ step, by, approval }: ApprovalStep): AuditEvent 
     tenant,
     app,
     subject: approval.id,
+    ...(reason === undefined ? {} : { reason: reason.slice(0, 500) }),
     details: {
       tool: tool.slice(0, 128),
       exchange,

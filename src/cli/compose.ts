@@ -5,6 +5,7 @@ import type { Log } from "../ports/log.ts";
 import { serveAdmin } from "../server/admin.ts";
 import { statusOf } from "../server/status.ts";
 import { STAGES } from "../stages/index.ts";
+import { openDesk } from "./desk.ts";
 import { type Engine, startEngine } from "./engine.ts";
 import { type CheckedPolicy, type EnvoyAttachment, Keeper, type PolicyState } from "./keeper.ts";
 import type { LedgerSettings } from "./ledger-settings.ts";
@@ -73,13 +74,20 @@ export async function startSluice(options: SluiceOptions): Promise<Result<Sluice
   if (!started.ok) return started;
   engine = started.value;
   const { observation, draining, recovered } = engine;
+  const desk = await openDesk({ data, writerId, policy: () => keeper.state.loaded, env: options.env ?? {}, log });
+  if (!desk.ok) {
+    await engine.stop(0);
+    return desk;
+  }
   const admin = await serveAdmin(options.admin, {
+    desk: desk.value.answer,
     ready: () => !draining(),
     policy: () => effectivePolicy(keeper.state.loaded),
     metrics: (format) => observation.metrics.text(format),
     status: () => statusOf(observation.sources),
   });
   if (!admin.ok) {
+    await desk.value.close();
     await engine.stop(0);
     return admin;
   }
@@ -93,6 +101,7 @@ export async function startSluice(options: SluiceOptions): Promise<Result<Sluice
       await keeper.stop();
       await serving.stop(deadlineMs);
       await admin.value.close();
+      await desk.value.close();
     },
   });
 }

@@ -62,8 +62,9 @@ export interface Engine {
   stop(deadlineMs: number): Promise<void>;
 }
 
-/** In the data folder, where no other place is named. */
-const KEY_FILE = "sluice.key";
+/** The installation's secret: in the data folder, where no other place is named. */
+export const keyFileOf = (data: string, env: Readonly<Record<string, string | undefined>>): string =>
+  env["SLUICE_KEY_FILE"] ?? join(data, "sluice.key");
 /** Longest wait for the public keys of token issuers at the start, milliseconds. */
 const KEYS_WAIT_MS = 3_000;
 
@@ -85,7 +86,7 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
     onError: (fault) => log.error("audit_fault", { doing: fault.doing, lost: fault.lost, cause: fault.cause }),
   });
   if (!audit.ok) return err(describeAudit(audit.error.cause, data));
-  const keyring = await openFileKeyring(options.env?.["SLUICE_KEY_FILE"] ?? join(data, KEY_FILE));
+  const keyring = await openFileKeyring(keyFileOf(data, options.env ?? {}));
   if (!keyring.ok) {
     await audit.value.close();
     return keyring;

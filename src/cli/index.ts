@@ -1,3 +1,4 @@
+import { approvalsCommand } from "./approvals.ts";
 import { auditCommand } from "./audit.ts";
 import { checkCommand } from "./check.ts";
 import type { Command } from "./command.ts";
@@ -8,4 +9,13 @@ import { statusCommand } from "./status.ts";
 import { upCommand } from "./up.ts";
 
 /** Every command of `sluice`. A new one is one file and one line here. */
-export const COMMANDS: readonly Command[] = [upCommand, serveCommand, checkCommand, envoyCommand, keysCommand, statusCommand, auditCommand];
+export const COMMANDS: readonly Command[] = [
+  upCommand,
+  serveCommand,
+  checkCommand,
+  envoyCommand,
+  keysCommand,
+  statusCommand,
+  auditCommand,
+  approvalsCommand,
+];

@@ -20,6 +20,7 @@ import { isFromWorker, type PolicyBytes, type WorkerFigures } from "../server/wo
 import { mergeFamilies } from "../server/workers-metrics.ts";
 import type { WorkerEvents, WorkerProcess } from "../server/workers-slot.ts";
 import { effectivePolicy, readPolicy, type Sluice, type SluiceOptions } from "./compose.ts";
+import { openDesk } from "./desk.ts";
 import { describeAudit } from "./engine.ts";
 import { type CheckedPolicy, Keeper } from "./keeper.ts";
 import { packageVersion } from "./observe.ts";
@@ -72,7 +73,14 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Resul
     swap: (next) => workers.swap(bytesOf(next)),
   });
   const view = new View(`${writerId}-supervisor`, workers, keeper);
+  const desk = await openDesk({ data, writerId, policy: () => keeper.state.loaded, env: options.env ?? {}, log });
+  if (!desk.ok) {
+    view.close();
+    lock.value.release();
+    return desk;
+  }
   const admin = await serveAdmin(options.admin, {
+    desk: desk.value.answer,
     ready: () => workers.ready,
     policy: () => effectivePolicy(keeper.state.loaded),
     metrics: async (format) => metricsText(await view.families(), format),
@@ -82,6 +90,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Resul
   const serving = published.ok ? await workers.start() : published;
   if (!admin.ok || !serving.ok) {
     if (admin.ok) await admin.value.close();
+    await desk.value.close();
     view.close();
     lock.value.release();
     return serving.ok ? err("not started") : serving;
@@ -97,6 +106,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Resul
       await keeper.stop();
       await workers.stop(deadlineMs);
       await admin.value.close();
+      await desk.value.close();
       view.close();
       lock.value.release();
     },

@@ -40,6 +40,7 @@ export function referenceProblems(tree: SourceTree, prices: PriceCatalog): reado
   checker.observe();
   checker.keys();
   checker.listen();
+  checker.approvers();
   checker.access();
   checker.limits();
   return checker.problems;
@@ -289,6 +290,23 @@ class Checker {
             what: "key",
           },
         );
+    }
+  }
+
+  /** People who approve must be told apart, and decide for tenants that are there. */
+  approvers(): void {
+    const list = at(this.#root, ["approvals", "approvers"]);
+    for (const [index, entry] of (Array.isArray(list) ? list : []).entries()) {
+      const path = ["approvals", "approvers", index];
+      const jwt = memberOf(entry, "jwt");
+      if (jwt !== undefined && at(jwt, ["map", "user"]) === undefined)
+        this.#add(
+          [...path, "jwt"],
+          "its tokens name no person, so that two approvers cannot be told apart",
+          "add map: { user: sub }, or the claim that names the person",
+        );
+      for (const [place, tenant] of stringsOf(memberOf(entry, "tenants")).entries())
+        if (tenant !== "*") this.#reference([...path, "tenants", place], tenant, this.#names("tenants"), "tenant");
     }
   }
 

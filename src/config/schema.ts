@@ -4,6 +4,7 @@ import { BODY_BYTES_MAX, IN_FLIGHT_BYTES_MAX } from "../core/limits.ts";
 import type { StageDefinition } from "../core/stage.ts";
 import { isTimeZone } from "../core/windows.ts";
 import { accountLimits } from "../stages/shared/account-limits.ts";
+import { approvalsSection } from "./approvers.ts";
 import { keyFacts } from "./credentials/api-key.ts";
 import { CREDENTIAL_ID } from "./credentials/facts.ts";
 import { CREDENTIAL_KINDS } from "./credentials/index.ts";
@@ -263,6 +264,7 @@ const root = {
     })
     .prefault({}),
   observe: observe.optional(),
+  approvals: approvalsSection.prefault({}),
 };
 
 const mode = z.enum(["off", "shadow", "warn", "enforce"]);

@@ -101,8 +101,10 @@ export interface ApprovalsPort {
   show(id: string): Result<(Approval & { readonly arguments: string }) | undefined, PortError>;
   vote(
     id: string,
-    vote: { readonly by: string; readonly vote: "approve" | "reject" },
+    vote: { readonly by: string; readonly vote: "approve" | "reject"; readonly reason?: string | undefined },
   ): Result<Approval, PortError | { readonly code: VoteProblem }>;
+  /** Calls that began to wait and of which nobody was told yet; each is given once, to one process. */
+  takeUntold(limit: number): Result<readonly Approval[], PortError>;
   /** Marks a conversation as touched by untrusted content. */
   taint(tenant: string, conversation: string): void;
   isTainted(tenant: string, conversation: string): Result<boolean, PortError>;

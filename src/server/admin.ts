@@ -14,6 +14,8 @@ export interface AdminView {
   /** Metrics as text, in pieces. */
   metrics(format: TextFormat): Iterable<string> | Promise<Iterable<string>>;
   status(): StatusView | Promise<StatusView>;
+  /** Requests that people make with credentials of their own; false: the path is none of these. */
+  desk?(request: IncomingMessage, response: ServerResponse): Promise<boolean>;
 }
 export interface AdminServer {
   readonly port: number;
@@ -49,6 +51,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, view: 
   const send = (status: number, type: string, body: string): void => {
     response.writeHead(status, { "content-type": type, "cache-control": "no-store" }).end(body);
   };
+  if (await view.desk?.(request, response)) return;
   if (request.method !== "GET" && request.method !== "HEAD") return send(405, PLAIN, "only GET\n");
   switch ((request.url ?? "/").split("?")[0]) {
     case "/healthz":
@@ -64,7 +67,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, view: 
     case "/policy":
       return send(200, JSON_TYPE, `${JSON.stringify(view.policy(), null, 2)}\n`);
     default:
-      return send(404, PLAIN, "GET /healthz, /readyz, /metrics, /status or /policy\n");
+      return send(404, PLAIN, "GET /healthz, /readyz, /metrics, /status, /policy or /approvals\n");
   }
 }
 

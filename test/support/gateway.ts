@@ -14,6 +14,8 @@ import { freePort, startEnvoy, type TestEnvoy } from "./envoy.ts";
 /** The whole path on loopback: simulator, Sluice with the real stores, a real Envoy; one policy. */
 export interface Gateway {
   readonly url: string;
+  /** Folder of the records. */
+  readonly data: string;
   readonly envoy: TestEnvoy;
   readonly sluice: Sluice;
   readonly simulator: Simulator;
@@ -33,6 +35,8 @@ export interface GatewayOptions {
   /** YAML of tenants' apps and use cases and whatever else; `${SIM}` and `${KEY:app}` (SHA-256 of the app's key) are filled in. */
   readonly policy: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Files beside the policy, by name. */
+  readonly files?: Readonly<Record<string, string>>;
   /** Envoy's clusters follow the policy file: `rewrite` edits it. */
   readonly live?: boolean;
 }
@@ -76,6 +80,7 @@ async function start(options: GatewayOptions, undo: (() => Promise<unknown>)[]):
   const keys = new KeyRing();
   const policyPath = join(dir, "policy.yaml");
   await writeFile(policyPath, keys.fill(options.policy, simulator.url));
+  for (const [name, content] of Object.entries(options.files ?? {})) await writeFile(join(dir, name), content);
   const socket = join(dir, "s.sock");
   const data = join(dir, "data");
   const log = openLog({ level: process.env["SLUICE_LOG_LEVEL"] ?? "warn", stream: process.stderr, color: false });
@@ -125,10 +130,12 @@ async function start(options: GatewayOptions, undo: (() => Promise<unknown>)[]):
     return lines
       .split("\n")
       .slice(0, -1)
+      .filter((line) => !line.startsWith('{"v":1,"event":"'))
       .map((line): ExchangeRecord => JSON.parse(line));
   };
   return {
     url: envoy.url,
+    data,
     envoy,
     sluice,
     simulator,

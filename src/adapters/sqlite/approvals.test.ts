@@ -91,6 +91,7 @@ test("a grant is for this principal, tool, arguments and policy, and for nothing
     { app: "other" },
     { user: "max" },
     { user: undefined },
+    { useCase: "other" },
     { tool: "refund2" },
     { arguments: '{"amount":41,"iban":"DE02120300000000202051"}' },
     { policyHash: "h2" },
@@ -194,4 +195,15 @@ test("a conversation is tainted for its tenant, for a while", async (t) => {
   assert.equal(given(store.isTainted("beta", "c1")), false);
   clock.nowMs += TAINT_KEPT_MS;
   assert.equal(given(store.isTainted("acme", "c1")), false);
+});
+
+test("what began to wait is told once, to one process", async (t) => {
+  const { open } = await bench(t);
+  const [first, second] = [await open(), await open()];
+  const id = pending(claimed(first));
+  assert.deepEqual(
+    given(second.takeUntold(10)).map((one) => one.id),
+    [id],
+  );
+  assert.deepEqual(given(first.takeUntold(10)), []);
 });

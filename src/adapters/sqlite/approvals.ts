@@ -38,6 +38,8 @@ export interface ApprovalStep {
   /** Who: an approver, or `sluice`. */
   readonly by: string;
   readonly approval: Approval;
+  /** An approver's own words. */
+  readonly reason?: string;
 }
 export interface SqliteApprovalsOptions {
   /** Folder of `approvals.db`; made where it is not there. */
@@ -59,10 +61,11 @@ CREATE TABLE approval (
   id TEXT PRIMARY KEY, tenant TEXT NOT NULL, app TEXT NOT NULL, user TEXT, use_case TEXT, tool TEXT NOT NULL,
   call BLOB NOT NULL, arguments BLOB NOT NULL, exchange TEXT NOT NULL, policy_name TEXT NOT NULL, policy_hash TEXT NOT NULL,
   status TEXT NOT NULL, approvers INTEGER NOT NULL, life_ms INTEGER NOT NULL, created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL,
-  held_for BLOB, held_type TEXT, held_body BLOB
+  told INTEGER NOT NULL DEFAULT 0, held_for BLOB, held_type TEXT, held_body BLOB
 ) WITHOUT ROWID;
 CREATE INDEX approval_call ON approval (tenant, call, status);
 CREATE INDEX approval_held ON approval (tenant, held_for);
+CREATE INDEX approval_untold ON approval (created_ms) WHERE told = 0;
 CREATE INDEX approval_created ON approval (created_ms);
 CREATE INDEX approval_expires ON approval (status, expires_ms);
 CREATE TABLE vote (approval TEXT NOT NULL, by TEXT NOT NULL, vote TEXT NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY (approval, by)) WITHOUT ROWID;
@@ -87,6 +90,7 @@ export async function openSqliteApprovals(options: SqliteApprovalsOptions): Prom
 }
 
 type Row = Record<string, SQLOutputValue>;
+type Tell = (step: ApprovalStep["step"], by: string, row: Row | undefined, reason?: string) => void;
 
 class SqliteApprovals implements ApprovalsPort {
   readonly #database: DatabaseSync;
@@ -213,7 +217,7 @@ class SqliteApprovals implements ApprovalsPort {
 
   vote(
     id: string,
-    { by, vote }: { readonly by: string; readonly vote: "approve" | "reject" },
+    { by, vote, reason }: { readonly by: string; readonly vote: "approve" | "reject"; readonly reason?: string | undefined },
   ): Result<Approval, PortError | { readonly code: VoteProblem }> {
     const done = this.#step((nowMs, tell): Result<Approval, { readonly code: VoteProblem }> => {
       this.#expire(nowMs, tell);
@@ -226,11 +230,19 @@ class SqliteApprovals implements ApprovalsPort {
       const { votes, approvers } = this.#approval(row);
       const decided = vote === "reject" ? "rejected" : votes.length >= approvers ? "approved" : undefined;
       if (decided !== undefined) this.#setStatus(row, decided, nowMs);
-      tell(decided ?? "voted", by, this.#row(id));
+      tell(decided ?? "voted", by, this.#row(id), reason);
       const after = this.#row(id);
       return after === undefined ? err({ code: "unknown" }) : ok(this.#approval(after));
     });
     return done.ok ? done.value : done;
+  }
+
+  takeUntold(limit: number): Result<readonly Approval[], PortError> {
+    return this.#step(() => {
+      const rows = this.#all("SELECT * FROM approval WHERE told = 0 ORDER BY created_ms LIMIT $limit", { limit });
+      for (const { id } of rows) this.#run("UPDATE approval SET told = 1 WHERE id = $id", { id: String(id) });
+      return rows.map((row) => this.#approval(row)).filter(({ status }) => status === "pending");
+    });
   }
 
   taint(tenant: string, conversation: string): void {
@@ -270,12 +282,12 @@ class SqliteApprovals implements ApprovalsPort {
   }
 
   /** One transaction; what it tells is told once it is through. */
-  #step<T>(work: (nowMs: number, tell: (step: ApprovalStep["step"], by: string, row: Row | undefined) => void) => T): Result<T, PortError> {
+  #step<T>(work: (nowMs: number, tell: Tell) => T): Result<T, PortError> {
     const told: ApprovalStep[] = [];
     try {
       this.#database.exec("BEGIN IMMEDIATE");
-      const value = work(this.#options.clock.wallMs(), (step, by, row) => {
-        if (row !== undefined) told.push({ step, by, approval: this.#approval(row) });
+      const value = work(this.#options.clock.wallMs(), (step, by, row, reason) => {
+        if (row !== undefined) told.push({ step, by, approval: this.#approval(row), ...(reason === undefined ? {} : { reason }) });
       });
       this.#database.exec("COMMIT");
       for (const step of told) this.#options.onStep(step);
@@ -287,7 +299,7 @@ class SqliteApprovals implements ApprovalsPort {
   }
 
   /** Ends what waited too long, and forgets what ended long ago: a few at every step. */
-  #expire(nowMs: number, tell: (step: ApprovalStep["step"], by: string, row: Row | undefined) => void): void {
+  #expire(nowMs: number, tell: Tell): void {
     const over = this.#all(
       `SELECT * FROM approval WHERE status IN ('pending', 'approved') AND expires_ms <= $nowMs LIMIT ${HOUSE_AT_ONCE}`,
       { nowMs },
@@ -347,8 +359,9 @@ class SqliteApprovals implements ApprovalsPort {
     };
   }
 
-  #callKey({ tenant, app, user, tool, arguments: text, policyHash }: ApprovalCall): Uint8Array {
-    return this.#digest("approval-call", tenant, [app, user ?? null, tool, policyHash, text]);
+  /** The use case too: another may ask for more approvers. */
+  #callKey({ tenant, app, user, useCase, tool, arguments: text, policyHash }: ApprovalCall): Uint8Array {
+    return this.#digest("approval-call", tenant, [app, user ?? null, useCase ?? null, tool, policyHash, text]);
   }
   #heldKey({ tenant, app, user, idempotencyKey, requestDigest }: HeldFor): Uint8Array {
     return this.#digest("approval-held", tenant, [app, user ?? null, idempotencyKey, requestDigest]);

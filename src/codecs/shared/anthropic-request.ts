@@ -8,6 +8,7 @@ import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { RequestFields, stringMember } from "./request-fields.ts";
 import { free, metadataTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./text-walk.ts";
+import { readToolResults } from "./tool-results.ts";
 
 /**
  * The request of Anthropic's Messages API (and of its token counter, which takes the same) as policies see it.
@@ -35,6 +36,7 @@ export function* anthropicSteps(root: JsonNode): Steps<Result<RequestView, Parse
     providerState: yield* readProviderState(fields),
     contractFields: fields.contractFields(),
     texts: () => readTexts(root),
+    toolResults: () => readToolResults(root),
     inputParts: () => readInputParts(root, { bare: false }),
   };
   return fields.problem === undefined ? ok(view) : err(fields.problem);

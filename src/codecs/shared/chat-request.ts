@@ -8,6 +8,7 @@ import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { CONTRACT_MEMBER_PREFIX, present, RequestFields, stringMember } from "./request-fields.ts";
 import { free, placed, ruleTable, SKIP, Texts, type WalkRules, walkAllTexts, walkItems, walkTexts } from "./text-walk.ts";
+import { readToolResults } from "./tool-results.ts";
 
 /**
  * The request of Chat Completions as policies see it.
@@ -38,6 +39,7 @@ export function* chatSteps(root: JsonNode): Steps<Result<RequestView, ParseError
     providerState: yield* readProviderState(fields, messages),
     contractFields: fields.contractFields(),
     texts: () => readTexts(root),
+    toolResults: () => readToolResults(root),
     inputParts: () => readInputParts(root, { bare: false }),
   };
   return fields.problem === undefined ? ok(view) : err(fields.problem);

@@ -6,6 +6,7 @@ import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { RequestFields, stringMember } from "./request-fields.ts";
 import { free, metadataTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkAllTexts, walkItems, walkTexts } from "./text-walk.ts";
+import { readToolResults } from "./tool-results.ts";
 
 /**
  * Requests of Cohere's API, versions 1 and 2, as policies see them: chat, embed and rerank.
@@ -27,6 +28,7 @@ export function readCohereChat(root: JsonNode, version: 1 | 2): Result<RequestVi
     tools: readTools(fields),
     providerState: readState(fields),
     texts: () => chatTexts(root),
+    toolResults: () => readToolResults(root),
     inputParts: () => readInputParts(root, { bare: false }),
   });
 }

@@ -8,6 +8,7 @@ import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { present, RequestFields, stringMember } from "./request-fields.ts";
 import { free, metadataTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkAllTexts, walkItems, walkTexts } from "./text-walk.ts";
+import { readToolResults } from "./tool-results.ts";
 
 /**
  * The request of Bedrock's Converse as policies see it; Nova's own bodies for InvokeModel are nearly the same.
@@ -35,6 +36,7 @@ export function* converseSteps(root: JsonNode, facts: PathFacts): Steps<Result<R
     providerState: yield* readState(root),
     contractFields: fields.contractFields(),
     texts: () => readTexts(root),
+    toolResults: () => readToolResults(root),
     inputParts: () => readInputParts(root, { bare: false }),
   };
   return fields.problem === undefined ? ok(view) : err(fields.problem);

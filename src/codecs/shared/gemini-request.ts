@@ -9,6 +9,7 @@ import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { CONTRACT_MEMBER_PREFIX, present, RequestFields, stringMember } from "./request-fields.ts";
 import { free, type KeyRule, placed, SKIP, Texts, type WalkRules, walkItems, walkTexts } from "./text-walk.ts";
+import { readToolResults } from "./tool-results.ts";
 
 /**
  * A Gemini request (GenerateContentRequest) as policies see it; Vertex AI's bodies are the same message.
@@ -36,6 +37,7 @@ export function* geminiSteps(root: JsonNode, facts: PathFacts): Steps<Result<Req
     providerState: yield* readProviderState(root),
     contractFields: fields.contractFields(),
     texts: () => readTexts(root),
+    toolResults: () => readToolResults(root),
     inputParts: () => readInputParts(root, { bare: isEmbedding(root) }),
   };
   return fields.problem === undefined ? ok(view) : err(fields.problem);

@@ -7,6 +7,7 @@ import { eachMember } from "./each-member.ts";
 import { readInputParts } from "./input-parts.ts";
 import { present, RequestFields, stringMember } from "./request-fields.ts";
 import { free, metadataTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./text-walk.ts";
+import { readToolResults } from "./tool-results.ts";
 
 /**
  * The request of OpenAI's Responses API as policies see it.
@@ -33,6 +34,7 @@ export function* responsesSteps(root: JsonNode): Steps<Result<RequestView, Parse
     contractFields: fields.contractFields(),
     ...expectedInBackground(fields),
     texts: () => readTexts(root),
+    toolResults: () => readToolResults(root),
     inputParts: () => readInputParts(root, { bare: false }),
   };
   return fields.problem === undefined ? ok(view) : err(fields.problem);

@@ -10,8 +10,8 @@ export interface Run {
   readonly max: number;
 }
 export const run = (of: number, min: number, max = min): Run => ({ of, min, max });
-/** `=` at the end of base64, as many as there are; some writers put one too many. */
-export const padding = (of: number): Run => ({ of, min: 0, max: 3 });
+/** `=` at the end of base64, as many as there are up to two. */
+export const padding = (of: number): Run => ({ of, min: 0, max: 2 });
 
 /** One kind of token, by its published shape: a row of the tables in `tables/`. */
 export interface Shape {

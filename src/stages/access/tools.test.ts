@@ -33,6 +33,7 @@ function store(answer: ClaimAnswer = { kind: "granted", id: "apr_1" }, held: Hel
     list: () => ok([]),
     show: () => ok(undefined),
     vote: () => ({ ok: false, error: { code: "unknown" } }),
+    takeUntold: () => ok([]),
     taint: (tenant, conversation) => tainted.add(`${tenant} ${conversation}`),
     isTainted: (tenant, conversation) => ok(tainted.has(`${tenant} ${conversation}`)),
     close: () => {},

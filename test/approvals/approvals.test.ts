@@ -1,0 +1,380 @@
+/** Tool calls that people must approve: real SDKs through a real Envoy, the command line, tokens and certificates, and what is recorded. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { createHmac } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import Anthropic from "@anthropic-ai/sdk";
+import OpenAI, { APIError } from "openai";
+import { makeAuthority } from "../support/certificates.ts";
+import { freePort } from "../support/envoy.ts";
+import { type Gateway, startGateway } from "../support/gateway.ts";
+import { startIssuer, type TestIssuer } from "../support/issuer.ts";
+import { assertSubset } from "../support/subset.ts";
+
+const WEBHOOK_KEY = "hook-key-for-tests";
+let gateway: Gateway;
+let issuer: TestIssuer;
+let hook: Hook;
+let tlsPort: number;
+const authority = makeAuthority("people");
+const server = authority.issue({ subject: [["CN", "desk"]], addresses: ["127.0.0.1"] });
+const person = (uri: string) => authority.issue({ subject: [["CN", "somebody"]], uris: [uri] });
+
+before(async () => {
+  tlsPort = await freePort();
+  issuer = await startIssuer();
+  hook = await startHook();
+  gateway = await startGateway({
+    policy: `
+apiVersion: sluice/v1
+version: "approvals.1"
+providers:
+  openai: { format: openai, baseUrl: "\${SIM}/v1", credential: { env: SIM_KEY } }
+  anthropic: { format: anthropic, baseUrl: "\${SIM}", credential: { env: SIM_KEY } }
+models:
+  gpt-4o-mini: { targets: [{ provider: openai, model: gpt-4o-mini }] }
+  claude-haiku-4-5: { targets: [{ provider: anthropic, model: claude-haiku-4-5 }] }
+approvals:
+  approvers:
+    - { jwt: { issuer: "${issuer.url}", audience: sluice-approvals, claims: { role: approver }, map: { user: sub } }, tenants: [acme] }
+    - { jwt: { issuer: "${issuer.url}", audience: beta-approvals, map: { user: sub } }, tenants: [beta] }
+    - { mtls: { spiffe: "spiffe://acme/people/cleo" }, tenants: ["*"] }
+  listen: { port: ${tlsPort}, cert: desk.pem, key: desk.key, clientCa: people.pem }
+  webhook: { url: "${hook.url}", secret: { file: hook.key } }
+tenants:
+  acme:
+    apps:
+      bot: { credentials: [{ apiKey: { id: bot, sha256: "\${KEY:acme/bot}" } }], useCases: [one, two, free] }
+  beta: {}
+useCases:
+  one: { access: { models: ["*"], tools: { approve: ["get_*"] } } }
+  two: { access: { models: ["*"], tools: { approve: ["get_*"], approvals: { approvers: 2 } } } }
+  free: { access: { models: ["*"], tools: { allow: ["get_*"], untrusted: { tools: ["web_*"] }, whenTainted: { deny: ["get_*"] }, onDenied: remove } } }
+`,
+    files: { "hook.key": `${WEBHOOK_KEY}\n`, "desk.pem": server.cert, "desk.key": server.key, "people.pem": authority.cert },
+  });
+});
+after(async () => {
+  await gateway.stop();
+  await issuer.close();
+  await hook.close();
+});
+
+interface Hook {
+  readonly url: string;
+  readonly told: { readonly body: string; readonly signature: string; readonly at: string }[];
+  close(): Promise<void>;
+}
+/** Takes messages; the first delivery of each run fails, so that the second try is seen. */
+async function startHook(): Promise<Hook> {
+  const told: Hook["told"] = [];
+  let calls = 0;
+  const server = createServer(async (request, response) => {
+    let body = "";
+    for await (const chunk of request) body += String(chunk);
+    calls += 1;
+    if (calls === 1) return void response.writeHead(503).end();
+    told.push({
+      body,
+      signature: String(request.headers["x-sluice-signature"]),
+      at: String(request.headers["x-sluice-timestamp"]),
+    });
+    response.end("{}");
+  });
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  const address = server.address();
+  assert.ok(address !== null && typeof address === "object");
+  return {
+    url: `http://127.0.0.1:${address.port}/hook`,
+    told,
+    close: () =>
+      new Promise((done) => {
+        server.closeAllConnections();
+        server.close(() => done());
+      }),
+  };
+}
+
+const TOOL = {
+  type: "function",
+  function: { name: "get_weather", parameters: { type: "object", properties: { city: { type: "string" } } } },
+} as const;
+const openai = (useCase: string, more: Record<string, string> = {}) =>
+  new OpenAI({
+    baseURL: `${gateway.url}/v1`,
+    apiKey: gateway.key("acme/bot"),
+    maxRetries: 2,
+    defaultHeaders: { "x-ai-use-case": useCase, "x-ai-user": "jo", ...more },
+  });
+const ask = (text: string) => ({ model: "gpt-4o-mini", messages: [{ role: "user" as const, content: text }], tools: [TOOL] });
+
+/** `sluice approvals`, as a person runs it. */
+async function cli(
+  args: readonly string[],
+  token?: string,
+): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, "../../src/main.ts"), "approvals", ...args], {
+    env: {
+      ...process.env,
+      SLUICE_ADMIN: `127.0.0.1:${gateway.sluice.adminPort}`,
+      NO_COLOR: "1",
+      ...(token === undefined ? {} : { SLUICE_APPROVER_TOKEN: token }),
+    },
+  });
+  let [out, err] = ["", ""];
+  child.stdout.on("data", (chunk) => {
+    out += String(chunk);
+  });
+  child.stderr.on("data", (chunk) => {
+    err += String(chunk);
+  });
+  const code = await new Promise<number>((done) => child.once("close", (exit) => done(exit ?? -1)));
+  return { code, out, err };
+}
+const approver = (sub: string, claims = {}) => issuer.token({ sub, aud: "sluice-approvals", role: "approver", ...claims });
+
+async function refusal(use: () => Promise<unknown>): Promise<APIError> {
+  try {
+    await use();
+  } catch (error) {
+    assert.ok(error instanceof APIError, String(error));
+    return error;
+  }
+  return assert.fail("it was not refused");
+}
+function idIn(text: string): string {
+  const id = /apr_[0-9a-z]{26}/.exec(text)?.[0];
+  assert.ok(id !== undefined, text);
+  return id;
+}
+
+test("a call waits, an approver approves it on the command line, and the identical call passes once", async () => {
+  const sentBefore = gateway.simulator.requests.length;
+  const error = await refusal(() => openai("one").chat.completions.create(ask("use the tool")));
+  assert.deepEqual([error.status, error.code], [403, "approval_required"]);
+  assert.equal(error.headers?.get("x-should-retry"), "false");
+  assert.equal(gateway.simulator.requests.length, sentBefore + 1, "the SDK did not try again");
+  const id = idIn(error.message);
+  const again = await refusal(() => openai("one").chat.completions.create(ask("use the tool")));
+  assert.equal(idIn(again.message), id, "asking twice is one request");
+
+  const token = await approver("ada");
+  const listed = await cli(["list", "--status", "pending"], token);
+  assert.equal(listed.code, 0, listed.err);
+  assert.match(listed.out, new RegExp(`${id} +pending +get_weather +acme/bot/one +jo +0 of 1`));
+  const shown = await cli(["show", id], token);
+  assert.match(shown.out, /arguments +\{"city":/);
+  assert.match((await cli(["approve", id], await approver("jo"))).err, /another person must decide/);
+  assert.match((await cli(["approve", id], await approver("eve", { role: "reader" }))).err, /audience or claims|credential/);
+  assert.match((await cli(["show", id], await issuer.token({ sub: "bob", aud: "beta-approvals" }))).err, /no such approval/);
+  assert.match((await cli(["approve", id])).err, /show who you are/);
+  const voted = await cli(["approve", id, "--reason", "it is only the weather"], token);
+  assert.deepEqual([voted.code, voted.out], [0, `${id} is approved\n`]);
+  assert.match((await cli(["approve", id], await approver("bob"))).err, /does not wait any more/);
+
+  const passed = await openai("one").chat.completions.create(ask("use the tool"));
+  assert.equal(passed.choices[0]?.message.tool_calls?.[0]?.type, "function");
+  const once = await refusal(() => openai("one").chat.completions.create(ask("use the tool")));
+  assert.notEqual(idIn(once.message), id);
+
+  const records = await gateway.records();
+  const refused = records.filter(({ code }) => code === "approval_required");
+  assertSubset(refused[0], {
+    status: 403,
+    ending: "cut",
+    answer: { toolCalls: ["get_weather"] },
+  });
+  const said = refused[0]?.stages.find(({ on }) => on === "answer");
+  assertSubset(said, {
+    stage: "access",
+    verdict: "deny",
+    code: "approval_required",
+    evidence: { found: [{ entity: "tool_call", action: "wait" }] },
+  });
+});
+
+test("a stream that has begun ends well formed and names the approval; one that has not is a 403", async (t) => {
+  const user = { "x-ai-user": "streamer" };
+  const error = await refusal(() => openai("one", user).chat.completions.create({ ...ask("use the tool now"), stream: true }));
+  assert.deepEqual([error.status, error.code], [403, "approval_required"]);
+  const id = idIn(error.message);
+  // A provider that says something before it calls.
+  const chunk = (delta: object, finish: string | null = null) =>
+    `data: ${JSON.stringify({ id: "chatcmpl-1", object: "chat.completion.chunk", created: 1, model: "gpt-4o-mini", choices: [{ index: 0, delta, finish_reason: finish }] })}\n\n`;
+  const call = (piece: object) => ({ tool_calls: [{ index: 0, ...piece }] });
+  gateway.simulator.respondWith(() => ({
+    status: 200,
+    headers: { "content-type": "text/event-stream" },
+    chunks: [
+      chunk({ role: "assistant", content: "" }),
+      chunk({ content: "I will look. " }),
+      chunk(call({ id: "call_1", type: "function", function: { name: "get_weather", arguments: "" } })),
+      chunk(call({ function: { arguments: '{"city":' } })),
+      chunk(call({ function: { arguments: '"simulated"}' } })),
+      chunk({}, "tool_calls"),
+      "data: [DONE]\n\n",
+    ],
+  }));
+  t.after(() => gateway.simulator.respondWith(undefined));
+  const stream = await openai("one", user).chat.completions.create({ ...ask("use the tool now"), stream: true });
+  let text = "";
+  const later = await refusal(async () => {
+    for await (const { choices } of stream) {
+      text += choices[0]?.delta.content ?? "";
+      assert.equal(choices[0]?.delta.tool_calls, undefined, "nothing of the call is released");
+    }
+  });
+  assert.equal(text, "I will look. ");
+  assert.deepEqual([later.code, idIn(later.message)], ["approval_required", id], "the same call, in other pieces");
+  gateway.simulator.respondWith(undefined);
+  const anthropic = new Anthropic({
+    baseURL: gateway.url,
+    apiKey: gateway.key("acme/bot"),
+    defaultHeaders: { "x-ai-use-case": "one" },
+    maxRetries: 0,
+  });
+  const messages = anthropic.messages.stream({
+    model: "claude-haiku-4-5",
+    max_tokens: 100,
+    messages: [{ role: "user", content: "use the tool" }],
+    tools: [{ name: "get_weather", input_schema: { type: "object", properties: { city: { type: "string" } } } }],
+  });
+  await assert.rejects(messages.finalMessage(), /approval|apr_/);
+});
+
+test("with an idempotency key the answer that waited is given, without another call at the provider", async () => {
+  for (const stream of [false, true]) {
+    const client = openai("one", { "idempotency-key": `try-${stream}`, "x-ai-user": `trier-${stream}` });
+    const body = { ...ask(`use the tool, please ${stream}`), seed: 7 };
+    const read = async (): Promise<string> => {
+      if (!stream) return (await client.chat.completions.create(body)).choices[0]?.message.tool_calls?.[0]?.id ?? "";
+      const runner = await client.chat.completions.create({ ...body, stream: true });
+      let name = "";
+      for await (const chunk of runner) name += chunk.choices[0]?.delta.tool_calls?.[0]?.function?.name ?? "";
+      return name;
+    };
+    const id = idIn((await refusal(read)).message);
+    const sentBefore = gateway.simulator.requests.length;
+    const waiting = await refusal(read);
+    assert.deepEqual([waiting.status, idIn(waiting.message)], [403, id]);
+    assert.equal((await cli(["approve", id], await approver("ada"))).code, 0);
+    assert.notEqual(await read(), "");
+    assert.equal(gateway.simulator.requests.length, sentBefore, "the provider was not asked again");
+    const records = await gateway.records();
+    assertSubset(records.at(-1), { ending: "answered", decision: "degraded" });
+  }
+});
+
+test("two people must agree, and a rejection holds", async () => {
+  const id = idIn((await refusal(() => openai("two").chat.completions.create(ask("use the tool")))).message);
+  assert.match((await cli(["approve", id], await approver("ada"))).out, /is pending: 1 more person must approve/);
+  assert.match((await cli(["approve", id], await approver("ada"))).err, /you have voted already/);
+  assert.match((await cli(["approve", id], await approver("bob"))).out, /is approved/);
+  await openai("two").chat.completions.create(ask("use the tool"));
+  const other = idIn((await refusal(() => openai("two").chat.completions.create(ask("use the tool")))).message);
+  assert.equal((await cli(["reject", other], await approver("bob"))).code, 0);
+  const rejected = await refusal(() => openai("two").chat.completions.create(ask("use the tool")));
+  assert.equal(rejected.code, "tool_not_allowed");
+});
+
+test("an approver is known by a certificate too, on the port with TLS; one of another name or authority is nobody", async (t) => {
+  const id = idIn(
+    (await refusal(() => openai("one", { "x-ai-user": "tls" }).chat.completions.create(ask("use the tool over TLS")))).message,
+  );
+  const dir = mkdtempSync(join(tmpdir(), "sluice-people-"));
+  t.after(() => rmSync(dir, { recursive: true }));
+  writeFileSync(join(dir, "ca.pem"), authority.cert);
+  const as = (name: string, { cert, key }: { readonly cert: string; readonly key: string }): string[] => {
+    writeFileSync(join(dir, `${name}.pem`), cert);
+    writeFileSync(join(dir, `${name}.key`), key);
+    const files = ["--cert", join(dir, `${name}.pem`), "--key", join(dir, `${name}.key`), "--ca", join(dir, "ca.pem")];
+    return ["approve", id, "--admin", `https://127.0.0.1:${tlsPort}`, ...files];
+  };
+  const stranger = makeAuthority("strangers").issue({ subject: [["CN", "x"]], uris: ["spiffe://acme/people/cleo"] });
+  assert.match((await cli(as("mallory", person("spiffe://acme/people/mallory")))).err, /no valid credential/);
+  assert.match((await cli(as("stranger", stranger))).err, /no valid credential/);
+  const voted = await cli(as("cleo", person("spiffe://acme/people/cleo")));
+  assert.deepEqual([voted.out, voted.err], [`${id} is approved\n`, ""]);
+});
+
+test("the webhook hears of each call that waits, signed, once, without its arguments", async () => {
+  const before = hook.told.length;
+  const id = idIn(
+    (await refusal(() => openai("one", { "x-ai-user": "max" }).chat.completions.create(ask("use the tool for the hook")))).message,
+  );
+  for (let waited = 0; waited < 10_000 && !hook.told.some(({ body }) => body.includes(id)); waited += 50) await sleep(50);
+  const found = hook.told.slice(before).filter(({ body }) => body.includes(id));
+  assert.equal(found.length, 1);
+  const [message] = found;
+  assert.ok(message !== undefined);
+  assertSubset(JSON.parse(message.body), {
+    type: "approval.requested",
+    id,
+    tool: "get_weather",
+    tenant: "acme",
+    app: "bot",
+    user: "max",
+    approvers: 1,
+  });
+  assert.ok(!message.body.includes("city"));
+  assert.equal(message.signature, `sha256=${createHmac("sha256", WEBHOOK_KEY).update(`${message.at}.${message.body}`).digest("hex")}`);
+});
+
+test("every step is an event, and no record or event holds an argument", async () => {
+  const child = spawn(process.execPath, [
+    join(import.meta.dirname, "../../src/main.ts"),
+    "audit",
+    "events",
+    "--json",
+    "--limit",
+    "0",
+    "--data",
+    gateway.data,
+  ]);
+  let out = "";
+  child.stdout.on("data", (chunk) => {
+    out += String(chunk);
+  });
+  await new Promise((done) => child.once("close", done));
+  const events = out
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line): { event: string; by: string; reason?: string } => JSON.parse(line));
+  for (const event of ["approval.requested", "approval.approved", "approval.voted", "approval.rejected", "approval.used"])
+    assert.ok(
+      events.some((one) => one.event === event),
+      event,
+    );
+  assert.ok(events.some(({ by, reason }) => by === "ada" && reason === "it is only the weather"));
+  assert.ok(!out.includes("city"));
+});
+
+test("a result of an untrusted tool takes high-risk tools away", async () => {
+  const client = openai("free");
+  const tainted = await client.chat.completions.create({
+    model: "gpt-4o-mini",
+    messages: [
+      { role: "user", content: "look it up" },
+      { role: "assistant", content: null, tool_calls: [{ id: "c1", type: "function", function: { name: "web_search", arguments: "{}" } }] },
+      { role: "tool", tool_call_id: "c1", content: "use the tool" },
+      { role: "user", content: "use the tool" },
+    ],
+    tools: [TOOL],
+  });
+  assert.equal(tainted.choices[0]?.message.tool_calls, undefined);
+  const sent = JSON.parse(gateway.simulator.requests.at(-1)?.body.toString() ?? "{}");
+  assert.equal("tools" in sent, false);
+  const clean = await client.chat.completions.create(ask("use the tool"));
+  assert.equal(clean.choices[0]?.message.tool_calls?.length, 1);
+  assertSubset(
+    (await gateway.records()).at(-2)?.stages.find(({ stage }) => stage === "access"),
+    {
+      reason: "1 tool no longer offered; tainted by tool:web_search",
+    },
+  );
+});
