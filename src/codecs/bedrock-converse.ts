@@ -5,6 +5,7 @@ import { openBedrockAnswer } from "./shared/bedrock-stream.ts";
 import { ConverseAnswer } from "./shared/converse-answer.ts";
 import { converseEdits, converseSteps } from "./shared/converse-request.ts";
 import { inSteps } from "./shared/in-steps.ts";
+import { sayConverse } from "./shared/said-bedrock.ts";
 
 /** Amazon Bedrock's Converse: one shape for the models of all makers; a JSON body. */
 export const bedrockConverse = converseCodec("converse", "bedrock.converse");
@@ -23,6 +24,7 @@ function converseCodec(method: string, surface: string): Codec {
     /** `reportUsage` changes nothing: every answer has its usage. */
     editRequest: ({ doc }: ParsedRequest, change: RequestChange): readonly JsonEdit[] => converseEdits(doc.root, change),
     upstreamPath: bedrockPath,
-    openAnswer: (context: AnswerContext): AnswerReader => openBedrockAnswer(context, new ConverseAnswer(context.status)),
+    openAnswer: (context: AnswerContext): AnswerReader => openBedrockAnswer(context, new ConverseAnswer(context)),
+    renderAnswer: sayConverse,
   };
 }

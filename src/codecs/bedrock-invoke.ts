@@ -6,9 +6,11 @@ import { bedrockPath, matchBedrockPath } from "./shared/bedrock-paths.ts";
 import { openBedrockAnswer } from "./shared/bedrock-stream.ts";
 import { EdgeReader } from "./shared/edge-reader.ts";
 import { inSteps } from "./shared/in-steps.ts";
-import { bodyUsage, headerUsage, InvokeAnswer } from "./shared/invoke-answer.ts";
+import { InvokeAnswer } from "./shared/invoke-answer.ts";
 import { invokeEdits, invokeSteps, isEmbedding } from "./shared/invoke-request.ts";
+import { bodyUsage, headerUsage } from "./shared/invoke-usage.ts";
 import { PlainAnswer } from "./shared/plain-answer.ts";
+import { sayInvoke } from "./shared/said-bedrock.ts";
 
 const shared = {
   dialect: "bedrock",
@@ -32,6 +34,7 @@ export const bedrockInvoke: Codec = {
   title: "POST /model/{model}/invoke",
   match: (target) => matchKind(target, ["invoke"], false),
   openAnswer: (context: AnswerContext): AnswerReader => openBedrockAnswer(context, new InvokeAnswer(context)),
+  renderAnswer: sayInvoke,
 };
 
 /** The same as an event stream, with each maker's own events in it. */

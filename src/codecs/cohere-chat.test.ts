@@ -122,7 +122,9 @@ test("what policies cannot read is refused", () => {
 });
 
 const V2_TEXTS = {
-  "0/reasoning": "Hm, warm.I will look.",
+  "0/reasoning": "Hm, warm.",
+  // The plan for the tools has a block of its own.
+  "10000/reasoning": "I will look.",
   "1/content": "Grüne 🧦",
   "0/tool_arguments": '{"query":"socks"}',
 };
@@ -176,7 +178,8 @@ test("whole bodies of both versions", () => {
     ),
   ]);
   assert.deepEqual(joined(frames.flatMap(({ deltas }) => deltas)), {
-    "0/reasoning": "tplan",
+    "0/reasoning": "t",
+    "10000/reasoning": "plan",
     "1/content": "x",
     "0/tool_arguments": "{}",
   });

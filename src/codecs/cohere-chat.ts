@@ -3,23 +3,24 @@ import type { JsonDoc, JsonEdit } from "../core/json.ts";
 import type { Result } from "../core/result.ts";
 import type { RequestView } from "../core/view.ts";
 import { openReader } from "./shared/answer-reader.ts";
-import { CohereAnswer, CohereV1Answer } from "./shared/cohere-answer.ts";
+import { CohereAnswer } from "./shared/cohere-answer.ts";
 import { cohereErrorBody } from "./shared/cohere-error.ts";
 import { cohereEdits, readCohereChat } from "./shared/cohere-request.ts";
+import { CohereV1Answer } from "./shared/cohere-v1-answer.ts";
 import { LineReader } from "./shared/line-reader.ts";
+import { sayCohere, sayCohereV1 } from "./shared/said-cohere.ts";
 import { SniffingReader } from "./shared/sniffing-reader.ts";
 
 /** Cohere's chat, version 2: a JSON body, or server-sent events. */
 export const cohereChat: Codec = chatCodec(2, "cohere.chat", (context) => {
-  return new SniffingReader(context, (found) => openReader(found, new CohereAnswer(found.status), cohereErrorBody));
+  return new SniffingReader(context, (found) => openReader(found, new CohereAnswer(found), cohereErrorBody));
 });
 
 /** Version 1: a JSON body, or one JSON object a line; server-sent events where the caller accepts those. */
 export const cohereChatV1: Codec = chatCodec(1, "cohere.chat_v1", (context) => {
   const isEvents = context.contentType.toLowerCase().includes("text/event-stream");
-  if (context.view.streaming && context.status < 400 && !isEvents)
-    return new LineReader(new CohereV1Answer(context.status, { sse: false }));
-  return new SniffingReader(context, (found) => openReader(found, new CohereV1Answer(found.status, { sse: true }), cohereErrorBody));
+  if (context.view.streaming && context.status < 400 && !isEvents) return new LineReader(new CohereV1Answer(context, { sse: false }));
+  return new SniffingReader(context, (found) => openReader(found, new CohereV1Answer(found, { sse: true }), cohereErrorBody));
 });
 
 function chatCodec(version: 1 | 2, surface: string, openAnswer: (context: AnswerContext) => AnswerReader): Codec {
@@ -37,5 +38,6 @@ function chatCodec(version: 1 | 2, surface: string, openAnswer: (context: Answer
       cohereEdits(request.doc.root, change, "max_tokens"),
     upstreamPath: () => path,
     openAnswer,
+    renderAnswer: version === 2 ? sayCohere : sayCohereV1,
   };
 }

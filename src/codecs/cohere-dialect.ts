@@ -1,6 +1,6 @@
 import type { DialectSpec } from "../core/codec.ts";
-import { cohereErrorEvent } from "./shared/cohere-answer.ts";
 import { cohereError } from "./shared/cohere-error.ts";
+import { cohereErrorEvent } from "./shared/said-cohere.ts";
 
 /** How Sluice speaks to callers of Cohere's API. `x-client-name` tells about the caller and stays behind. */
 export const cohereDialect: DialectSpec = {

@@ -31,8 +31,7 @@ function inputsCodec(what: "embed" | "rerank"): Codec {
       return cohereEdits(request.doc.root, rest, undefined);
     },
     upstreamPath: (facts) => `/${facts.version ?? "v2"}/${what}`,
-    openAnswer: (context: AnswerContext): AnswerReader =>
-      new EdgeReader(context, new CohereAnswer(context.status), cohereErrorBody, MEMBERS),
+    openAnswer: (context: AnswerContext): AnswerReader => new EdgeReader(context, new CohereAnswer(context), cohereErrorBody, MEMBERS),
   };
 }
 

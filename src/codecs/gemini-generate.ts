@@ -4,6 +4,7 @@ import { geminiPath, matchGeminiPath } from "./shared/gemini-paths.ts";
 import { openGeminiAnswer } from "./shared/gemini-reader.ts";
 import { geminiEdits, geminiSteps } from "./shared/gemini-request.ts";
 import { inSteps } from "./shared/in-steps.ts";
+import { sayGemini } from "./shared/said-gemini.ts";
 
 const shared = {
   dialect: "gemini",
@@ -14,6 +15,7 @@ const shared = {
   editRequest: (request: ParsedRequest, change: RequestChange): readonly JsonEdit[] =>
     request.doc.root.kind === "object" ? geminiEdits(request.doc.root, change) : [],
   openAnswer: openGeminiAnswer,
+  renderAnswer: sayGemini,
 } satisfies Partial<Codec>;
 
 /** Gemini's generateContent: one answer, one JSON body. */

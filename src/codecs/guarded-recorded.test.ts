@@ -6,13 +6,7 @@ import { type Recorded, recordedExchanges } from "../../test/support/recorded-ex
 import { parseJson } from "../core/json.ts";
 import { findCodec } from "./index.ts";
 
-const READY: ReadonlySet<string> = new Set([
-  "openai.chat",
-  "openai.completions",
-  "anthropic.messages",
-  "vertex.raw_predict",
-  "vertex.stream_raw_predict",
-]);
+const NOT_READY = /openai\.(responses|images|audio)/;
 
 const recorded = recordedExchanges(/^/);
 
@@ -39,7 +33,7 @@ describe("guarded recorded traffic", {
 function caseOf(exchange: Recorded): GuardedCase | undefined {
   const target = { method: "POST", path: exchange.path, query: new URLSearchParams(exchange.query) };
   const found = findCodec(target, { get: () => undefined });
-  if (found === undefined || !READY.has(found.codec.surface) || exchange.requestBody === "" || found.codec.openAnswer === undefined)
+  if (found === undefined || NOT_READY.test(found.codec.surface) || exchange.requestBody === "" || found.codec.openAnswer === undefined)
     return undefined;
   const doc = parseJson(Buffer.from(exchange.requestBody));
   if (!doc.ok) return undefined;

@@ -4,6 +4,7 @@ import { countSteps, editCountRequest, openCountAnswer } from "./shared/gemini-c
 import { openGeminiAnswer } from "./shared/gemini-reader.ts";
 import { geminiEdits, geminiSteps } from "./shared/gemini-request.ts";
 import { inSteps } from "./shared/in-steps.ts";
+import { sayGemini } from "./shared/said-gemini.ts";
 import { matchVertexPath, vertexPath } from "./shared/vertex-paths.ts";
 
 /** Gemini on Vertex AI: the same bodies as the Gemini API's, below a project. Only Google's own models speak them. */
@@ -25,6 +26,7 @@ const shared = {
 export const vertexGenerate: Codec = {
   ...shared,
   surface: "vertex.generate",
+  renderAnswer: sayGemini,
   title: `${PREFIX}:generateContent`,
   match: (target) => ofGoogle(matchVertexPath(target, "generateContent", { stream: false })),
 };
@@ -32,6 +34,7 @@ export const vertexGenerate: Codec = {
 export const vertexStream: Codec = {
   ...shared,
   surface: "vertex.stream",
+  renderAnswer: sayGemini,
   title: `${PREFIX}:streamGenerateContent`,
   match: (target) => ofGoogle(matchVertexPath(target, "streamGenerateContent", { stream: true })),
 };

@@ -38,12 +38,12 @@ const shared = {
   upstreamPath: vertexPath,
   openAnswer: (context: AnswerContext): AnswerReader =>
     new SniffingReader(context, (found) => openReader(found, new AnthropicAnswer(found), anthropicErrorText)),
-  renderAnswer: sayMessage,
 } satisfies Partial<Codec>;
 
 export const vertexRawPredict: Codec = {
   ...shared,
   surface: "vertex.raw_predict",
+  renderAnswer: sayMessage,
   title: `${PREFIX}{model}:rawPredict`,
   match(target): PathFacts | undefined {
     const facts = ofAnthropic(matchVertexPath(target, "rawPredict", { stream: false }));
@@ -54,6 +54,7 @@ export const vertexRawPredict: Codec = {
 export const vertexStreamRawPredict: Codec = {
   ...shared,
   surface: "vertex.stream_raw_predict",
+  renderAnswer: sayMessage,
   title: `${PREFIX}{model}:streamRawPredict`,
   match: (target) => ofAnthropic(matchVertexPath(target, "streamRawPredict", { stream: false })),
 };

@@ -52,7 +52,7 @@ class SseReader implements AnswerReader {
     return this.#splitter.push(chunk).map((event) => this.#frame(event));
   }
   end(): readonly Frame[] {
-    return this.#splitter.end().map((event) => this.#frame(event));
+    return [...this.#splitter.end().map((event) => this.#frame(event)), ...this.#mapper.texts.last()];
   }
   usage(): Usage | undefined {
     return this.#mapper.usage();

@@ -22,11 +22,13 @@ interface OpenDelta {
 
 const NO_DELTAS: readonly Delta[] = [];
 /** Members that never hold text of a model or of what it found: names, kinds, ids and sealed things. */
-export const SILENT_KEYS: ReadonlySet<string> = new Set([
+const SILENT_KEYS: ReadonlySet<string> = new Set([
   ...["type", "id", "object", "index", "role", "status", "signature", "mime_type", "mimeType", "media_type"],
   ...["thought_signature", "thoughtSignature", "encrypted_content", "encrypted_index", "tool_use_id", "tool_call_id", "call_id"],
   ...["item_id", "file_id"],
 ]);
+/** The silent members, and others that are read already or hold no text. */
+export const silentAnd = (...names: readonly string[]): ReadonlySet<string> => new Set([...SILENT_KEYS, ...names]);
 /** Most strings of one event that are followed where the codec does not know its shape; what is beyond counts as one unread text. */
 const WALK_MAX = 20_000;
 
@@ -125,9 +127,9 @@ export class AnswerTexts {
     this.#guards.lanes.open(choice, block, "tool_arguments");
   }
 
-  /** Nothing more comes of a block, or of a whole choice. */
-  end(choice: number, block?: number): void {
-    this.#guards?.lanes.end(choice, block);
+  /** Nothing more comes of a lane, of a block, or of a whole choice. */
+  end(choice: number, block?: number, channel?: Channel): void {
+    this.#guards?.lanes.end(choice, block, channel);
   }
   /** Where a call begins, those before it in its choice end, as far as their arguments are whole. */
   endCallsBefore(choice: number, block: number): void {
@@ -166,6 +168,13 @@ export class AnswerTexts {
     const open = this.#deltas ?? [];
     this.#deltas = undefined;
     return guards.frame(bytes, open, write);
+  }
+
+  /** What a reader gives last: for guards, a frame of no bytes that ends the lanes that are still open. */
+  last(): readonly Frame[] {
+    if (this.#guards === undefined || this.#guards.lanes.size === 0) return [];
+    this.endAll();
+    return [this.frame(new Uint8Array(0), undefined)];
   }
 
   #push(delta: OpenDelta): OpenDelta {
@@ -283,5 +292,12 @@ function textAt(holder: Json | undefined, key: string | number): string {
   return typeof value === "string" ? value : "";
 }
 
-/** Media in a data URL: nothing to read. */
-const isSealed = (text: string): boolean => text.startsWith("data:") && text.slice(0, 256).includes(";base64,");
+/** Media in base64: nothing to read. */
+function isSealed(text: string): boolean {
+  if (text.startsWith("data:") && text.slice(0, 256).includes(";base64,")) return true;
+  // Long and without anything that words have between them.
+  return text.length > SEALED_CHARS_MIN && BASE64.test(text);
+}
+/** Where base64 outgrows any word, in characters. */
+const SEALED_CHARS_MIN = 1024;
+const BASE64 = /^[A-Za-z0-9+/_-]+={0,2}$/;

@@ -4,7 +4,7 @@ import type { Usage } from "../../core/usage.ts";
 import type { Delta } from "../../core/view.ts";
 import type { AnswerMapper } from "./answer-reader.ts";
 import { AnswerTally, listField, sseEvent, textField } from "./answer-tally.ts";
-import { AnswerTexts, SILENT_KEYS } from "./answer-texts.ts";
+import { AnswerTexts, silentAnd } from "./answer-texts.ts";
 import { anthropicErrorBody } from "./anthropic-error.ts";
 import { anthropicUsage, mergeUsage } from "./anthropic-usage.ts";
 import { textBlock, textDelta } from "./said-anthropic.ts";
@@ -30,20 +30,19 @@ const MESSAGE_KEYS: ReadonlySet<string> = new Set([
   ...["id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage", "container"],
   ...["context_management", "request_id"],
 ]);
-const keys = (...names: readonly string[]): ReadonlySet<string> => new Set([...SILENT_KEYS, ...names]);
 /** By the member of a delta that was read. */
 const DELTA_KEYS: Readonly<Record<string, ReadonlySet<string>>> = {
-  text: keys("text"),
-  thinking: keys("thinking"),
-  partial_json: keys("partial_json"),
-  content: keys("content"),
+  text: silentAnd("text"),
+  thinking: silentAnd("thinking"),
+  partial_json: silentAnd("partial_json"),
+  content: silentAnd("content"),
 };
 const BLOCK_KEYS: Readonly<Record<"tool" | "text" | "thinking" | "compaction" | "other", ReadonlySet<string>>> = {
-  tool: keys("name", "input", "server_name", "caller"),
-  text: keys("text"),
-  thinking: keys("thinking"),
-  compaction: keys("content"),
-  other: keys("server_name", "caller"),
+  tool: silentAnd("name", "input", "server_name", "caller"),
+  text: silentAnd("text"),
+  thinking: silentAnd("thinking"),
+  compaction: silentAnd("content"),
+  other: silentAnd("server_name", "caller"),
 };
 
 /**

@@ -189,6 +189,20 @@ export function eventFrame(headers: Readonly<Record<string, string>>, payload: s
   return frame;
 }
 
+/** A whole frame with another payload: its headers stay, lengths and checksums are made anew. */
+export function withPayload(bytes: Uint8Array, payload: string): Uint8Array {
+  const body = Buffer.from(payload);
+  const headersEnd = PRELUDE_BYTES + new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(4);
+  const total = headersEnd + body.length + 4;
+  const frame = Buffer.alloc(total);
+  frame.set(bytes.subarray(0, headersEnd));
+  frame.writeUInt32BE(total, 0);
+  frame.writeUInt32BE(crc32(frame.subarray(0, 8)), 8);
+  body.copy(frame, headersEnd);
+  frame.writeUInt32BE(crc32(frame.subarray(0, total - 4)), total - 4);
+  return frame;
+}
+
 /** An event as a Bedrock service sends it. */
 export const jsonEvent = (type: string, payload: string): Uint8Array =>
   eventFrame({ ":event-type": type, ":content-type": "application/json", ":message-type": "event" }, payload);

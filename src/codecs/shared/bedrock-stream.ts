@@ -3,21 +3,23 @@ import type { AnswerContext, AnswerReader, Frame, TailReason } from "../../core/
 import type { Denial } from "../../core/denials.ts";
 import { type Json, parseJsonValue } from "../../core/json.ts";
 import type { Usage } from "../../core/usage.ts";
-import type { AnswerSummary, Delta } from "../../core/view.ts";
-import { type AnswerMapper, openReader } from "./answer-reader.ts";
+import type { AnswerSummary } from "../../core/view.ts";
+import { type AnswerMapper, openReader, unreadFrame } from "./answer-reader.ts";
 import type { AnswerTally } from "./answer-tally.ts";
-import { AnswerTexts } from "./answer-texts.ts";
-import { type EventFrame, EventStreamSplitter, jsonException } from "./aws-eventstream.ts";
+import type { AnswerTexts } from "./answer-texts.ts";
+import { type EventFrame, EventStreamSplitter, jsonException, withPayload } from "./aws-eventstream.ts";
 import { bedrockError, bedrockErrorBody } from "./bedrock-error.ts";
 
 /** What an API of Bedrock's reads out of its events, or out of one whole JSON body. */
 export interface EventMapper {
   readonly tally: AnswerTally;
-  /** `type` is the frame's `:event-type`. */
-  event(type: string, payload: Json): readonly Delta[];
+  /** What `event` and `body` read goes here. */
+  readonly texts: AnswerTexts;
+  /** `type` is the frame's `:event-type`, `source` the payload's text; the payload was begun in `texts`. */
+  event(type: string, payload: Json, source: string): void;
   /** The provider ended the stream with an error of this type. */
   exception(type: string): void;
-  body(json: Json): readonly Delta[];
+  body(json: Json): void;
   usage(): Usage | undefined;
   /** Frames that end the stream; none when it has ended already. */
   tail(reason: TailReason): Uint8Array;
@@ -34,8 +36,8 @@ export function openBedrockAnswer(context: AnswerContext, mapper: EventMapper): 
     get tally() {
       return mapper.tally;
     },
-    texts: new AnswerTexts({}),
-    body: (json) => whole.texts.give(mapper.body(json)),
+    texts: mapper.texts,
+    body: (json) => mapper.body(json),
     usage: () => mapper.usage(),
     event: () => undefined,
     tail: () => "",
@@ -43,7 +45,6 @@ export function openBedrockAnswer(context: AnswerContext, mapper: EventMapper): 
   return openReader({ ...context, contentType: "application/json" }, whole, bedrockErrorBody);
 }
 
-const NO_DELTAS: readonly Delta[] = [];
 const NO_BYTES = new Uint8Array(0);
 
 class EventStreamReader implements AnswerReader {
@@ -60,7 +61,7 @@ class EventStreamReader implements AnswerReader {
     return this.#splitter.push(chunk).map((frame) => this.#frame(frame));
   }
   end(): readonly Frame[] {
-    return this.#splitter.end().map((frame) => this.#frame(frame));
+    return [...this.#splitter.end().map((frame) => this.#frame(frame)), ...this.#mapper.texts.last()];
   }
   usage(): Usage | undefined {
     return this.#mapper.usage();
@@ -76,24 +77,29 @@ class EventStreamReader implements AnswerReader {
 
   #frame({ kind, bytes, headers, payload }: EventFrame): Frame {
     this.#between = kind === "frame" || (kind === "piece" && this.#splitter.between);
+    const { tally, texts } = this.#mapper;
     if (kind !== "frame") {
-      if (kind === "rest") this.#mapper.tally.invalidEvents++;
-      return { bytes, deltas: NO_DELTAS };
+      if (kind === "rest") tally.invalidEvents++;
+      return unreadFrame(texts, bytes);
     }
+    const text = Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString("utf8");
     const message = headers.get(":message-type");
     if (message === "exception" || message === "error") {
       this.#mapper.exception(headers.get(":exception-type") ?? headers.get(":error-code") ?? "error");
-      return { bytes, deltas: NO_DELTAS };
+      texts.unread(text);
+      texts.endAll();
+      return texts.frame(bytes, undefined);
     }
-    const text = Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString("utf8");
     const json = parseJsonValue(text);
     if (json === undefined) {
-      this.#mapper.tally.invalidEvents++;
-      return { bytes, deltas: NO_DELTAS };
+      tally.invalidEvents++;
+      return unreadFrame(texts, bytes);
     }
-    const deltas = this.#mapper.event(headers.get(":event-type") ?? "", json);
-    this.#mapper.tally.count(deltas);
-    return { bytes, deltas };
+    texts.begin(json, text);
+    this.#mapper.event(headers.get(":event-type") ?? "", json, text);
+    const frame = texts.frame(bytes, texts.guarded ? (changed) => withPayload(bytes, changed) : undefined);
+    tally.count(frame.deltas);
+    return frame;
   }
 }
 

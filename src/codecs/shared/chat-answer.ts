@@ -42,9 +42,9 @@ export class ChatAnswer implements AnswerMapper {
   #forced: "chunk" | "member" | undefined;
 
   /** `text`: completions before chat, whose choices hold a text. */
-  constructor(context: AnswerContext, kind: "chat" | "text" = "chat") {
+  constructor(context: AnswerContext, kind: "chat" | "text" = "chat", texts: AnswerTexts = new AnswerTexts(context)) {
     this.#context = context;
-    this.texts = new AnswerTexts(context);
+    this.texts = texts;
     this.#kind = kind;
     this.#unfinished = context.view.choices;
   }
@@ -78,6 +78,11 @@ export class ChatAnswer implements AnswerMapper {
       return;
     }
     this.texts.begin(chunk, data);
+    this.eventJson(name, chunk);
+  }
+
+  /** An event that was parsed, and begun in `texts`, already. */
+  eventJson(name: string | undefined, chunk: Json): void {
     const failed = this.#readError(chunk, name);
     if (failed) this.texts.endAll();
     const choices = field(chunk, "choices");

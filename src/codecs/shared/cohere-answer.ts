@@ -1,124 +1,179 @@
-import type { TailReason } from "../../core/codec.ts";
-import { DENIALS, type Denial } from "../../core/denials.ts";
+import type { AnswerContext, TailReason } from "../../core/codec.ts";
 import { field, isJsonObject, type Json, parseJsonValue } from "../../core/json.ts";
 import type { Usage } from "../../core/usage.ts";
-import type { Delta } from "../../core/view.ts";
 import type { AnswerMapper } from "./answer-reader.ts";
 import { AnswerTally, isRewritable, listField, sseEvent, textField } from "./answer-tally.ts";
-import { AnswerTexts } from "./answer-texts.ts";
+import { AnswerTexts, silentAnd } from "./answer-texts.ts";
 import { cohereUsage } from "./cohere-usage.ts";
+import { cohereErrorEvent, contentBlock, contentDelta, messageEnd, messageStart } from "./said-cohere.ts";
 
 /** Most blocks followed; real answers have a few. Later ones pass on unread and count as unknown. */
 const BLOCKS_MAX = 10_000;
-const NO_DELTAS: readonly Delta[] = [];
-/** The last bytes of a stream of version 2. */
-const DONE = "data: [DONE]\n\n";
 
-/** What ends a stream of version 2 with an error. Cohere's SDKs know no error event: the reason to finish is where a caller looks. */
-export function cohereErrorEvent(denial: Denial, requestId: string): string {
-  const text = denial.detail ?? DENIALS[denial.code].text;
-  const delta = { finish_reason: "ERROR", error: text, code: denial.code };
-  return sseEvent("message-end", { type: "message-end", id: requestId, delta }) + DONE;
-}
+/** Block of the plan for tools, which stands beside the content and its numbers. */
+const PLAN_BLOCK = BLOCKS_MAX;
+/** Members that are read, or hold no text, by where they stand. */
+const KEYS = {
+  body: silentAnd(
+    "message",
+    "usage",
+    "meta",
+    "finish_reason",
+    "logprobs",
+    "model",
+    "generation_id",
+    "embeddings",
+    "results",
+    "response_type",
+  ),
+  event: silentAnd("delta", "logprobs"),
+  delta: silentAnd("message", "usage", "finish_reason", "code"),
+  message: silentAnd("content", "tool_plan", "tool_calls"),
+  part: silentAnd("text", "thinking"),
+  call: silentAnd("function"),
+  called: silentAnd("name", "arguments"),
+};
 
-/** Reads answers of version 2 (chat whole or as events), and of embed and rerank of both versions, whose vectors are no text. */
+/**
+ * Reads answers of version 2 (chat whole or as events), and of embed and rerank of both versions, whose vectors are no text. Citations and
+ * their sources stand beside the block.
+ */
 export class CohereAnswer implements AnswerMapper {
   readonly tally = new AnswerTally();
-  readonly texts = new AnswerTexts({});
-  event(name: string | undefined, data: string): void {
-    this.texts.give(this.#readEvent(name, data));
-  }
-  body(json: Json): void {
-    this.texts.give(this.#readBody(json));
-  }
+  readonly texts: AnswerTexts;
   readonly #status: number;
   #usageJson: Json | undefined;
+  #begun = false;
+  #nextBlock = 0;
   /** Events that close what is open, by what opened it. */
   readonly #open = new Map<string, Json>();
+  /** The open block of text. */
+  #textBlock: number | undefined;
 
-  constructor(status: number) {
-    this.#status = status;
+  constructor(context: AnswerContext) {
+    this.#status = context.status;
+    this.texts = new AnswerTexts(context);
   }
 
   usage(): Usage | undefined {
     return cohereUsage(this.#usageJson);
   }
 
-  #readBody(json: Json): readonly Delta[] {
+  body(json: Json): void {
     this.tally.complete = true;
+    this.texts.walk(0, 0, json, KEYS.body);
     if (this.#status >= 400) {
       this.tally.failed("error");
-      return NO_DELTAS;
+      return;
     }
     this.tally.answeredBy(field(json, "model"), field(json, "id") ?? field(json, "generation_id"));
     this.tally.finished(field(json, "finish_reason"));
     this.#usageJson = field(json, "usage") ?? field(json, "meta");
-    const out: Delta[] = [];
     const message = field(json, "message");
-    for (const [block, part] of listField(message, "content").entries()) contentDeltas(part, block, out);
-    add(out, 0, "reasoning", textField(message, "tool_plan"));
-    for (const [block, call] of listField(message, "tool_calls").entries()) this.#call(call, block, out);
-    return out;
+    for (const [block, part] of listField(message, "content").entries()) this.#content(part, block);
+    this.texts.add(0, PLAN_BLOCK, "reasoning", message, "tool_plan");
+    for (const [block, call] of listField(message, "tool_calls").entries()) this.#call(call, block);
+    this.texts.walk(0, 0, message, KEYS.message);
+    this.texts.erase(0, message, "citations", "[]");
+    this.texts.erase(0, json, "logprobs", "nothing");
   }
 
-  #readEvent(name: string | undefined, data: string): readonly Delta[] {
+  event(name: string | undefined, data: string): void {
     const event = parseJsonValue(data);
     if (!isJsonObject(event)) {
-      if (data !== "[DONE]") this.tally.invalidEvents++;
-      return NO_DELTAS;
+      if (data === "[DONE]") {
+        this.texts.endAll();
+        return;
+      }
+      this.tally.invalidEvents++;
+      this.texts.unread(data);
+      return;
     }
+    this.texts.begin(event, data);
     const at = field(event, "index");
     const index = typeof at === "number" && Number.isSafeInteger(at) && at >= 0 ? at : 0;
-    const message = field(field(event, "delta"), "message");
-    const out: Delta[] = [];
-    switch (textField(event, "type") || name) {
+    const delta = field(event, "delta");
+    const message = field(delta, "message");
+    this.#step(textField(event, "type") || name, index, event, message);
+    this.texts.walk(0, index, event, KEYS.event);
+    this.texts.walk(0, index, delta, KEYS.delta);
+    this.texts.walk(0, index, message, KEYS.message);
+    this.texts.erase(0, event, "logprobs", "nothing", index);
+  }
+
+  #step(type: string | undefined, index: number, event: Json, message: Json | undefined): void {
+    switch (type) {
       case "message-start":
+        this.#begun = true;
         this.tally.answeredBy(undefined, field(event, "id"));
-        break;
+        return;
       case "content-start":
         this.#opened(`content-${index}`, { type: "content-end", index });
-        contentDeltas(field(message, "content"), index, out);
-        break;
+        this.#nextBlock = Math.max(this.#nextBlock, index + 1);
+        if (field(field(message, "content"), "type") !== "thinking") this.#textBlock = index;
+        this.#content(field(message, "content"), index);
+        return;
       case "content-delta":
-        contentDeltas(field(message, "content"), index, out);
-        break;
+        this.#content(field(message, "content"), index);
+        return;
       case "content-end":
         this.#open.delete(`content-${index}`);
-        break;
+        if (this.#textBlock === index) this.#textBlock = undefined;
+        for (const channel of ["content", "reasoning"] as const) this.texts.end(0, index, channel);
+        return;
       case "tool-plan-delta":
-        add(out, 0, "reasoning", textField(message, "tool_plan"));
-        break;
+        this.texts.add(0, PLAN_BLOCK, "reasoning", message, "tool_plan");
+        return;
       case "tool-call-start":
         this.#opened(`tool-${index}`, { type: "tool-call-end", index });
-        this.#call(field(message, "tool_calls"), index, out);
-        break;
+        this.texts.end(0, PLAN_BLOCK);
+        this.#call(field(message, "tool_calls"), index);
+        return;
       case "tool-call-delta":
-        add(out, index, "tool_arguments", textField(field(field(message, "tool_calls"), "function"), "arguments"));
-        break;
+        this.#call(field(message, "tool_calls"), index);
+        return;
       case "tool-call-end":
         this.#open.delete(`tool-${index}`);
-        break;
+        this.texts.end(0, index, "tool_arguments");
+        return;
       case "message-end":
         this.#ended(field(event, "delta"));
-        break;
+        this.texts.endAll();
+        return;
       case "citation-start":
       case "citation-end":
       case "debug":
-        break;
+        return;
       default:
         this.tally.unknownEvents++;
+        for (const key of ["content", "tool_plan", "tool_calls"]) this.texts.walk(0, index, field(message, key));
     }
-    return out;
   }
 
-  /** At a length: what is open is closed, then the message, with the usage so far. */
+  /**
+   * What is open is closed, then the message, with the usage so far. What is said instead of the rest goes into the open text, or a block of
+   * its own. Cohere has no reason of its own for filtered answers; `ERROR` is the one that says that the text is not all there is.
+   */
   tail(reason: TailReason): string {
     if (this.tally.complete) return "";
     if (reason.kind === "error") return cohereErrorEvent(reason.denial, reason.requestId);
-    let text = "";
+    let text = this.#begun ? "" : messageStart("not-begun");
+    let said = reason.kind === "filtered" ? (reason.text ?? "") : "";
+    if (said !== "" && this.#textBlock !== undefined) {
+      text += contentDelta(this.#textBlock, said);
+      said = "";
+    }
     for (const closing of this.#open.values()) text += sseEvent(textField(closing, "type"), closing);
+    if (said !== "") text += contentBlock(this.#nextBlock, said);
     const usage = this.#usageJson !== undefined && isRewritable(this.#usageJson) ? { usage: this.#usageJson } : {};
-    return text + sseEvent("message-end", { type: "message-end", delta: { finish_reason: "MAX_TOKENS", ...usage } }) + DONE;
+    return text + messageEnd(reason.kind === "length" ? "MAX_TOKENS" : "ERROR", usage);
+  }
+
+  /** A content part, whole or in pieces; thinking has a member of its own. */
+  #content(part: Json | undefined, block: number): void {
+    this.texts.add(0, block, "reasoning", part, "thinking");
+    this.texts.add(0, block, "content", part, "text");
+    this.texts.walk(0, block, part, KEYS.part);
   }
 
   #opened(key: string, closing: Json): void {
@@ -126,10 +181,15 @@ export class CohereAnswer implements AnswerMapper {
     else this.#open.set(key, closing);
   }
 
-  #call(call: Json | undefined, block: number, out: Delta[]): void {
+  #call(call: Json | undefined, block: number): void {
     const called = field(call, "function");
-    this.tally.calledTool(field(called, "name"));
-    add(out, block, "tool_arguments", textField(called, "arguments"));
+    if (field(called, "name") !== undefined) {
+      this.tally.calledTool(field(called, "name"));
+      this.texts.call(0, block, textField(called, "name"), textField(call, "id"));
+    }
+    this.texts.add(0, block, "tool_arguments", called, "arguments");
+    this.texts.walk(0, block, called, KEYS.called);
+    this.texts.walk(0, block, call, KEYS.call);
   }
 
   #ended(delta: Json | undefined): void {
@@ -138,127 +198,5 @@ export class CohereAnswer implements AnswerMapper {
     this.tally.finished(reason);
     if (field(delta, "error") !== undefined || reason === "ERROR") this.tally.failed(reason ?? "error");
     this.#usageJson = field(delta, "usage") ?? this.#usageJson;
-  }
-}
-
-function add(out: Delta[], block: number, channel: Delta["channel"], text: string): void {
-  if (text !== "") out.push({ choice: 0, block, channel, text });
-}
-
-/** A content part, whole or in pieces; thinking has a member of its own. */
-function contentDeltas(part: Json | undefined, block: number, out: Delta[]): void {
-  add(out, block, "reasoning", textField(part, "thinking"));
-  add(out, block, "content", textField(part, "text"));
-}
-
-/**
- * Reads chat of version 1: one body, or a stream of one object a line (or server-sent events, where those were asked for). Only the last
- * object of a stream, `stream-end`, has the usage, in the whole answer that it repeats.
- */
-export class CohereV1Answer implements AnswerMapper {
-  readonly tally = new AnswerTally();
-  readonly texts = new AnswerTexts({});
-  event(name: string | undefined, data: string): void {
-    this.texts.give(this.#readEvent(name, data));
-  }
-  body(json: Json): void {
-    this.texts.give(this.#readBody(json));
-  }
-  readonly #status: number;
-  readonly #sse: boolean;
-  #usageJson: Json | undefined;
-  #text = "";
-
-  constructor(status: number, options: { readonly sse: boolean }) {
-    this.#status = status;
-    this.#sse = options.sse;
-  }
-
-  usage(): Usage | undefined {
-    return cohereUsage(this.#usageJson);
-  }
-
-  #readBody(json: Json): readonly Delta[] {
-    this.tally.complete = true;
-    if (this.#status >= 400) {
-      this.tally.failed("error");
-      return NO_DELTAS;
-    }
-    const out: Delta[] = [];
-    add(out, 0, "content", textField(json, "text"));
-    this.#whole(json, out);
-    return out;
-  }
-
-  #readEvent(name: string | undefined, data: string): readonly Delta[] {
-    const event = parseJsonValue(data);
-    if (!isJsonObject(event)) {
-      if (data !== "[DONE]") this.tally.invalidEvents++;
-      return NO_DELTAS;
-    }
-    const out: Delta[] = [];
-    switch (textField(event, "event_type") || name) {
-      case "stream-start":
-        this.tally.answeredBy(undefined, field(event, "generation_id"));
-        break;
-      case "text-generation":
-        // Kept for the end that a cut makes; the cap of an exchange's bytes bounds it.
-        this.#text += textField(event, "text");
-        add(out, 0, "content", textField(event, "text"));
-        break;
-      case "tool-calls-chunk":
-        this.#chunk(field(event, "tool_call_delta"), textField(event, "text"), out);
-        break;
-      case "stream-end":
-        this.tally.complete = true;
-        if (textField(event, "finish_reason").startsWith("ERROR")) this.tally.failed(field(event, "finish_reason"));
-        // Its text is what came in pieces.
-        this.#whole(field(event, "response") ?? event, []);
-        break;
-      case "tool-calls-generation":
-      case "search-queries-generation":
-      case "search-results":
-      case "citation-generation":
-      case "debug":
-        break;
-      default:
-        this.tally.unknownEvents++;
-    }
-    return out;
-  }
-
-  tail(reason: TailReason): string {
-    if (this.tally.complete) return "";
-    const failed = reason.kind === "error";
-    const response: Record<string, Json> = { text: this.#text, finish_reason: failed ? "ERROR" : "MAX_TOKENS" };
-    if (this.#usageJson !== undefined && isRewritable(this.#usageJson)) response["meta"] = this.#usageJson;
-    const end: Record<string, Json> = {
-      is_finished: true,
-      event_type: "stream-end",
-      finish_reason: response["finish_reason"] ?? null,
-      response,
-    };
-    if (failed)
-      end["error"] = { message: reason.denial.detail ?? DENIALS[reason.denial.code].text, code: reason.denial.code, id: reason.requestId };
-    return this.#sse ? sseEvent("stream-end", end) : `${JSON.stringify(end)}\n`;
-  }
-
-  #whole(json: Json, out: Delta[]): void {
-    this.tally.answeredBy(undefined, field(json, "generation_id"));
-    this.tally.finished(field(json, "finish_reason"));
-    this.#usageJson = field(json, "meta") ?? this.#usageJson;
-    for (const [block, call] of listField(json, "tool_calls").entries()) {
-      this.tally.calledTool(field(call, "name"));
-      const parameters = field(call, "parameters");
-      if (parameters === undefined || parameters === null) continue;
-      if (isRewritable(parameters)) add(out, block, "tool_arguments", JSON.stringify(parameters));
-      else this.tally.invalidEvents++;
-    }
-  }
-
-  #chunk(call: Json | undefined, plan: string, out: Delta[]): void {
-    add(out, 0, "reasoning", plan);
-    const at = field(call, "index");
-    add(out, typeof at === "number" && Number.isSafeInteger(at) && at >= 0 ? at : 0, "tool_arguments", textField(call, "parameters"));
   }
 }

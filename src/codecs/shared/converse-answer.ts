@@ -1,71 +1,87 @@
-import type { TailReason } from "../../core/codec.ts";
+import type { AnswerContext, TailReason } from "../../core/codec.ts";
 import { field, isJsonObject, type Json } from "../../core/json.ts";
 import type { Usage } from "../../core/usage.ts";
-import type { Delta } from "../../core/view.ts";
 import { AnswerTally, isRewritable, listField, textField } from "./answer-tally.ts";
+import { AnswerTexts, silentAnd } from "./answer-texts.ts";
 import { jsonEvent } from "./aws-eventstream.ts";
 import { bedrockException, type EventMapper } from "./bedrock-stream.ts";
 import { converseUsage } from "./converse-usage.ts";
 
 /** Most blocks followed; real answers have tens. Later ones pass on unread and count as unknown. */
 const BLOCKS_MAX = 10_000;
-const NO_DELTAS: readonly Delta[] = [];
 const NO_BYTES = new Uint8Array(0);
+/** Members that are read, or hold no text, by where they stand; `p` is padding. */
+const KEYS = {
+  body: silentAnd("output", "stopReason", "usage", "metrics", "performanceConfig", "serviceTier"),
+  event: silentAnd("contentBlockIndex", "start", "delta", "stopReason", "usage", "metrics", "performanceConfig", "serviceTier", "p"),
+  toolUse: silentAnd("toolUseId", "name", "input"),
+  reasoning: silentAnd("text", "redactedContent"),
+  block: silentAnd("text", "reasoningContent", "toolUse", "toolResult", "citationsContent"),
+  text: silentAnd("text"),
+  content: silentAnd("content", "toolUseId"),
+};
 
-/** Reads an answer of Converse, whole or as events. The last event is `metadata`, behind `messageStop`. */
+/**
+ * Reads an answer of Converse, whole or as events. The last event is `metadata`, behind `messageStop`. What a guardrail reports of the
+ * answer (`trace`), citations and whatever is new stands beside the block, or beside block 0.
+ */
 export class ConverseAnswer implements EventMapper {
   readonly tally = new AnswerTally();
+  readonly texts: AnswerTexts;
   readonly #status: number;
-  readonly #open = new Set<number>();
+  /** Blocks that are open, and whether they are text. */
+  readonly #open = new Map<number, boolean>();
+  #nextBlock = 0;
   #begun = false;
   #stopped = false;
   #usage: Json | undefined;
 
-  constructor(status: number) {
-    this.#status = status;
+  constructor(context: AnswerContext, texts: AnswerTexts = new AnswerTexts(context)) {
+    this.#status = context.status;
+    this.texts = texts;
   }
 
   usage(): Usage | undefined {
     return converseUsage(this.#usage);
   }
 
-  body(json: Json): readonly Delta[] {
+  body(json: Json): void {
     this.tally.complete = true;
+    this.texts.walk(0, 0, json, KEYS.body);
     if (this.#status >= 400) {
       this.tally.failed("error");
-      return NO_DELTAS;
+      return;
     }
     this.tally.finished(field(json, "stopReason"));
     this.#usage = field(json, "usage") ?? undefined;
-    const out: Delta[] = [];
-    for (const [block, content] of listField(field(field(json, "output"), "message"), "content").entries())
-      this.#block(content, block, out);
-    return out;
+    for (const [block, content] of listField(field(field(json, "output"), "message"), "content").entries()) this.#block(content, block);
   }
 
-  event(type: string, event: Json): readonly Delta[] {
+  event(type: string, event: Json): void {
     if (!isJsonObject(event)) {
       this.tally.invalidEvents++;
-      return NO_DELTAS;
+      this.texts.unread(JSON.stringify(event));
+      return;
     }
     const at = field(event, "contentBlockIndex");
     const block = typeof at === "number" && Number.isSafeInteger(at) && at >= 0 ? at : 0;
-    const out: Delta[] = [];
+    this.texts.walk(0, block, event, KEYS.event);
     switch (type) {
       case "messageStart":
         this.#begun = true;
         break;
       case "contentBlockStart":
-        this.#opened(block);
-        this.#started(field(event, "start"), block, out);
+        this.#opened(block, false);
+        this.#started(field(event, "start"), block);
         break;
       case "contentBlockDelta":
         // Blocks of text have no start of their own.
-        this.#opened(block);
-        this.#delta(field(event, "delta"), block, out);
+        this.#opened(block, textField(field(event, "delta"), "text") !== "");
+        this.#delta(field(event, "delta"), block);
         break;
       case "contentBlockStop":
         this.#open.delete(block);
+        this.texts.end(0, block);
         break;
       case "messageStop":
         this.#stopped = true;
@@ -74,77 +90,127 @@ export class ConverseAnswer implements EventMapper {
       case "metadata":
         this.#usage = field(event, "usage") ?? this.#usage;
         this.tally.complete = true;
+        this.texts.endAll();
         break;
       default:
         this.tally.unknownEvents++;
+        for (const key of ["start", "delta"]) this.texts.walk(0, block, field(event, key));
     }
-    return out;
   }
 
   exception(type: string): void {
     this.tally.failed(type);
   }
 
-  /** At a length: open blocks are stopped, then the message, then its figures as far as they are known. */
+  /**
+   * Open blocks are stopped, then the message, then its figures as far as they are known. What is said instead of the rest goes into
+   * the open text, or a block of its own; a filtered end is that of Bedrock's own guardrails.
+   */
   tail(reason: TailReason): Uint8Array {
     if (this.tally.complete) return NO_BYTES;
     if (reason.kind === "error") return bedrockException(reason.denial, reason.requestId);
-    const frames: Uint8Array[] = [];
-    const add = (type: string, payload: Json): void => {
-      frames.push(jsonEvent(type, JSON.stringify(payload)));
-    };
-    if (!this.#begun) add("messageStart", { role: "assistant" });
+    const events = this.endEvents(reason);
+    return Buffer.concat(events.map(([type, payload]) => jsonEvent(type, JSON.stringify(payload))));
+  }
+
+  /** The events of a tail, by their types. */
+  endEvents(reason: Exclude<TailReason, { kind: "error" }>): readonly (readonly [string, Json])[] {
+    const events: [string, Json][] = [];
+    if (!this.#begun) events.push(["messageStart", { role: "assistant" }]);
     if (!this.#stopped) {
-      for (const contentBlockIndex of [...this.#open].sort((a, b) => a - b)) add("contentBlockStop", { contentBlockIndex });
-      add("messageStop", { stopReason: "max_tokens" });
+      let said = reason.kind === "filtered" ? (reason.text ?? "") : "";
+      const say = (contentBlockIndex: number): void => {
+        if (said !== "") events.push(["contentBlockDelta", { contentBlockIndex, delta: { text: said } }]);
+        said = "";
+      };
+      for (const [contentBlockIndex, isText] of [...this.#open].sort(([a], [b]) => a - b)) {
+        if (isText) say(contentBlockIndex);
+        events.push(["contentBlockStop", { contentBlockIndex }]);
+      }
+      if (said !== "") {
+        say(this.#nextBlock);
+        events.push(["contentBlockStop", { contentBlockIndex: this.#nextBlock }]);
+      }
+      events.push(["messageStop", { stopReason: reason.kind === "length" ? "max_tokens" : "guardrail_intervened" }]);
     }
     const known =
       this.#usage !== undefined && isRewritable(this.#usage) ? this.#usage : { inputTokens: 0, outputTokens: 0, totalTokens: 0 };
-    add("metadata", { usage: known, metrics: { latencyMs: 0 } });
-    return Buffer.concat(frames);
+    events.push(["metadata", { usage: known, metrics: { latencyMs: 0 } }]);
+    return events;
   }
 
-  #opened(block: number): void {
+  #opened(block: number, isText: boolean): void {
+    this.#nextBlock = Math.max(this.#nextBlock, block + 1);
     if (this.#open.has(block)) return;
     if (this.#open.size >= BLOCKS_MAX) this.tally.unknownEvents++;
-    else this.#open.add(block);
+    else this.#open.set(block, isText);
   }
 
-  #started(start: Json | undefined, block: number, out: Delta[]): void {
-    const tool = field(start, "toolUse");
-    if (tool === undefined) return;
-    this.tally.calledTool(field(tool, "name"));
-    this.#input(field(tool, "input"), block, out);
+  #started(start: Json | undefined, block: number): void {
+    this.#toolUse(field(start, "toolUse"), block);
+    this.texts.walk(0, block, start, KEYS.block);
+    this.texts.walk(0, block, field(start, "toolResult"), KEYS.content);
   }
 
-  #delta(delta: Json | undefined, block: number, out: Delta[]): void {
-    add(out, block, "content", textField(delta, "text"));
-    add(out, block, "reasoning", textField(field(delta, "reasoningContent"), "text"));
-    add(out, block, "tool_arguments", textField(field(delta, "toolUse"), "input"));
-    for (const result of listField(delta, "toolResult")) add(out, block, "content", textField(result, "text"));
+  #toolUse(tool: Json | undefined, block: number): void {
+    if (tool === undefined || tool === null) return;
+    const { texts } = this;
+    if (field(tool, "name") !== undefined) {
+      this.tally.calledTool(field(tool, "name"));
+      texts.call(0, block, textField(tool, "name"), textField(tool, "toolUseId"));
+    }
+    if (typeof field(tool, "input") === "string") texts.add(0, block, "tool_arguments", tool, "input");
+    else if (!texts.addValue(0, block, "tool_arguments", tool, "input")) this.tally.invalidEvents++;
+    texts.walk(0, block, tool, KEYS.toolUse);
+  }
+
+  #delta(delta: Json | undefined, block: number): void {
+    const { texts } = this;
+    texts.add(0, block, "content", delta, "text");
+    const reasoning = field(delta, "reasoningContent");
+    // Its signature comes last.
+    texts.add(0, block, "reasoning", reasoning, "text", "signed");
+    texts.walk(0, block, reasoning, KEYS.reasoning);
+    this.#toolUse(field(delta, "toolUse"), block);
+    this.#result(field(delta, "toolResult"), block);
+    texts.walk(0, block, field(delta, "citationsContent"));
+    this.#rest(delta, block);
   }
 
   /** A block of a whole answer. */
-  #block(content: Json, block: number, out: Delta[]): void {
-    add(out, block, "content", textField(content, "text"));
-    add(out, block, "reasoning", textField(field(field(content, "reasoningContent"), "reasoningText"), "text"));
-    const tool = field(content, "toolUse");
-    if (tool !== undefined) {
-      this.tally.calledTool(field(tool, "name"));
-      this.#input(field(tool, "input"), block, out);
+  #block(content: Json, block: number): void {
+    const { texts } = this;
+    texts.add(0, block, "content", content, "text");
+    const reasoning = field(content, "reasoningContent");
+    const thought = field(reasoning, "reasoningText");
+    texts.add(0, block, "reasoning", thought, "text", textField(thought, "signature") === "" ? undefined : "signed");
+    texts.walk(0, block, thought, KEYS.text);
+    texts.walk(0, block, reasoning, KEYS_OF_THOUGHT);
+    this.#toolUse(field(content, "toolUse"), block);
+    const cited = field(content, "citationsContent");
+    this.#result(field(cited, "content"), block);
+    texts.walk(0, block, cited, KEYS.content);
+    texts.erase(0, cited, "citations", "[]", block);
+    const result = field(content, "toolResult");
+    this.#result(field(result, "content"), block);
+    texts.walk(0, block, result, KEYS.content);
+    this.#rest(content, block);
+  }
+
+  /** Parts of a tool's result, or of a cited text. */
+  #result(parts: Json | undefined, block: number): void {
+    if (!Array.isArray(parts)) {
+      this.texts.walk(0, block, parts);
+      return;
     }
-    for (const part of listField(field(content, "citationsContent"), "content")) add(out, block, "content", textField(part, "text"));
-    for (const part of listField(field(content, "toolResult"), "content")) add(out, block, "content", textField(part, "text"));
+    for (const part of parts) {
+      this.texts.add(0, block, "content", part, "text");
+      this.texts.walk(0, block, part, KEYS.text);
+    }
   }
 
-  #input(input: Json | undefined, block: number, out: Delta[]): void {
-    if (input === undefined) return;
-    if (typeof input === "string") add(out, block, "tool_arguments", input);
-    else if (isRewritable(input)) add(out, block, "tool_arguments", JSON.stringify(input));
-    else this.tally.invalidEvents++;
+  #rest(block: Json | undefined, index: number): void {
+    this.texts.walk(0, index, block, KEYS.block);
   }
 }
-
-function add(out: Delta[], block: number, channel: Delta["channel"], text: string): void {
-  if (text !== "") out.push({ choice: 0, block, channel, text });
-}
+const KEYS_OF_THOUGHT = silentAnd("reasoningText", "redactedContent");

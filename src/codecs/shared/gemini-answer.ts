@@ -1,18 +1,30 @@
-import type { TailReason } from "../../core/codec.ts";
+import type { AnswerContext, TailReason } from "../../core/codec.ts";
 import { field, type Json, parseJsonValue } from "../../core/json.ts";
 import type { Usage } from "../../core/usage.ts";
-import type { AnswerSummary, Delta } from "../../core/view.ts";
+import type { AnswerSummary } from "../../core/view.ts";
 import type { AnswerMapper } from "./answer-reader.ts";
 import { AnswerTally, isRewritable, listField, textField } from "./answer-tally.ts";
-import { AnswerTexts } from "./answer-texts.ts";
+import { AnswerTexts, silentAnd } from "./answer-texts.ts";
 import { geminiError } from "./gemini-error.ts";
 import { geminiUsage } from "./gemini-usage.ts";
 
 /** Most candidates followed; the API allows eight. */
 const CANDIDATES_MAX = 128;
-const NO_DELTAS: readonly Delta[] = [];
 /** Members of a GenerateContentResponse; a chunk with none of them is of a kind that we do not know. */
 const KNOWN_MEMBERS = ["candidates", "usageMetadata", "promptFeedback", "modelVersion", "responseId", "createTime", "modelStatus"];
+/** Members that are read, or hold no text, by where they stand. */
+const KEYS = {
+  chunk: silentAnd(...KNOWN_MEMBERS),
+  feedback: silentAnd("blockReason", "safetyRatings"),
+  candidate: silentAnd("content", "finishReason", "safetyRatings", "avgLogprobs", "tokenCount", "logprobsResult"),
+  content: silentAnd("parts"),
+  part: silentAnd("text", "functionCall", "executableCode", "toolCall", "codeExecutionResult", "audioTranscription", "inlineData"),
+  call: silentAnd("name", "args", "partialArgs", "willContinue"),
+  code: silentAnd("code", "language"),
+  tool: silentAnd("toolType", "args"),
+  result: silentAnd("output", "outcome", "text"),
+  piece: silentAnd("jsonPath", "stringValue", "numberValue", "boolValue", "nullValue", "willContinue"),
+};
 
 /** Where one candidate's output stands. */
 interface Candidate {
@@ -41,38 +53,41 @@ class GeminiTally extends AnswerTally {
  * Reads GenerateContentResponses: one body, or the chunks of a stream, whose usage is cumulative (the last one counts).
  *
  * Text is one block as long as it goes on, thoughts (`thought: true`) another, each function call its own. Arguments come as JSON text;
- * those that are streamed in parts come as their values. An SSE stream has no last event: it is complete once every candidate has a
- * finish reason.
+ * those that are streamed in parts come as their values, which guards see one after the other. An SSE stream has no last event: it is
+ * complete once every candidate has a finish reason. What searches found, citations and messages stand beside the answer.
+ *
+ * A `thoughtSignature` is the model's thinking, sealed, and no checksum of the part that carries it (ai.google.dev, "Thought signatures",
+ * read 2026-11: only its absence is refused); so a thought that has one counts as signed, a text or a call does not.
  */
 export class GeminiAnswer implements AnswerMapper {
   readonly tally = new GeminiTally();
-  readonly texts = new AnswerTexts({});
-  event(name: string | undefined, data: string): void {
-    this.texts.give(this.#readEvent(name, data));
-  }
-  body(json: Json): void {
-    this.texts.give(this.#readBody(json));
-  }
+  readonly texts: AnswerTexts;
+  readonly #choices: number;
   #usage: Usage | undefined;
   #usageMetadata: Json | undefined;
   #version: string | undefined;
   #id: string | undefined;
 
-  #readEvent(_name: string | undefined, data: string): readonly Delta[] {
+  constructor(context: AnswerContext) {
+    this.texts = new AnswerTexts(context);
+    this.#choices = Math.min(context.view.choices, CANDIDATES_MAX);
+  }
+
+  event(_name: string | undefined, data: string): void {
     const json = parseJsonValue(data);
     if (json === undefined) {
       this.tally.invalidEvents += 1;
-      return NO_DELTAS;
+      this.texts.unread(data);
+      return;
     }
-    const deltas = this.#chunks(json);
+    this.texts.begin(json, data);
+    this.#chunks(json);
     this.tally.complete = this.finished;
-    return deltas;
   }
 
-  #readBody(json: Json): readonly Delta[] {
-    const deltas = this.#chunks(json);
+  body(json: Json): void {
+    this.#chunks(json);
     this.tally.complete = true;
-    return deltas;
   }
 
   usage(): Usage | undefined {
@@ -81,18 +96,22 @@ export class GeminiAnswer implements AnswerMapper {
 
   /** Nothing to add to a stream that has ended; but an error is always said, in case its last chunk was not let through. */
   tail(reason: TailReason): string {
-    if (reason.kind === "length" && this.finished) return "";
+    if (reason.kind !== "error" && this.finished) return "";
     return `data: ${this.lastChunk(reason)}\r\n\r\n`;
   }
 
-  /** JSON of the chunk that ends a stream which we cut. */
+  /** JSON of the chunk that ends a stream which we cut: every candidate without a finish reason gets one, and the text that is said. */
   lastChunk(reason: TailReason): string {
     if (reason.kind === "error") return JSON.stringify(geminiError(reason.denial, reason.requestId));
-    const open = [...this.tally.candidates].filter(([, candidate]) => candidate.finish === undefined).map(([index]) => index);
-    const indexes = open.length > 0 || this.tally.candidates.size > 0 ? open : [0];
-    const candidates = indexes.map((index) => ({ content: { parts: [{ text: "" }], role: "model" }, finishReason: "MAX_TOKENS", index }));
+    const open = new Set(Array.from({ length: Math.max(1, this.#choices) }, (_, index) => index));
+    for (const [index, { finish }] of this.tally.candidates) {
+      if (finish === undefined) open.add(index);
+      else open.delete(index);
+    }
+    const text = reason.kind === "filtered" ? (reason.text ?? "") : "";
+    const finishReason = reason.kind === "filtered" ? "SAFETY" : "MAX_TOKENS";
     return JSON.stringify({
-      candidates,
+      candidates: [...open].sort((a, b) => a - b).map((index) => ({ content: { parts: [{ text }], role: "model" }, finishReason, index })),
       ...(this.#usageMetadata === undefined ? {} : { usageMetadata: this.#usageMetadata }),
       ...(this.#version === undefined ? {} : { modelVersion: this.#version }),
       ...(this.#id === undefined ? {} : { responseId: this.#id }),
@@ -100,28 +119,31 @@ export class GeminiAnswer implements AnswerMapper {
   }
 
   /** Errors of the streaming method come as an array of one, whatever framing was asked for. */
-  #chunks(json: Json): readonly Delta[] {
-    return Array.isArray(json) ? json.flatMap((item: Json) => this.#chunk(item)) : this.#chunk(json);
+  #chunks(json: Json): void {
+    if (Array.isArray(json)) for (const item of json) this.#chunk(item);
+    else this.#chunk(json);
   }
 
-  #chunk(json: Json): readonly Delta[] {
+  #chunk(json: Json): void {
+    this.texts.walk(0, 0, json, KEYS.chunk);
     const error = field(json, "error");
     if (error !== undefined && error !== null) {
       this.tally.failed(textField(error, "status") || textField(error, "code") || "error");
-      return NO_DELTAS;
+      this.texts.endAll();
+      return;
     }
     if (!KNOWN_MEMBERS.some((key) => field(json, key) !== undefined)) {
       this.tally.unknownEvents += 1;
-      return NO_DELTAS;
+      return;
     }
     this.#takeUsage(field(json, "usageMetadata"));
     this.#version = textField(json, "modelVersion").slice(0, 256) || this.#version;
     this.#id = textField(json, "responseId").slice(0, 256) || this.#id;
     this.tally.answeredBy(this.#version, this.#id);
-    this.tally.blocked = reasonOf(field(field(json, "promptFeedback"), "blockReason")) ?? this.tally.blocked;
-    const out: Delta[] = [];
-    for (const [position, candidate] of listField(json, "candidates").entries()) this.#candidate(candidate, position, out);
-    return out;
+    const feedback = field(json, "promptFeedback");
+    this.tally.blocked = reasonOf(field(feedback, "blockReason")) ?? this.tally.blocked;
+    this.texts.walk(0, 0, feedback, KEYS.feedback);
+    for (const [position, candidate] of listField(json, "candidates").entries()) this.#candidate(candidate, position);
   }
 
   #takeUsage(metadata: Json | undefined): void {
@@ -139,7 +161,7 @@ export class GeminiAnswer implements AnswerMapper {
     return candidates.length > 0 && candidates.every(({ finish }) => finish !== undefined);
   }
 
-  #candidate(json: Json, position: number, out: Delta[]): void {
+  #candidate(json: Json, position: number): void {
     const named = field(json, "index");
     const choice = typeof named === "number" && Number.isSafeInteger(named) && named >= 0 ? named : position;
     let candidate = this.tally.candidates.get(choice);
@@ -152,49 +174,88 @@ export class GeminiAnswer implements AnswerMapper {
         this.tally.candidates.set(choice, candidate);
       }
     }
-    for (const part of listField(field(json, "content"), "parts")) this.#part(part, candidate, choice, out);
+    const { texts } = this;
+    const content = field(json, "content");
+    for (const part of listField(content, "parts")) this.#part(part, candidate, choice);
+    texts.walk(choice, Math.max(0, candidate.block), content, KEYS.content);
+    texts.walk(choice, Math.max(0, candidate.block), json, KEYS.candidate);
+    for (const key of ["logprobsResult", "citationMetadata", "groundingAttributions"]) texts.erase(choice, json, key, "nothing");
+    texts.erase(choice, field(json, "groundingMetadata"), "groundingSupports", "nothing");
+    // Older models repeat the reason in every chunk, so it ends no lane by itself.
     candidate.finish = reasonOf(field(json, "finishReason")) ?? candidate.finish;
   }
 
-  #part(part: Json, candidate: Candidate, choice: number, out: Delta[]): void {
-    const add = (channel: Delta["channel"], text: string): void => {
-      if (text !== "") out.push({ choice, block: candidate.block, channel, text });
-    };
-    const text = textField(part, "text");
-    if (text !== "") {
+  #part(part: Json, candidate: Candidate, choice: number): void {
+    const { texts } = this;
+    if (typeof field(part, "text") === "string") {
       const channel = field(part, "thought") === true ? "reasoning" : "content";
-      if (candidate.holds !== channel || candidate.block < 0) openBlock(candidate, channel);
-      add(channel, text);
+      if (candidate.holds !== channel || candidate.block < 0) this.#openBlock(candidate, channel, choice);
+      const signed = channel === "reasoning" && textField(part, "thoughtSignature") !== "";
+      texts.add(choice, candidate.block, channel, part, "text", signed ? "signed" : undefined);
     }
     const call = field(part, "functionCall");
-    if (call !== undefined) {
-      this.#call(call, candidate, add);
-      return;
-    }
-    // What Google's own tools run and return on its side; the caller gets it as part of the answer.
+    if (call !== undefined) this.#call(call, candidate, choice);
+    else this.#othersWork(part, candidate, choice);
+    texts.walk(choice, Math.max(0, candidate.block), part, KEYS.part);
+  }
+
+  /** What Google's own tools run and return on its side; the caller gets it as part of the answer. */
+  #othersWork(part: Json, candidate: Candidate, choice: number): void {
+    const { texts } = this;
     const code = field(part, "executableCode");
     const other = field(part, "toolCall");
     if (code !== undefined || other !== undefined) {
-      openBlock(candidate, "other");
-      this.tally.calledTool(code !== undefined ? "codeExecution" : field(other, "toolType"));
-      add("tool_arguments", code !== undefined ? textField(code, "code") : jsonText(field(other, "args")));
+      this.#openBlock(candidate, "other", choice);
+      const name = code !== undefined ? "codeExecution" : textField(other, "toolType");
+      this.tally.calledTool(name);
+      texts.call(choice, candidate.block, name, textField(code ?? other, "id"));
+      if (code !== undefined) texts.add(choice, candidate.block, "tool_arguments", code, "code");
+      else this.#value(choice, candidate.block, other, "args");
+      texts.walk(choice, candidate.block, code, KEYS.code);
+      texts.walk(choice, candidate.block, other, KEYS.tool);
+      texts.end(choice, candidate.block);
     }
-    const result = textField(field(part, "codeExecutionResult"), "output") || textField(field(part, "audioTranscription"), "text");
-    if (result !== "") {
-      openBlock(candidate, "other");
-      add("content", result);
+    const result = field(part, "codeExecutionResult");
+    const [found, key] = textField(result, "output") === "" ? [field(part, "audioTranscription"), "text"] : [result, "output"];
+    if (textField(found, key) !== "") {
+      this.#openBlock(candidate, "other", choice);
+      texts.add(choice, candidate.block, "content", found, key);
     }
+    for (const one of [result, field(part, "audioTranscription")]) texts.walk(choice, Math.max(0, candidate.block), one, KEYS.result);
   }
 
-  #call(call: Json, candidate: Candidate, add: (channel: Delta["channel"], text: string) => void): void {
+  #call(call: Json, candidate: Candidate, choice: number): void {
+    const { texts } = this;
     const name = textField(call, "name");
     if (name !== "" || candidate.holds !== "call" || !candidate.callOpen) {
-      openBlock(candidate, "call");
+      this.#openBlock(candidate, "call", choice);
       this.tally.calledTool(name);
+      texts.call(choice, candidate.block, name, textField(call, "id"));
     }
     candidate.callOpen = field(call, "willContinue") === true;
-    add("tool_arguments", jsonText(field(call, "args")));
-    for (const piece of listField(call, "partialArgs")) add("tool_arguments", partialText(piece));
+    this.#value(choice, candidate.block, call, "args");
+    for (const piece of listField(call, "partialArgs")) {
+      const key = ["stringValue", "numberValue", "boolValue"].find((one) => field(piece, one) !== undefined) ?? "stringValue";
+      if (typeof field(piece, key) === "string") texts.add(choice, candidate.block, "tool_arguments", piece, key);
+      else this.#value(choice, candidate.block, piece, key);
+      texts.walk(choice, candidate.block, piece, KEYS.piece);
+    }
+    texts.walk(choice, candidate.block, call, KEYS.call);
+    if (!candidate.callOpen) texts.end(choice, candidate.block);
+  }
+
+  /** A value as JSON text. One that is nested too deep to be written out gives its strings. */
+  #value(choice: number, block: number, holder: Json | undefined, key: string): void {
+    if (this.texts.addValue(choice, block, "tool_arguments", holder, key)) return;
+    this.texts.loose(choice, block, "tool_arguments", stringsOf(field(holder, key)));
+  }
+
+  /** A block begins; nothing more comes of the one before. */
+  #openBlock(candidate: Candidate, holds: Candidate["holds"], choice: number): void {
+    if (candidate.block >= 0) this.texts.end(choice, candidate.block);
+    candidate.block += 1;
+    candidate.holds = holds;
+    candidate.callOpen = false;
   }
 }
 
@@ -207,24 +268,10 @@ function reasonOf(value: Json | undefined): string | undefined {
   return value.slice(0, 256);
 }
 
-function openBlock(candidate: Candidate, holds: Candidate["holds"]): void {
-  candidate.block += 1;
-  candidate.holds = holds;
-  candidate.callOpen = false;
-}
-
-/** Value of one streamed piece of arguments (`PartialArg`): a string's next characters, or a whole number or truth value. */
-function partialText(piece: Json): string {
-  const value = field(piece, "stringValue") ?? field(piece, "numberValue") ?? field(piece, "boolValue");
-  return typeof value === "string" ? value : value === undefined ? "" : jsonText(value);
-}
-
-/** JSON text of a value. One that is nested too deep to be written out gives its strings, so that it can still be inspected. */
-function jsonText(value: Json | undefined): string {
-  if (value === undefined) return "";
-  if (isRewritable(value)) return JSON.stringify(value);
+/** The strings of a value, one a line. */
+function stringsOf(value: Json | undefined): string {
   const strings: string[] = [];
-  const work: Json[] = [value];
+  const work: Json[] = value === undefined ? [] : [value];
   for (let item = work.pop(); item !== undefined; item = work.pop()) {
     if (typeof item === "string") strings.push(item);
     else if (typeof item === "object" && item !== null) for (const [key, inner] of Object.entries(item)) work.push(key, inner);

@@ -1,7 +1,7 @@
 import type { AnswerContext, AnswerReader, Frame, TailReason } from "../../core/codec.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { AnswerSummary } from "../../core/view.ts";
-import { openReader } from "./answer-reader.ts";
+import { openReader, unreadFrame } from "./answer-reader.ts";
 import { GeminiAnswer } from "./gemini-answer.ts";
 import { geminiError } from "./gemini-error.ts";
 import { type ArrayPiece, JsonArraySplitter } from "./json-array.ts";
@@ -10,7 +10,8 @@ import { SniffingReader } from "./sniffing-reader.ts";
 /** Opens the reader of a GenerateContentResponse in whichever framing: one body, an array over time, or events. */
 export function openGeminiAnswer(context: AnswerContext): AnswerReader {
   const isArray = context.view.framing === "json-array" && !context.contentType.toLowerCase().includes("text/event-stream");
-  return isArray ? new ArrayReader() : new SniffingReader(context, (sniffed) => openReader(sniffed, new GeminiAnswer(), geminiErrorBody));
+  if (isArray) return new ArrayReader(context);
+  return new SniffingReader(context, (sniffed) => openReader(sniffed, new GeminiAnswer(sniffed), geminiErrorBody));
 }
 
 /** An error in place of a body that was held back; a body cannot be cut to a length. */
@@ -23,16 +24,20 @@ const NO_BYTES = new Uint8Array(0);
 
 /** Reads the array form of a stream; also the single error object that some errors come as. */
 class ArrayReader implements AnswerReader {
-  readonly #answer = new GeminiAnswer();
+  readonly #answer: GeminiAnswer;
   readonly #splitter = new JsonArraySplitter();
   /** Bytes that nobody reads were seen: not JSON at all, or behind the end. */
   #foreign = 0;
+
+  constructor(context: AnswerContext) {
+    this.#answer = new GeminiAnswer(context);
+  }
 
   push(chunk: Uint8Array): readonly Frame[] {
     return this.#splitter.push(chunk).map((piece) => this.#frame(piece));
   }
   end(): readonly Frame[] {
-    return this.#splitter.end().map((piece) => this.#frame(piece));
+    return [...this.#splitter.end().map((piece) => this.#frame(piece)), ...this.#answer.texts.last()];
   }
   usage(): Usage | undefined {
     return this.#answer.usage();
@@ -44,24 +49,26 @@ class ArrayReader implements AnswerReader {
   tail(reason: TailReason): Uint8Array {
     const prefix = this.#splitter.prefix;
     if (prefix === undefined) return NO_BYTES;
-    if (reason.kind === "length" && this.#answer.finished && prefix !== "") return encoder.encode("\n]");
+    if (reason.kind !== "error" && this.#answer.finished && prefix !== "") return encoder.encode("\n]");
     return encoder.encode(`${prefix}${this.#answer.lastChunk(reason)}\n]`);
   }
 
-  #frame({ kind, bytes, text }: ArrayPiece): Frame {
-    const { tally } = this.#answer;
+  #frame({ kind, bytes, text, textAt }: ArrayPiece): Frame {
+    const { tally, texts } = this.#answer;
     if (text === undefined) {
       if (kind === "end") tally.complete = true;
       else if (kind === "other" && !isBlank(bytes)) this.#foreign = 1;
-      return { bytes, deltas: [] };
+      if (kind === "end") texts.endAll();
+      return kind === "end" || kind === "separator" || isBlank(bytes) ? texts.frame(bytes, undefined) : unreadFrame(texts, bytes);
     }
     const invalid = tally.invalidEvents;
     this.#answer.event(undefined, text);
-    const deltas = this.#answer.texts.take();
     // Only the closing bracket ends an array; a body that is one value is whole as it stands.
     tally.complete = kind === "single" && tally.invalidEvents === invalid;
-    tally.count(deltas);
-    return { bytes, deltas };
+    const write = (changed: string): Uint8Array => Buffer.concat([bytes.subarray(0, textAt), Buffer.from(changed)]);
+    const frame = texts.frame(bytes, texts.guarded ? write : undefined);
+    tally.count(frame.deltas);
+    return frame;
   }
 }
 

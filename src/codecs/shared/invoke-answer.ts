@@ -1,215 +1,183 @@
-import type { AnswerContext, HeaderView, TailReason } from "../../core/codec.ts";
+import type { AnswerContext, TailReason } from "../../core/codec.ts";
 import { field, isJsonObject, type Json, parseJsonValue } from "../../core/json.ts";
 import type { Usage } from "../../core/usage.ts";
-import type { Delta } from "../../core/view.ts";
-import { AnswerTally, listField, textField } from "./answer-tally.ts";
+import { type AnswerTally, listField, textField } from "./answer-tally.ts";
+import { AnswerTexts } from "./answer-texts.ts";
 import { AnthropicAnswer } from "./anthropic-answer.ts";
-import { anthropicUsage } from "./anthropic-usage.ts";
-import { jsonEvent } from "./aws-eventstream.ts";
 import { bedrockException, type EventMapper } from "./bedrock-stream.ts";
-import { chatUsage } from "./chat-usage.ts";
-import { cohereUsage } from "./cohere-usage.ts";
+import { ChatAnswer } from "./chat-answer.ts";
+import { CohereV1Answer } from "./cohere-v1-answer.ts";
 import { ConverseAnswer } from "./converse-answer.ts";
-import { converseUsage, invocationUsage } from "./converse-usage.ts";
-import { reportedFigures, tokenCount } from "./reported-usage.ts";
+import { invocationUsage } from "./converse-usage.ts";
+import { MakerAnswer } from "./invoke-maker.ts";
+import { headerUsage } from "./invoke-usage.ts";
+import { chunkEvent } from "./said-bedrock.ts";
+import { editPlaces } from "./text-places.ts";
 
-const NO_DELTAS: readonly Delta[] = [];
 const NO_BYTES = new Uint8Array(0);
 /** What Bedrock adds to the last event of a stream. */
 const METRICS = "amazon-bedrock-invocationMetrics";
+/** Events of Converse, as Nova's own stream names them: `{"contentBlockDelta": {…}}`. */
+const CONVERSE_EVENTS = ["messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata"];
+
+/** Whose shape an answer has, and its reader. */
+type Reader =
+  | { readonly shape: "anthropic"; readonly answer: AnthropicAnswer }
+  | { readonly shape: "converse"; readonly answer: ConverseAnswer }
+  | { readonly shape: "chat"; readonly answer: ChatAnswer }
+  | { readonly shape: "cohere"; readonly answer: CohereV1Answer }
+  | { readonly shape: "maker"; readonly answer: MakerAnswer };
 
 /**
  * Reads answers of InvokeModel: each maker's own body, or its events, in base64 within Bedrock's frames.
  *
- * An answer of Anthropic's or in Converse's shape is read by the reader of that API, usage included. All others give their text by the
- * members that makers use for it, and their usage is what Bedrock says at the end of a stream, else their own, else that of the headers.
+ * An answer of Anthropic's, in Converse's shape, in OpenAI's or Cohere's is read by the reader of that API. All others give their text by
+ * the members that makers use for it. Usage of Anthropic's and Converse's shape is their own; else it is what Bedrock says at the end of a
+ * stream, else their own, else that of the headers.
  */
 export class InvokeAnswer implements EventMapper {
+  readonly texts: AnswerTexts;
   readonly #context: AnswerContext;
-  readonly #own = new AnswerTally();
-  #anthropic: AnthropicAnswer | undefined;
-  #converse: ConverseAnswer | undefined;
-  #usage: Usage | undefined;
+  readonly #maker: MakerAnswer;
+  #reader: Reader;
   #metrics: Usage | undefined;
 
   constructor(context: AnswerContext) {
     this.#context = context;
+    this.texts = new AnswerTexts(context);
+    this.#maker = new MakerAnswer(context, this.texts);
+    this.#reader = { shape: "maker", answer: this.#maker };
   }
 
   get tally(): AnswerTally {
-    return this.#anthropic?.tally ?? this.#converse?.tally ?? this.#own;
+    return this.#reader.answer.tally;
   }
 
   usage(): Usage | undefined {
-    return this.#anthropic?.usage() ?? this.#converse?.usage() ?? this.#metrics ?? this.#usage ?? headerUsage(this.#context.headers);
+    const { shape, answer } = this.#reader;
+    const own = answer.usage();
+    if (own !== undefined && (shape === "anthropic" || shape === "converse")) return own;
+    return this.#metrics ?? own ?? headerUsage(this.#context.headers);
   }
 
-  body(json: Json): readonly Delta[] {
+  body(json: Json): void {
     if (this.#context.status >= 400) {
-      this.#own.complete = true;
-      this.#own.failed("error");
-      return NO_DELTAS;
+      this.tally.complete = true;
+      this.tally.failed("error");
+      this.texts.walk(0, 0, json);
+      return;
     }
-    if (textField(json, "type") === "message") return this.#taken((answer) => answer.body(json));
-    if (field(field(json, "output"), "message") !== undefined) return this.#asConverse().body(json);
-    const deltas = this.#generic(json);
-    this.#own.complete = true;
-    return deltas;
+    this.#reader = this.#opened(shapeOf(json));
+    if (this.#reader.shape === "maker") this.#reader.answer.read(json);
+    else this.#reader.answer.body(json);
+    this.tally.complete = true;
   }
 
-  event(type: string, payload: Json): readonly Delta[] {
+  event(type: string, payload: Json, source: string): void {
     if (type !== "chunk") {
       this.tally.unknownEvents++;
-      return NO_DELTAS;
+      this.texts.walk(0, 0, payload);
+      return;
     }
-    const json = parseJsonValue(Buffer.from(textField(payload, "bytes"), "base64").toString("utf8"));
+    const inner = Buffer.from(textField(payload, "bytes"), "base64").toString("utf8");
+    const json = parseJsonValue(inner);
     if (!isJsonObject(json)) {
       this.tally.invalidEvents++;
-      return NO_DELTAS;
+      this.texts.unread(inner);
+      return;
     }
+    this.texts.begin(json, inner, (changed) => {
+      const bytes = JSON.stringify(Buffer.from(changed).toString("base64"));
+      return editPlaces({ root: payload, source }, [{ place: { holder: payload, key: "bytes" }, json: bytes }], []);
+    });
     const metrics = field(json, METRICS);
     if (metrics !== undefined) this.#metrics = invocationUsage(metrics);
-    const deltas = this.#inner(json);
+    this.#inner(json);
+    if (metrics === undefined) return;
     // Bedrock's figures stand in the last event, whoever's it is.
-    if (metrics !== undefined) this.tally.complete = true;
-    return deltas;
+    this.tally.complete = true;
+    this.texts.endAll();
   }
 
   exception(type: string): void {
     this.tally.failed(type);
   }
 
-  /** Anthropic's end is known; for other makers a stream that stops is the end that their callers get. An error is always an exception. */
+  /** The end as the maker's own stream has it. An error is always an exception. */
   tail(reason: TailReason): Uint8Array {
     if (this.tally.complete) return NO_BYTES;
     if (reason.kind === "error") return bedrockException(reason.denial, reason.requestId);
-    const events = (this.#anthropic?.tail(reason) ?? "").split("\n").filter((line) => line.startsWith("data: "));
-    return Buffer.concat(events.map((line) => chunkEvent(line.slice("data: ".length))));
+    return Buffer.concat(this.#endEvents(reason).map((json) => chunkEvent(json)));
   }
 
-  #taken(read: (answer: AnthropicAnswer) => void): readonly Delta[] {
-    const answer = this.#asAnthropic();
-    read(answer);
-    return answer.texts.take();
-  }
-  #asAnthropic(): AnthropicAnswer {
-    this.#anthropic ??= new AnthropicAnswer(this.#context);
-    return this.#anthropic;
-  }
-  #asConverse(): ConverseAnswer {
-    this.#converse ??= new ConverseAnswer(this.#context.status);
-    return this.#converse;
-  }
-
-  #inner(json: Json): readonly Delta[] {
-    if (this.#anthropic !== undefined || textField(json, "type") === "message_start") {
-      return this.#taken((answer) => answer.eventJson(undefined, json));
-    }
-    const named = isJsonObject(json) ? CONVERSE_EVENTS.find((name) => field(json, name) !== undefined) : undefined;
-    if (named !== undefined) return this.#asConverse().event(named, field(json, named) ?? null);
-    return this.#generic(json);
-  }
-
-  #generic(json: Json): readonly Delta[] {
-    this.#own.answeredBy(field(json, "model"), field(json, "id") ?? field(json, "generation_id"));
-    const usage = bodyUsage(json);
-    // Figures of a stream come in several events; the latest of each counts.
-    if (usage !== undefined) this.#usage = { ...this.#usage, ...usage, reported: { ...this.#usage?.reported, ...usage.reported } };
-    const out: Delta[] = [];
-    for (const [choice, part] of partsOf(json).entries()) this.#part(part, choice, out);
-    return out;
-  }
-
-  #part(part: Json, choice: number, out: Delta[]): void {
-    this.#own.finished(firstText(part, ["stop_reason", "completionReason", "finish_reason", "finishReason"]));
-    const message = field(part, "delta") ?? field(part, "message") ?? field(part, "data");
-    const add = (block: number, channel: Delta["channel"], text: string): void => {
-      if (text !== "") out.push({ choice, block, channel, text });
-    };
-    add(0, "reasoning", textField(message, "reasoning_content") || textField(message, "reasoning"));
-    add(0, "content", firstText(part, TEXTS) ?? firstText(message, ["content", "text"]) ?? "");
-    for (const [block, call] of listField(message, "tool_calls").entries()) {
-      this.#own.calledTool(field(field(call, "function"), "name"));
-      add(block, "tool_arguments", textField(field(call, "function"), "arguments"));
+  #endEvents(reason: Exclude<TailReason, { kind: "error" }>): readonly string[] {
+    switch (this.#reader.shape) {
+      case "converse":
+        return this.#reader.answer.endEvents(reason).map(([type, payload]) => JSON.stringify({ [type]: payload }));
+      case "maker":
+        return this.#reader.answer.tail(reason).map((json) => JSON.stringify(json));
+      case "cohere":
+        return this.#reader.answer
+          .tail(reason)
+          .split("\n")
+          .filter((line) => line !== "");
+      default: {
+        const lines = this.#reader.answer.tail(reason).split("\n");
+        return lines.flatMap((line) => (line.startsWith("data: {") ? [line.slice("data: ".length)] : []));
+      }
     }
   }
-}
 
-/** Events of Converse, as Nova's own stream names them: `{"contentBlockDelta": {…}}`. */
-const CONVERSE_EVENTS = ["messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata"];
-/** Members that hold a maker's text: Titan, Llama, Claude 2, Cohere and Mistral. */
-const TEXTS = ["outputText", "generation", "completion", "text"];
-
-/** The choices of an answer: in a list, or the answer itself. */
-function partsOf(json: Json): readonly Json[] {
-  for (const key of ["results", "generations", "outputs", "choices", "completions"]) {
-    const list = listField(json, key);
-    if (list.length > 0) return list;
+  #inner(json: Json): void {
+    if (this.#reader.shape === "maker") this.#reader = this.#opened(shapeOfEvent(json));
+    switch (this.#reader.shape) {
+      case "anthropic":
+      case "cohere":
+      case "chat":
+        this.#reader.answer.eventJson(undefined, json);
+        return;
+      case "converse": {
+        const named = CONVERSE_EVENTS.find((name) => field(json, name) !== undefined);
+        this.#reader.answer.event(named ?? "", named === undefined ? json : (field(json, named) ?? null));
+        return;
+      }
+      case "maker":
+        this.#reader.answer.read(json);
+    }
   }
-  return [json];
-}
 
-function firstText(json: Json | undefined, keys: readonly string[]): string | undefined {
-  for (const key of keys) {
-    const text = textField(json, key);
-    if (text !== "") return text;
+  #opened(shape: Reader["shape"]): Reader {
+    switch (shape) {
+      case "anthropic":
+        return { shape, answer: new AnthropicAnswer(this.#context, this.texts) };
+      case "converse":
+        return { shape, answer: new ConverseAnswer(this.#context, this.texts) };
+      case "chat":
+        return { shape, answer: new ChatAnswer(this.#context, "chat", this.texts) };
+      case "cohere":
+        return { shape, answer: new CohereV1Answer(this.#context, { sse: false }, this.texts) };
+      case "maker":
+        return { shape, answer: this.#maker };
+    }
   }
-  return undefined;
 }
 
-/** Usage that a maker's own body reports. */
-export function bodyUsage(json: Json): Usage | undefined {
-  const usage = field(json, "usage");
-  if (isJsonObject(usage)) {
-    if (field(usage, "prompt_tokens") !== undefined) return chatUsage(usage);
-    return field(usage, "input_tokens") !== undefined ? anthropicUsage(usage) : converseUsage(usage);
-  }
-  return titanUsage(json) ?? llamaUsage(json) ?? cohereUsage(field(json, "meta"));
+function shapeOf(json: Json): Reader["shape"] {
+  if (textField(json, "type") === "message") return "anthropic";
+  if (field(field(json, "output"), "message") !== undefined) return "converse";
+  if (isChat(json)) return "chat";
+  return Array.isArray(field(json, "chat_history")) ? "cohere" : "maker";
 }
 
-/** Titan counts the tokens of each result; in a stream the running total. */
-function titanUsage(json: Json): Usage | undefined {
-  const input = tokenCount(field(json, "inputTextTokenCount"));
-  let output = tokenCount(field(json, "totalOutputTextTokenCount"));
-  let counted: number | undefined;
-  for (const result of listField(json, "results")) {
-    const tokens = tokenCount(field(result, "tokenCount"));
-    if (tokens !== undefined) counted = (counted ?? 0) + tokens;
-  }
-  output ??= counted;
-  if (input === undefined) return undefined;
-  return {
-    inputTokens: input,
-    ...(output === undefined ? {} : { outputTokens: output }),
-    reported: { inputTextTokenCount: input, ...(output === undefined ? {} : { tokenCount: output }) },
-  };
+function shapeOfEvent(json: Json): Reader["shape"] {
+  if (textField(json, "type") === "message_start") return "anthropic";
+  if (CONVERSE_EVENTS.some((name) => field(json, name) !== undefined)) return "converse";
+  if (isChat(json)) return "chat";
+  return textField(json, "event_type") === "" ? "maker" : "cohere";
 }
 
-/** In a stream of Llama's the prompt is counted in the first event only, null after it. */
-function llamaUsage(json: Json): Usage | undefined {
-  const input = tokenCount(field(json, "prompt_token_count"));
-  const output = tokenCount(field(json, "generation_token_count"));
-  if (output === undefined) return undefined;
-  const prompt = input === undefined ? {} : { inputTokens: input };
-  const reported = { ...(input === undefined ? {} : { prompt_token_count: input }), generation_token_count: output };
-  return { ...prompt, outputTokens: output, reported };
+/** OpenAI's choices have a `finish_reason`; those of older makers a `stop_reason`. */
+function isChat(json: Json): boolean {
+  const [first] = listField(json, "choices");
+  return field(first, "finish_reason") !== undefined || field(first, "delta") !== undefined;
 }
-
-/** `x-amzn-bedrock-input-token-count` and its like: there on every whole answer of InvokeModel. */
-export function headerUsage(headers: HeaderView | undefined): Usage | undefined {
-  const metrics: Record<string, number> = {};
-  for (const [name, key] of [
-    ["input", "inputTokenCount"],
-    ["output", "outputTokenCount"],
-    ["cache-read-input", "cacheReadInputTokenCount"],
-    ["cache-write-input", "cacheWriteInputTokenCount"],
-  ] as const) {
-    const text = headers?.get(`x-amzn-bedrock-${name}-token-count`);
-    if (text !== undefined && /^[0-9]{1,15}$/.test(text)) metrics[key] = Number(text);
-  }
-  const usage = invocationUsage(metrics);
-  return usage === undefined ? undefined : { ...usage, reported: reportedFigures(metrics) };
-}
-
-/** One event of a maker's within a frame of Bedrock's. */
-const chunkEvent = (json: string): Uint8Array => jsonEvent("chunk", JSON.stringify({ bytes: Buffer.from(json).toString("base64") }));

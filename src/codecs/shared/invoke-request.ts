@@ -21,7 +21,8 @@ import { metadataTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkText
  */
 type Family = "anthropic" | "converse" | "chat" | "cohere" | "prompt";
 
-function familyOf(root: JsonObject): Family {
+/** Whose shape a body has. */
+export function familyOf(root: JsonObject): Family {
   if (stringMember(root, "anthropic_version") !== undefined) return "anthropic";
   const messages = member(root, "messages");
   if (messages === undefined) return stringMember(root, "message") === undefined ? "prompt" : "cohere";

@@ -17,6 +17,8 @@ export interface ArrayPiece {
   readonly bytes: Uint8Array;
   /** The value's text, without what stands before it; undefined where there is none to read. */
   readonly text: string | undefined;
+  /** Where the value begins within `bytes`; it ends with them. */
+  readonly textAt: number;
 }
 
 const NONE = new Uint8Array(0);
@@ -193,6 +195,7 @@ export class JsonArraySplitter {
     return {
       kind,
       bytes,
+      textAt: from,
       text: readable ? Buffer.from(bytes.buffer, bytes.byteOffset + from, bytes.length - from).toString("utf8") : undefined,
     };
   }

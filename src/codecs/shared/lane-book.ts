@@ -14,6 +14,11 @@ export class LaneBook {
   #ends: LaneId[] = [];
   #all = false;
 
+  /** Lanes that are open. */
+  get size(): number {
+    return this.#open.size;
+  }
+
   open(choice: number, block: number, channel: LaneId["channel"], text = ""): void {
     const key = `${choice} ${block} ${channel}`;
     let lane = this.#open.get(key);
@@ -25,8 +30,11 @@ export class LaneBook {
     lane.json?.take(text);
   }
 
-  end(choice: number, block: number | undefined): void {
-    this.#close((lane) => lane.choice === choice && (block === undefined || lane.block === block));
+  end(choice: number, block: number | undefined, channel: LaneId["channel"] | undefined): void {
+    this.#close(
+      (lane) =>
+        lane.choice === choice && (block === undefined || lane.block === block) && (channel === undefined || lane.channel === channel),
+    );
   }
 
   /** A call whose JSON is not whole may go on behind one that was begun later, so it does not end here. */

@@ -2,7 +2,7 @@ import type { AnswerReader, Frame, TailReason } from "../../core/codec.ts";
 import { SSE_EVENT_BYTES_MAX } from "../../core/limits.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { AnswerSummary } from "../../core/view.ts";
-import type { AnswerMapper } from "./answer-reader.ts";
+import { type AnswerMapper, unreadFrame } from "./answer-reader.ts";
 
 const LF = 0x0a;
 const NO_BYTES = new Uint8Array(0);
@@ -38,7 +38,7 @@ export class LineReader implements AnswerReader {
   end(): readonly Frame[] {
     const frames: Frame[] = [];
     if (this.#heldBytes > 0) this.#give(frames);
-    return frames;
+    return [...frames, ...this.#mapper.texts.last()];
   }
 
   usage(): Usage | undefined {
@@ -59,7 +59,7 @@ export class LineReader implements AnswerReader {
   #take(piece: Uint8Array, whole: boolean, frames: Frame[]): void {
     if (this.#skipping) {
       this.#skipping = !whole;
-      frames.push({ bytes: piece, deltas: [] });
+      frames.push(unreadFrame(this.#mapper.texts, piece));
       return;
     }
     this.#held.push(piece);
@@ -67,7 +67,7 @@ export class LineReader implements AnswerReader {
     if (this.#heldBytes > SSE_EVENT_BYTES_MAX) {
       this.#oversized++;
       this.#skipping = !whole;
-      frames.push(...this.#release().map((bytes) => ({ bytes, deltas: [] })));
+      frames.push(...this.#release().map((bytes) => unreadFrame(this.#mapper.texts, bytes)));
     } else if (whole) this.#give(frames);
   }
 
@@ -80,14 +80,16 @@ export class LineReader implements AnswerReader {
 
   #give(frames: Frame[]): void {
     const bytes = Buffer.concat(this.#release());
-    const text = bytes.toString("utf8").trim();
+    const line = bytes.toString("utf8");
+    const text = line.trim();
     if (text === "") {
       frames.push({ bytes, deltas: [] });
       return;
     }
+    const { texts, tally } = this.#mapper;
     this.#mapper.event(undefined, text);
-    const deltas = this.#mapper.texts.take();
-    this.#mapper.tally.count(deltas);
-    frames.push({ bytes, deltas });
+    const frame = texts.frame(bytes, texts.guarded ? (changed) => Buffer.from(line.replace(text, () => changed)) : undefined);
+    tally.count(frame.deltas);
+    frames.push(frame);
   }
 }

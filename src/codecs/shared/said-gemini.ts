@@ -1,0 +1,20 @@
+import type { ParsedRequest, Said } from "../../core/codec.ts";
+import { JSON_TYPE, plainId, type SaidAnswer, SSE_TYPE } from "./said.ts";
+
+const FINISH: Readonly<Record<Said["finish"], string>> = { stop: "STOP", length: "MAX_TOKENS", filtered: "SAFETY" };
+/** Most candidates that are answered; the API allows eight. */
+const CANDIDATES_MAX = 128;
+
+/** A GenerateContentResponse of one text, in every candidate that was asked for; as a stream it is the only chunk. */
+export function sayGemini({ view }: ParsedRequest, said: Said): SaidAnswer {
+  const count = Math.max(1, Math.min(view.choices, CANDIDATES_MAX));
+  const content = { parts: [{ text: said.text }], role: "model" };
+  const text = JSON.stringify({
+    candidates: Array.from({ length: count }, (_, index) => ({ content, finishReason: FINISH[said.finish], index })),
+    usageMetadata: { promptTokenCount: 0, candidatesTokenCount: 0, totalTokenCount: 0 },
+    modelVersion: said.model,
+    responseId: plainId(said.id),
+  });
+  if (view.framing === "sse") return { contentType: SSE_TYPE, body: Buffer.from(`data: ${text}\r\n\r\n`) };
+  return { contentType: JSON_TYPE, body: Buffer.from(view.framing === "json-array" ? `[${text}\n]` : text) };
+}
