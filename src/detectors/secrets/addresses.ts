@@ -1,4 +1,4 @@
-import { isPlaceholder, looksRandom } from "./randomness.ts";
+import { isPlaceholder, isUnbrokenMix, looksRandom } from "./randomness.ts";
 import { RANK_CONTEXT, RANK_SHAPE, type Sink } from "./sink.ts";
 
 /** Longest user and password in an address, in UTF-16 units. */
@@ -27,7 +27,8 @@ export function matchAddress(sink: Sink, at: number): void {
   const userInfo = text.slice(start, sign);
   const colon = userInfo.indexOf(":");
   if (colon === -1) {
-    if (looksRandom(userInfo, 20)) sink.take({ entity: "secret_connection_string", start, end: sign, score: 0.8, rank: RANK_CONTEXT });
+    if (looksRandom(userInfo, 20) || (userInfo.length >= 20 && isUnbrokenMix(userInfo)))
+      sink.take({ entity: "secret_connection_string", start, end: sign, score: 0.8, rank: RANK_CONTEXT });
     return;
   }
   const [user, password] = [userInfo.slice(0, colon), userInfo.slice(colon + 1)];

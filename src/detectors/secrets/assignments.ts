@@ -23,13 +23,13 @@ export function matchAssignment(sink: Sink, at: number, operator: "=" | ":" | ">
   if ((operator === "," || operator === "(") && !QUOTES.includes(text.charAt(start))) return;
   const phrase = nameBefore(text, at, operator);
   if (phrase === undefined || !mayPromise(phrase, 0, phrase.length)) return;
-  const name = lastWords(phrase);
+  const name = operator === "(" ? calledName(phrase) : lastWords(phrase);
   const promise = sink.promiseOf(name);
   if (promise === undefined) return;
   const value = readValue(sink, start);
   if (value === undefined) return;
   if ((operator === "," || operator === "(") && !value.quoted) return;
-  takeValue(sink, value, { promise, assigned: operator !== ":", name });
+  takeValue(sink, value, { promise, assigned: operator === "=", name });
 }
 
 const OPERATOR_CHARS_MAX = 8;
@@ -106,7 +106,7 @@ function nameBefore(text: string, at: number, operator: string): string | undefi
     return text.slice(start, outer);
   }
   let name = text.slice(start, closed);
-  if (operator === "=" && text.charAt(start - 1) === ":") {
+  if (operator === "=" && text.charAt(start - 1) === ":" && text.charAt(start) === " ") {
     // `apiKey: string = ...`: what stands behind the colon is a type.
     const outer = skipClosers(text, text.lastIndexOf(":", start), least);
     name = text.slice(phraseStart(text, outer, least), outer);
@@ -121,7 +121,7 @@ function skipClosers(text: string, from: number, least: number): number {
   return end;
 }
 
-/** Names have letters, digits and `_ - . $ @ /`, and blanks between; not more than `NAME_CHARS_MAX` units. */
+/** Names have letters, digits and `_ - . $`, and blanks between; not more than `NAME_CHARS_MAX` units. */
 function phraseStart(text: string, end: number, least: number): number {
   const bound = Math.max(least, end - NAME_CHARS_MAX);
   let start = end;
@@ -129,9 +129,12 @@ function phraseStart(text: string, end: number, least: number): number {
   return start;
 }
 const isOfName = (text: string, at: number): boolean =>
-  isIn(text, at, WORD) || " \t-.$@".includes(text.charAt(at)) || isForeign(text.charCodeAt(at));
+  isIn(text, at, WORD) || " \t-.$".includes(text.charAt(at)) || isForeign(text.charCodeAt(at));
 /** Letters beyond ASCII: everything there but punctuation of the blocks that have little else. */
 const isForeign = (code: number): boolean => code >= 0xc0 && (code < 0x2000 || code > 0x303f) && code < 0xfe00;
+
+/** Of `a.b.setToken` the last part; of `token.assign` what is assigned to. */
+const calledName = (phrase: string): string => phrase.replace(/\.assign$/, "").replace(/^.*[.\s]/, "");
 
 /** In a sentence only what stands next to the operator names the value. */
 const lastWords = (phrase: string): string => phrase.trim().split(/\s+/).slice(-4).join(" ");

@@ -56,6 +56,11 @@ export function matchPutty(sink: Sink, at: number): void {
     if (text.length - at < PUTTY.length && PUTTY.startsWith(text.slice(at))) sink.pending(at);
     return;
   }
+  const line = text.slice(at, at + HEAD_CHARS_MAX);
+  if (!/^PuTTY-User-Key-File-\d: ?[a-z0-9]/.test(line)) {
+    if (line.length < PUTTY.length + 4) sink.pending(at);
+    return;
+  }
   const bound = Math.min(text.length, at + BLOCK_CHARS_MAX);
   const other = text.indexOf(PUTTY, at + 1);
   const key = text.slice(at, other === -1 ? bound : Math.min(other, bound));

@@ -1,16 +1,35 @@
-import { ALNUM, BASE64, DIGITS, HEX, isIn, PADDING, runEnd, runStart, SLUG, SLUG_DOT, SLUG_DOT_TILDE, WORD } from "./alphabets.ts";
+import {
+  ALNUM,
+  BASE64,
+  DIGITS,
+  HEX,
+  isIn,
+  PADDING,
+  runEnd,
+  runStart,
+  SLUG,
+  SLUG_DOT,
+  SLUG_DOT_TILDE,
+  startsWord,
+  WORD,
+} from "./alphabets.ts";
 import { entropyOf, isFilledShape } from "./randomness.ts";
 import { RANK_SHAPE, type Sink } from "./sink.ts";
 
 /** Furthest that one of these tokens begins before the sign it is found by, in UTF-16 units. */
 export const INNER_CHARS_MAX = 40;
 
+/** Whether all from `start` to `at` is of an alphabet, and no more of it stands before. */
+const beginsAt = (text: string, start: number, at: number, alphabet: number): boolean =>
+  runStart(text, at, alphabet, start) === start &&
+  (!isIn(text, start - 1, alphabet) || (isIn(text, start - 1, WORD) && startsWord(text, start)));
+
 /** Azure (Entra) client secrets: three signs, a digit, `Q~`, 31 to 34 more. `at` is the tilde. */
 export function matchAzureSecret(sink: Sink, at: number): void {
   const { text } = sink;
   const start = at - 5;
   if (text.charAt(at - 1) !== "Q" || start < 0 || !isIn(text, at - 2, DIGITS)) return;
-  if (runStart(text, at, SLUG_DOT_TILDE, start - 1) !== start) return;
+  if (!beginsAt(text, start, at, SLUG_DOT_TILDE)) return;
   const end = runEnd(text, at + 1, SLUG_DOT_TILDE, at + 36);
   sink.isBeyond(end, start);
   const length = end - at - 1;
@@ -21,8 +40,8 @@ export function matchAzureSecret(sink: Sink, at: number): void {
 /** Terraform Cloud: 14 characters, `.atlasv1.`, 60 to 70 more. `at` is the first dot. */
 export function matchTerraform(sink: Sink, at: number): void {
   const { text } = sink;
-  const start = runStart(text, at, ALNUM, at - 15);
-  if (start !== at - 14) return;
+  const start = at - 14;
+  if (start < 0 || !isIn(text, at - 1, ALNUM) || !beginsAt(text, start, at, ALNUM)) return;
   const middle = ".atlasv1.";
   if (!text.startsWith(middle, at)) {
     if (text.length - at < middle.length && middle.startsWith(text.slice(at))) sink.pending(start);
@@ -39,7 +58,7 @@ export function matchTelegram(sink: Sink, at: number): void {
   const { text } = sink;
   const start = runStart(text, at, DIGITS, at - 17);
   const digits = at - start;
-  if (digits < 5 || digits > 16 || (start > 0 && isIn(text, start - 1, WORD) && !text.startsWith("bot", start - 3))) return;
+  if (digits < 5 || digits > 16 || (!startsWord(text, start) && !text.startsWith("bot", start - 3))) return;
   if (text.charAt(at + 1) !== "A") {
     sink.isBeyond(at + 1, start);
     return;
@@ -53,7 +72,7 @@ export function matchTelegram(sink: Sink, at: number): void {
 export function matchFacebook(sink: Sink, at: number): void {
   const { text } = sink;
   const start = runStart(text, at, DIGITS, at - 17);
-  if ((at - start !== 15 && at - start !== 16) || (start > 0 && isIn(text, start - 1, WORD))) return;
+  if ((at - start !== 15 && at - start !== 16) || !startsWord(text, start)) return;
   const from = text.startsWith("%7C", at) ? at + 3 : at + 1;
   const end = runEnd(text, from, SLUG, from + 41);
   sink.isBeyond(end, start);
@@ -65,7 +84,7 @@ export function matchMailchimp(sink: Sink, at: number): void {
   const { text } = sink;
   if (!isIn(text, at - 1, ALNUM)) return;
   const start = runStart(text, at, HEX, at - 33);
-  if (at - start !== 32 || (start > 0 && isIn(text, start - 1, WORD))) return;
+  if (at - start !== 32 || !startsWord(text, start)) return;
   if (!text.startsWith("-us", at)) {
     if (text.length - at < 3 && "-us".startsWith(text.slice(at))) sink.pending(start);
     else matchMailgunSigning(sink, start, at);
@@ -91,7 +110,7 @@ export function matchMaxMind(sink: Sink, at: number): void {
   const { text } = sink;
   if (!text.startsWith("_mmk", at - 4) || text.charAt(at - 34) !== "_") return;
   const start = at - 40;
-  if (start >= 0 && runStart(text, at, WORD, start - 1) === start) takeShape(sink, "secret_saas_token", start, at, 3.5);
+  if (start >= 0 && beginsAt(text, start, at, WORD)) takeShape(sink, "secret_saas_token", start, at, 3.5);
 }
 
 /** `sig=` of an Azure shared access signature: base64 as in addresses, beside `sv=` or `se=`. `at` is the `=`. */

@@ -42,7 +42,7 @@ const VENDORS = set(`
   twilio sendgrid npm pypi nuget dockerhub moralis binance huobi okx bybit shodan virustotal censys securitytrails hunter clearbit ipinfo
   ipstack openweather openweathermap weatherapi alphavantage newsapi tmdb spotify reddit instagram tiktok trello github bugsnag rollbar
   logdna loggly papertrail honeycomb lightstep wakatime postmark mailjet sparkpost mandrill sendinblue klaviyo iterable branch adjust
-  appsflyer onesignal pusher ably pubnub firebase cloudinary imgix uploadcare filestack gumroad paddle chargebee recurly wepay`);
+  appsflyer onesignal pusher ably pubnub firebase cloudinary imgix uploadcare filestack gumroad paddle chargebee recurly wepay contribsys sidekiq cisco`);
 /** Two words that are one service. */
 const VENDOR_PAIRS = set(`
   newrelic sumologic launchdarkly messagebird linkedin privateai travisci droneci newyork rapidapi ibmcloud mailchimp gocardless sonarqube`);

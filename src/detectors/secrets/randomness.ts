@@ -17,8 +17,16 @@ const FILLER_WORDS =
   /example|sample|change[_-]?(?:me|it|this)|place[_-]?holder|dummy|your[_-]|[_-]your|insert[_-]|[_-]here\b|replace[_-]|redacted|todo|fixme|x{4}|\*{3}|\.{3}|…|_{6}|0{10}|not[_-]?(?:a[_-]?)?real|(?:fake|mock)[_-]/i;
 /** As `FILLER_WORDS`, for long random texts, where four letters may come together by chance. */
 const LONG_FILLER_WORDS = /example|placeholder|redacted|x{6}|\*{4}|\.{3}|…|put[_-]your|your[_-]|changeme/i;
-const REFERENCES = /^(?:\$[({\w]|<[^>]*>?$|\{\{|%[({]?\w+[)}]?%?$|#\{|@\w+@$|\[\w)/;
+const REFERENCES = /^(?:\$[({\w]|<[^>]*>?$|\{\{|%[({]?\w+[)}]?%?$|#\{|@\w+@$|\[\w)|\$\{[\w.()+-]*\}|\{\{.*\}\}/;
 const NAMED_NOTHING = /^(?:true|false|null|none|nil|undefined|nan|void|empty|unset|default|test|testing|n\/a|na|tbd)$/i;
+/** Units that differ, counted to five: more are enough. */
+function differentOf(value: string): number {
+  let different = "";
+  for (let at = 0; at < value.length && different.length < 5; at += 1)
+    if (!different.includes(value.charAt(at))) different += value.charAt(at);
+  return different.length;
+}
+
 const SEQUENCES = "01234567890123456789|abcdefghijklmnopqrstuvwxyz|qwertyuiopasdfghjklzxcvbnm|98765432109876543210";
 
 /** A value that only says that one goes here: filler, a reference to a variable, a sequence, one character repeated. */
@@ -28,14 +36,21 @@ export const isPlaceholder = (value: string): boolean =>
 /** The same for a text that has the shape of a token. */
 export const isFilledShape = (body: string): boolean => LONG_FILLER_WORDS.test(body) || isMonotonous(body);
 
+/** Pairs of units that follow each other in a sequence, in either case. */
+const FOLLOWS: Uint8Array = (() => {
+  const follows = new Uint8Array(128 * 128);
+  for (const text of [SEQUENCES, SEQUENCES.toUpperCase()])
+    for (let at = 1; at < text.length; at += 1) follows[(text.charCodeAt(at - 1) << 7) | text.charCodeAt(at)] = 1;
+  return follows;
+})();
+
 function isMonotonous(value: string): boolean {
-  const different = new Set(value).size;
+  const different = differentOf(value);
   if (different <= 2 || (value.length >= 16 && different <= 4)) return true;
-  const lower = value.toLowerCase();
   // Two sequences of eight or more, or one that is most of it: keyboards and rulers, not keys.
   let [inSequence, run] = [0, 1];
-  for (let at = 1; at <= lower.length; at += 1) {
-    if (at < lower.length && SEQUENCES.includes(lower.slice(at - 1, at + 1))) run += 1;
+  for (let at = 1; at <= value.length; at += 1) {
+    if (at < value.length && FOLLOWS[((value.charCodeAt(at - 1) & 127) << 7) | (value.charCodeAt(at) & 127)] === 1) run += 1;
     else {
       if (run >= 6) inSequence += run;
       run = 1;
@@ -84,7 +99,14 @@ export function looksRandom(value: string, atLeast: number): boolean {
   if (digits === 0) return looksRandomLetters(text);
   const mean = units / stretches;
   const bound = units >= 24 ? 3.7 : units >= 16 ? 3.5 : 3;
-  return mean <= bound && entropyOf(text) >= (units >= 20 ? 3 : 2.7);
+  return mean <= bound && entropyOf(text) >= (isHex(text) ? 2.5 : units >= 20 ? 3 : 2.7);
+}
+
+/** One case of letters with digits among them, unbroken, too few digits for `looksRandom`: base36 by its length, where a name vouches for it. */
+export function isUnbrokenMix(text: string): boolean {
+  if (text.length < 14 || !(/^[a-z0-9]+$/.test(text) || /^[A-Z0-9]+$/.test(text))) return false;
+  const { stretches, digits } = textureOf(text);
+  return digits > 0 && /\d[A-Za-z]/.test(text) && text.length / stretches <= 5.5 && entropyOf(text) >= 2.6;
 }
 
 /** Letters alone: mixed case in short stretches, or one case with few vowels or long runs of consonants. */
@@ -97,7 +119,7 @@ export function looksRandomLetters(text: string): boolean {
 }
 
 /** Words, with or without signs between them, that a person would read: no digit, or no more than a year or a count at an end. */
-export const isWordy = (value: string): boolean => /^[\p{L}\s_.,:;'!?/-]*\d{0,2}$/u.test(value) || !/[\p{L}\p{N}]/u.test(value);
+export const isWordy = (value: string): boolean => /^[\p{L}\s_.,:;'!?/=-]*\d{0,2}$/u.test(value) || !/[\p{L}\p{N}]/u.test(value);
 
 /** Whether all of a value's letters and digits are hexadecimal. */
 export const isHex = (value: string): boolean => /^[0-9a-f]+$/i.test(value);

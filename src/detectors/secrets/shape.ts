@@ -10,8 +10,8 @@ export interface Run {
   readonly max: number;
 }
 export const run = (of: number, min: number, max = min): Run => ({ of, min, max });
-/** `=` at the end of base64, as many as there are up to two. */
-export const padding = (of: number): Run => ({ of, min: 0, max: 2 });
+/** `=` at the end of base64, as many as there are; some writers put one too many. */
+export const padding = (of: number): Run => ({ of, min: 0, max: 3 });
 
 /** One kind of token, by its published shape: a row of the tables in `tables/`. */
 export interface Shape {
@@ -32,7 +32,7 @@ export interface Shape {
   readonly filledToo?: true;
   /** Begins inside an address, behind a `.` or `/`; else a token that may hold `.` or `-` does not begin behind one. */
   readonly inAddress?: true;
-  /** Counts only where a blank, a quote, `=` or `:` stands before it and no letter of another word behind. */
+  /** Does not count as a part of a path, an address or a longer name. */
   readonly standsAlone?: true;
 }
 
@@ -90,7 +90,7 @@ function matchRow(sink: Sink, row: Row, at: number): void {
   if (at + row.prefix.length < text.length && !text.startsWith(row.prefix, at)) return;
   const before = text.charAt(at - 1);
   if (row.inAddress !== true && GLUE.test(before) && isIn(text, at - 1, row.alphabet)) return;
-  if (row.standsAlone === true && at > 0 && !/[\s="'`:,([{<>]/.test(before)) return;
+  if (row.standsAlone === true && /[./\\@#+~$&*-]/.test(before)) return;
   const end = endOf(sink, row, at);
   if (end === -1) return;
   const behind = sink.isBeyond(end, at) ? Number.NaN : text.charCodeAt(end);

@@ -1,6 +1,6 @@
-import { BASE64_ANY, DOTS, isIn, PADDING, runEnd } from "./alphabets.ts";
+import { DOTS, isIn } from "./alphabets.ts";
 import type { NamePromise } from "./names.ts";
-import { entropyOf, isHex, isPlaceholder, isWordy, looksRandom } from "./randomness.ts";
+import { entropyOf, isHex, isPlaceholder, isUnbrokenMix, isWordy, looksRandom } from "./randomness.ts";
 import type { Sink } from "./sink.ts";
 
 /** Longest value of an assignment, in UTF-16 units. Longer ones are documents and certificates. */
@@ -13,11 +13,14 @@ export interface Value {
   readonly quoted: boolean;
 }
 
-/** What ends a value that stands without quotes. `=` ends one too, but for the padding of base64. */
+/** What ends a value that stands without quotes. */
 const COLON = 58;
+const EQUALS = 61;
+/** From here on scripts have no blanks between words: where one begins, what is in ASCII ends. */
+const IDEOGRAPHS_FROM = 0x2e80;
 const BARE_ENDS: Uint8Array = (() => {
   const ends = new Uint8Array(128);
-  for (const sign of ` \t\n\r\v\f"'\`<>,;&|()[]{}\\=`) ends[sign.charCodeAt(0)] = 1;
+  for (const sign of ` \t\n\r\v\f"'\`<>,;&|()[]{}\\`) ends[sign.charCodeAt(0)] = 1;
   return ends;
 })();
 
@@ -54,24 +57,18 @@ function readBare(sink: Sink, start: number): Value | undefined {
   const { text } = sink;
   const bound = Math.min(text.length, start + VALUE_CHARS_MAX);
   let end = start;
-  // A second colon ends it: else a list of `a:b:c:` would be read once for each of its colons.
-  for (let colons = 0; end < bound; end += 1) {
+  // A second colon or a fifth `=` ends it: else a list of `a:b:c:` would be read once for each of its colons.
+  const isPlain = text.charCodeAt(start) < 128;
+  for (let [colons, equals] = [0, 0]; end < bound; end += 1) {
     const code = text.charCodeAt(end);
-    if (BARE_ENDS[code] === 1) break;
-    if (code === COLON && ++colons > 1) break;
+    if (BARE_ENDS[code] === 1 || (isPlain && code >= IDEOGRAPHS_FROM)) break;
+    if ((code === COLON && ++colons > 1) || (code === EQUALS && ++equals > 4)) break;
   }
-  if (text.charAt(end) === "=" && end > start && isIn(text, end - 1, BASE64_ANY)) end = paddingEnd(text, end);
   sink.isBeyond(end, start);
   if (end >= start + VALUE_CHARS_MAX) return undefined;
   // A stop or a colon at the end is the sentence's.
   while (end > start && /[.:!?。，；、]/.test(text.charAt(end - 1))) end -= 1;
   return end > start ? { start, end, quoted: false } : undefined;
-}
-
-/** Past one or two `=` that end base64; not past the operator of `a=b`. */
-function paddingEnd(text: string, at: number): number {
-  const end = runEnd(text, at, PADDING, at + 2);
-  return isIn(text, end, BASE64_ANY | PADDING) || "\"'`".includes(text.charAt(end) || " ") ? at : end;
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -97,9 +94,9 @@ export function scoreOfValue(value: string, quoted: boolean, promise: NamePromis
   if (value.length < 4 || isPlaceholder(value)) return 0;
   if (UUID.test(value)) return promise.plainIds ? 0.8 : promise.kind === "secret" ? 0.7 : 0;
   if (OTHER_THINGS.some((thing) => thing.test(value))) return 0;
-  if (!quoted && CODE.test(value) && !looksRandom(value, 24)) return 0;
+  if (!quoted && CODE.test(value) && !value.split(".").some((part) => looksRandom(part, 20))) return 0;
   if (promise.kind === "password") return scoreOfPassword(value, quoted, assigned);
-  if (/\s/.test(value)) return 0;
+  if (/[\s{}"'`<>()|]/.test(value)) return 0;
   if (promise.plainIds && /^\d{15,20}$/.test(value)) return 0.7;
   if (promise.kind === "secret") return scoreOfDrawn(value, quoted);
   return scoreOfHinted(value, promise);
@@ -108,7 +105,7 @@ export function scoreOfValue(value: string, quoted: boolean, promise: NamePromis
 /** Passwords are thought up: letters with digits or signs, no sentence; words alone only where a program assigns them. */
 function scoreOfPassword(value: string, quoted: boolean, assigned: boolean): number {
   const blanks = value.split(/\s+/).length - 1;
-  if (blanks > 3) return 0;
+  if (blanks > 3 || /[\u2e80-\ud7ff]/.test(value)) return 0;
   const kinds = [/[a-z]/, /[A-Z]/, /\d/, /[^\w\s]/, /[\u0080-\uffff]/].filter((kind) => kind.test(value)).length;
   if (isWordy(value)) {
     if (/[!@#$%^&*?]/.test(value) && kinds >= 2 && blanks === 0 && /[!@#$%^&*?]\S|\w[!?]{1,}\d/.test(value)) return 0.7;
@@ -130,7 +127,7 @@ function scoreOfDrawn(value: string, quoted: boolean): number {
   if (isWordy(value)) return looksRandom(value, 16) ? 0.8 : 0;
   if (/^\d+$/.test(value)) return 0;
   if (looksRandom(value, 10)) return value.length >= 16 ? 0.9 : 0.75;
-  if (hasRandomPart(value)) return 0.8;
+  if (hasRandomPart(value) || isUnbrokenMix(value)) return 0.8;
   // Short or half-spoken secrets in quotes: `s3cr3t-p4ss`.
   return quoted &&
     value.length >= 8 &&
@@ -143,10 +140,17 @@ function scoreOfDrawn(value: string, quoted: boolean): number {
 }
 
 function scoreOfHinted(value: string, { vendor }: NamePromise): number {
+  // `gpt-4o-mini-2024-07-18`: many short parts are a name.
+  if (!/[A-Za-z0-9+/]{8}/.test(value)) return 0;
   if (isWordy(value) && !(vendor !== undefined && looksRandom(value, 20))) return 0;
   if (value.includes(".") && !hasRandomPart(value)) return 0;
   if (vendor === undefined && isHex(value)) return 0;
-  return looksRandom(value, vendor === undefined ? 20 : 14) ? (vendor === undefined ? 0.7 : 0.8) : 0;
+  if (vendor === "contribsys" && /^[0-9a-f]{8}:[0-9a-f]{8}$/.test(value)) return 0.9;
+  return looksRandom(value, vendor === undefined ? 20 : 14) || (vendor !== undefined && isUnbrokenMix(value))
+    ? vendor === undefined
+      ? 0.7
+      : 0.8
+    : 0;
 }
 
 /** Whether a value of several parts has one of sixteen units or more that looks drawn. */

@@ -1,4 +1,4 @@
-import { ALNUM, BASE64, BASE64_ANY, HEX, LOWER_ALNUM, PADDING, SLUG, SLUG_DOT_PADDED, UPPER_ALNUM } from "../alphabets.ts";
+import { ALNUM, BASE64, BASE64_ANY, DIGITS, HEX, LOWER_ALNUM, PADDING, SLUG, SLUG_DOT_PADDED, UPPER_ALNUM } from "../alphabets.ts";
 import { googleScore } from "../checks.ts";
 import { padding, type Run, run, type Shape } from "../shape.ts";
 
@@ -127,6 +127,13 @@ export const CLOUD_SHAPES: readonly Shape[] = [
   { name: "PlanetScale OAuth token", entity: "secret_database_token", prefix: "pscale_oauth_", parts: [run(SLUG_DOT_PADDED, 32, 64)] },
   { name: "PlanetScale password", entity: "secret_database_token", prefix: "pscale_pw_", parts: [run(SLUG_DOT_PADDED, 32, 64)] },
   { name: "ClickHouse Cloud secret", entity: "secret_database_token", prefix: "4b1d", parts: [run(ALNUM, 38)], entropyMin: 3 },
+  {
+    name: "Databricks token",
+    entity: "secret_database_token",
+    prefix: "dapi",
+    parts: [run(HEX, 32), "-", run(DIGITS, 1)],
+    entropyMin: 2.8,
+  },
   { name: "Databricks token", entity: "secret_database_token", prefix: "dapi", parts: [run(HEX, 32)], entropyMin: 2.8 },
   { name: "Neon key", entity: "secret_database_token", prefix: "napi_", parts: [run(LOWER_ALNUM, 64)] },
 ];
