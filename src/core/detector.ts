@@ -20,12 +20,47 @@ export interface ScanText {
   readonly ended: boolean;
   /** Runs of ASCII letters and digits of `folded` that hold a digit, in order: where numbers and codes may begin. */
   readonly atoms: readonly Atom[];
+  /** What the atoms are like, by index: to leave most of them after one look. */
+  readonly atomMarks: AtomMarks;
+  /** Words close before an offset. */
+  wordsBefore(start: number): Worded;
+  /** Words close behind an offset, in its sentence; `undefined` where that takes text that has not come. */
+  wordsAfter(end: number): Worded | undefined;
+}
+
+/** Text with its words taken apart, so that many lists can be looked for in it. */
+export interface Worded {
+  readonly text: string;
+  /** Runs of letters, as they are written. */
+  readonly words: readonly string[];
+  /** The same in small letters. */
+  readonly lower: readonly string[];
+  /** Whether only blanks, `-`, `_`, `.` and apostrophes, at most three, stand between a word and the next. */
+  readonly joined: readonly boolean[];
+  /** Whether it has characters of a script that puts no blanks between words. */
+  readonly unspaced: boolean;
 }
 
 /** A run of ASCII letters and digits with at least one digit, as long as can be. */
 export interface Atom {
   readonly start: number;
   readonly end: number;
+  /** It begins with a letter. */
+  readonly letterFirst: boolean;
+  /** How many single digits begin with it that have the same sign between each two (`4 2 4 2`: 4); 0 where it is none or not the first. */
+  readonly spread: number;
+}
+
+/** Bit sets, one an atom. */
+export interface AtomMarks {
+  /** Bit n: it has n units (31: or more) and begins with a digit; 0 where it begins with a letter. */
+  readonly digitFirst: Int32Array;
+  /** The same for those that begin with a letter. */
+  readonly letterFirst: Int32Array;
+  /** Bit n: U+0020 + n stands behind it, and a letter, digit or bracket behind that. */
+  readonly joined: Int32Array;
+  /** 1: nothing can be said by length, as it is the first of single digits, more of it may come, or something invisible stands behind; 2: a capital and a sign stand before it. */
+  readonly flags: Uint8Array;
 }
 
 /** What a detector says of a text. */

@@ -1,5 +1,5 @@
 import { isDate, isDayOf } from "./shared/checksums.ts";
-import { after, BEFORE_CHARS, before, words } from "./shared/context.ts";
+import { after, BEFORE_CHARS, before, words, wordsOf } from "./shared/context.ts";
 import { patternDetector } from "./shared/patterns.ts";
 
 /** Names of the months and their short forms, in the main European languages. */
@@ -62,6 +62,8 @@ const MONTHS = [
   ...["janeiro", "fevereiro", "março", "maio", "junho", "julho", "setembro", "outubro", "novembro", "dezembro"],
 ].sort((a, b) => b.length - a.length);
 const MONTH = `(?:${[...new Set(MONTHS)].join("|")})`;
+/** How a month may begin, for a text that ends in it. */
+const MONTH_BEGUN = `(?:${[...new Set(MONTHS.flatMap((month) => Array.from(month, (_, index) => month.slice(0, index + 1))))].sort((a, b) => b.length - a.length).join("|")})?`;
 const NUMBERS = "[0-9]{1,4}(?: ?[-./] ?)[0-9]{1,2}(?: ?[-./] ?)[0-9]{1,4}";
 const CHINESE = "[0-9]{4} ?年 ?[0-9]{1,2} ?月 ?[0-9]{1,2} ?[日号]";
 const DAY = "[0-9]{1,2}(?:st|nd|rd|th|º|er|\\.)?";
@@ -77,7 +79,7 @@ export const dateOfBirth = patternDetector({
   pattern: new RegExp(`${EDGE}(?:${CHINESE}|${DAY_FIRST}|${MONTH_FIRST}|${NUMBERS}|[0-9]{8})(?![0-9\\p{Script=Latin}])`, "iu"),
   // Digits with what may stand between them; a word that may become a month; a month and what follows.
   begun: new RegExp(
-    `${EDGE}(?:[0-9]{1,8}(?: ?[-./年] ?[0-9]{0,4}){0,1}(?: ?[-./月] ?[0-9]{0,4}){0,1} ?|${DAY}(?: of| de| o| d)?[ -](?:\\p{Script=Latin}{0,10}|${MONTH}\\.?(?: de| del| d)?,?[ -]?[0-9]{0,4})|[0-9]{1,2}(?:s|n|r|t|st|nd|rd|th|e|er|º|\\.)?(?: o| of| d| de)?[ -]?|\\p{Script=Latin}{1,10}\\.?|${MONTH}\\.? ?[0-9]{0,2}(?:s|n|r|t|st|nd|rd|th|e|er|º|\\.)?,? ?[0-9]{0,4})$`,
+    `${EDGE}(?:[0-9]{1,8}(?: ?[-./年] ?[0-9]{0,4}){0,1}(?: ?[-./月] ?[0-9]{0,4}){0,1} ?|${DAY}(?: of| de| o| d)?[ -](?:${MONTH_BEGUN}|${MONTH}\\.?(?: de| del| d)?,?[ -]?[0-9]{0,4})|[0-9]{1,2}(?:s|n|r|t|st|nd|rd|th|e|er|º|\\.)?(?: o| of| d| de)?[ -]?|${MONTH_BEGUN}\\.?|${MONTH}\\.? ?[0-9]{0,2}(?:s|n|r|t|st|nd|rd|th|e|er|º|\\.)?,? ?[0-9]{0,4})$`,
     "iu",
   ),
   lookBehind: BEFORE_CHARS,
@@ -86,7 +88,7 @@ export const dateOfBirth = patternDetector({
     const end = match.index + match[0].length;
     if (end + 2 > folded.length && !ended) return undefined;
     if (/^[-./][0-9]/.test(folded.slice(end, end + 2)) || !isBirthday(match[0])) return 0;
-    if (BORN.in(sinceDate(before(folded, match.index)))) return 0.9;
+    if (BORN.in(wordsOf(sinceDate(before(folded, match.index))))) return 0.9;
     const behind = after(folded, end, ended);
     return behind === undefined ? undefined : BORN_BEHIND.test(behind) ? 0.8 : 0;
   },

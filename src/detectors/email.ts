@@ -53,11 +53,27 @@ function domainRunEnd(folded: string, from: number): number {
 
 /** Length of the longest domain name that a run of its characters begins with; 0 where there is none. */
 function domainEnd(run: string): number {
-  const name = /^(?:[\p{L}0-9](?:[\p{L}0-9-]{0,61}[\p{L}0-9])?\.)+(?:xn--[a-z0-9-]{1,58}[a-z0-9]|[\p{L}]{2,63})(?![\p{L}0-9])/iu.exec(run);
-  return name?.[0].length ?? 0;
+  let [end, labels, from] = [0, 0, 0];
+  while (from < run.length) {
+    const dot = run.indexOf(".", from);
+    const to = dot === -1 ? run.length : dot;
+    const label = run.slice(from, to);
+    if (!LABEL.test(label)) break;
+    labels += 1;
+    if (labels > 1 && TOP.test(label)) end = to;
+    from = to + 1;
+  }
+  if (end > 0) return end;
+  // A last label that goes on with what is none of it: `example.com-`, `example.com--more`.
+  const last = /^[a-z]{2,63}(?=-)/i.exec(run.slice(from));
+  return labels > 0 && last !== null ? from + last[0].length : 0;
 }
+const LABEL = /^(?!-)[a-z0-9\u00c0-\u024f-]{1,63}(?<!-)$/i;
+const TOP = /^(?:[a-z\u00c0-\u024f]{2,63}|xn--[a-z0-9-]+)$/i;
 
 const isAccented = (code: number): boolean => code >= 0xc0 && code <= 0x24f && code !== 0xd7 && code !== 0xf7;
 const isLocalEdge = (code: number): boolean => isAlnum(code) || isAccented(code) || code === 95 || code === 43;
-const isLocal = (code: number): boolean => isLocalEdge(code) || (code < 128 && "!#$%&'*-/=?^`{|}~.".includes(String.fromCharCode(code)));
+/** atext of RFC 5322, and the dot. */
+const isLocal = (code: number): boolean => isLocalEdge(code) || (code < 128 && (ATEXT[code] ?? 0) === 1);
+const ATEXT = Uint8Array.from({ length: 128 }, (_, code) => ("!#$%&'*-/=?^`{|}~.".includes(String.fromCharCode(code)) ? 1 : 0));
 const isDomain = (code: number): boolean => isAlnum(code) || isAccented(code) || code === 45 || code === 46;

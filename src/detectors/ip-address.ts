@@ -20,12 +20,14 @@ export const ipAddress: Detector = {
 };
 
 /** Candidates are the longest runs of hexadecimal digits, `.` and `:`, from the first of them that has one of the two signs. */
-function find({ folded, ended }: ScanText, from: number): Found {
+function find(text: ScanText, from: number): Found {
+  const { folded, ended } = text;
   const findings: Finding[] = [];
   const signs = /[.:]/g;
   signs.lastIndex = from;
   let open = folded.length;
   for (let sign = signs.exec(folded); sign !== null; sign = signs.exec(folded)) {
+    if (!isInAddress(folded, sign.index)) continue;
     const run = runAround(folded, sign.index);
     signs.lastIndex = Math.max(run.end, sign.index + 1);
     if (run.start < from || run.end - run.start > LENGTH_MAX + 2) continue;
@@ -33,7 +35,7 @@ function find({ folded, ended }: ScanText, from: number): Found {
       open = run.start;
       break;
     }
-    const address = addressIn(folded, run.start, run.end);
+    const address = addressIn(text, run.start, run.end);
     if (address !== undefined) findings.push({ entity: "ip_address", ...address, score: 0.95 });
   }
   if (ended) return { findings, open: folded.length };
@@ -42,6 +44,14 @@ function find({ folded, ended }: ScanText, from: number): Found {
     findings,
     open: open < folded.length || folded.length - tail > LENGTH_MAX + 2 ? open : Math.max(tail, findings.at(-1)?.end ?? from, from),
   };
+}
+
+/** A full stop between digits, a colon beside a hexadecimal digit or a colon: what else has none of them at all. */
+function isInAddress(folded: string, sign: number): boolean {
+  const [ahead, behind] = [folded.charCodeAt(sign - 1), folded.charCodeAt(sign + 1)];
+  if (sign + 1 >= folded.length) return true;
+  if (folded.charCodeAt(sign) === 46) return isDigit(ahead) && isDigit(behind);
+  return isAddressUnit(behind) && (isAddressUnit(ahead) || behind === 58);
 }
 
 /** The run of address signs that has `at` in it or at its end, cut where it is too long to be one. */
@@ -54,7 +64,8 @@ function runAround(folded: string, at: number): { readonly start: number; readon
 const isAddressUnit = (code: number): boolean =>
   isDigit(code) || code === 46 || code === 58 || (code >= 97 && code <= 102) || (code >= 65 && code <= 70);
 
-function addressIn(folded: string, runStart: number, runEnd: number): { readonly start: number; readonly end: number } | undefined {
+function addressIn(text: ScanText, runStart: number, runEnd: number): { readonly start: number; readonly end: number } | undefined {
+  const { folded } = text;
   let [start, end] = [runStart, runEnd];
   while (end > start && (folded.charAt(end - 1) === "." || (folded.charAt(end - 1) === ":" && folded.charAt(end - 2) !== ":"))) end -= 1;
   while (start < end && (folded.charAt(start) === "." || (folded.charAt(start) === ":" && folded.charAt(start + 1) !== ":"))) start += 1;
@@ -64,7 +75,7 @@ function addressIn(folded: string, runStart: number, runEnd: number): { readonly
   const withPort = /^([0-9.]{7,15}):[0-9]{1,5}$/.exec(written);
   const address = withPort?.[1] ?? written;
   const found = { start, end: start + address.length };
-  if (isV4(address)) return isVersion(folded, start, address) ? undefined : found;
+  if (isV4(address)) return isVersion(text, start, address) ? undefined : found;
   return isV6(address) && !isSlice(folded, start, address) ? found : undefined;
 }
 
@@ -85,11 +96,11 @@ function isV6(text: string): boolean {
   return halves.length === 1 ? size === 8 : size <= 7 && size > 0;
 }
 
-function isVersion(folded: string, start: number, address: string): boolean {
-  const ahead = before(folded, start);
+function isVersion(text: ScanText, start: number, address: string): boolean {
+  const { folded } = text;
   if (folded.charAt(start - 1) === "/" && isLetter(folded.charCodeAt(start - 2))) return true;
-  if (VERSION.test(ahead)) return true;
-  return /^[0-9]\.[0-9]\.[0-9]\.[0-9]$/.test(address) && !NETWORK.in(ahead);
+  if (VERSION.test(before(folded, start))) return true;
+  return /^[0-9]\.[0-9]\.[0-9]\.[0-9]$/.test(address) && !NETWORK.in(text.wordsBefore(start));
 }
 const VERSION = /(?:version|ver\.|release|build|firmware|section|chapter|§|版本|v)[\s:=#]{0,3}$/i;
 const NETWORK = words(

@@ -1,5 +1,6 @@
 import type { Detector, Finding, Found, ScanText } from "../core/detector.ts";
-import { after, BEFORE_CHARS, before, words } from "./shared/context.ts";
+import { isOneDigit } from "./shared/checksums.ts";
+import { after, BEFORE_CHARS, before, words, wordsOf } from "./shared/context.ts";
 import { readNumber, type Written } from "./shared/digit-groups.ts";
 import { firstAtom, isAlnum, isDigit } from "./shared/text.ts";
 
@@ -31,6 +32,7 @@ function find(text: ScanText, from: number): Found {
   for (let index = firstAtom(atoms, from); index < atoms.length; index += 1) {
     const atom = atoms[index];
     if (atom === undefined || atom.start < least || !isDigit(folded.charCodeAt(atom.start))) continue;
+    if (isShort(text, atom.end - atom.start, atom.end)) continue;
     const start = signsBefore(folded, atom.start, least);
     const judged = judge(text, start, atom.start);
     if (judged === "more") return { findings, open: start };
@@ -39,6 +41,12 @@ function find(text: ScanText, from: number): Found {
     least = judged.end;
   }
   return { findings, open: ended ? folded.length : signsBefore(folded, folded.length, least) };
+}
+
+/** A few digits with no more behind them. */
+function isShort({ folded, ended }: ScanText, length: number, end: number): boolean {
+  if (length >= DIGITS_MIN || (end + 3 >= folded.length && !ended)) return false;
+  return !/^[ \-./()\u200b]{1,3}[0-9]/.test(folded.slice(end, end + 4));
 }
 
 /** `+`, `(`, `(+` or `+(` before the first digit belong to the number. */
@@ -51,12 +59,14 @@ function signsBefore(folded: string, digit: number, least: number): number {
 function judge(text: ScanText, start: number, firstDigit: number): Judged {
   const { folded, ended } = text;
   if (!isFree(folded, start)) return undefined;
+  if (start === firstDigit && isInSpread(folded, start)) return undefined;
   const written = readNumber(folded, firstDigit, DIGITS_MAX);
   if (written.end === folded.length && !ended) return "more";
   const signs = folded.slice(start, firstDigit);
   const isInner = start === firstDigit && isDigit(folded.charCodeAt(start - 2)) && " -./()\u200b".includes(folded.charAt(start - 1));
   if (isInner && (written.groups.length < 2 || written.separatorAt(1) === folded.charAt(start - 1))) return undefined;
-  for (let count = written.groups.length; count > 0; count -= 1) {
+  const least = written.text.length < DIGITS_MIN ? written.groups.length : Math.max(0, leastGroups(written));
+  for (let count = mostGroups(written); count > least; count -= 1) {
     const last = written.groups[count - 1];
     if (last === undefined || written.digitsOf(count) > DIGITS_MAX || !isFreeBehind(folded, last.end)) continue;
     if (!ended && last.end + 2 > folded.length) return "more";
@@ -74,12 +84,29 @@ function judge(text: ScanText, start: number, firstDigit: number): Judged {
   return undefined;
 }
 
+const GROUPS_MAX = 7;
+/** Digit by digit is all or nothing; otherwise there are few groups. */
+const isSpread = ({ groups }: Written): boolean => groups.length > GROUPS_MAX && groups.every(({ start, end }) => end - start === 1);
+const mostGroups = (written: Written): number => (isSpread(written) ? written.groups.length : Math.min(GROUPS_MAX, written.groups.length));
+const leastGroups = (written: Written): number => (isSpread(written) ? written.groups.length - 1 : 0);
+
+/** A single digit behind another, by the sign that is behind it too. */
+function isInSpread(folded: string, start: number): boolean {
+  const sign = folded.charCodeAt(start - 1);
+  return (
+    sign === folded.charCodeAt(start + 1) &&
+    !isAlnum(sign) &&
+    isDigit(folded.charCodeAt(start - 2)) &&
+    isDigit(folded.charCodeAt(start + 2))
+  );
+}
+
 /** No letter, digit, sign of money or joined number before it. */
 function isFree(folded: string, start: number): boolean {
   const sign = folded.charAt(start - 1);
   if (sign === "") return true;
   if (isAlnum(folded.charCodeAt(start - 1)) || "$€£¥₹₽#_=&".includes(sign)) return sign === "=" || sign === "_";
-  return !("-./:,+".includes(sign) && isDigit(folded.charCodeAt(start - 2)));
+  return !("-./:,+)".includes(sign) && isDigit(folded.charCodeAt(start - 2)));
 }
 
 /** No letter or digit behind it but an extension's, no decimal, date or further group by a sign. */
@@ -108,8 +135,8 @@ function formScore(written: Written, count: number, signs: string): number | und
   const sizes = written.groups.slice(0, count).map(({ start, end }) => end - start);
   const digits = written.text.slice(0, written.digitsOf(count));
   if (signs.includes("+")) return isInternational(digits) ? 0.95 : undefined;
-  if (digits.length < DIGITS_MIN || /^([0-9])\1*$/.test(digits) || isDateLike(sizes, digits)) return undefined;
-  if (sizes.length > 1 && !isPlausible(sizes)) return undefined;
+  if (digits.length < DIGITS_MIN || (sizes.length > 1 && !isPlausible(sizes))) return undefined;
+  if (isOneDigit(digits) || isDateLike(sizes, digits)) return undefined;
   if (/^00[1-9]/.test(digits) && (sizes.length > 1 || digits.length > 11) && isInternational(digits.slice(2)))
     return sizes.length > 1 ? 0.85 : 0.6;
   const separator = count > 1 ? written.separatorAt(1) : "";
@@ -144,7 +171,6 @@ function isInternational(digits: string): boolean {
 /** Groups as people write phone numbers: digit by digit, or at most six of two or more, a country's 1, 7 or 8 before them. */
 function isPlausible(sizes: readonly number[]): boolean {
   if (sizes.every((size) => size === 1)) return sizes.length >= 7;
-  if (sizes.length > 7) return false;
   return sizes.every((size, index) => size > 1 || (index <= 1 && sizes.length > 2));
 }
 
@@ -165,11 +191,11 @@ const isDayMonth = (a: string, b: string): boolean => (Number(a) <= 12 && Number
 function isCalled(folded: string, start: number, end: number, ended: boolean): boolean | undefined {
   const ahead = before(folded, start);
   const nearest = ahead.slice(-NEAR_CHARS);
-  if (CALLED.in(nearest)) {
+  if (CALLED.in(wordsOf(nearest))) {
     const last = nearest.search(/[^\s]*\s*[^\s]*\s*[^\s]*$/);
-    return !OTHER.in(nearest.slice(last)) || CALLED.in(nearest.slice(last));
+    return !OTHER.in(wordsOf(nearest.slice(last))) || CALLED.in(wordsOf(nearest.slice(last)));
   }
-  if (OTHER.in(nearest)) return false;
+  if (OTHER.in(wordsOf(nearest))) return false;
   const behind = after(folded, end, ended);
   return behind === undefined ? undefined : LABEL_BEHIND.test(behind);
 }

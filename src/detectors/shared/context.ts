@@ -1,3 +1,5 @@
+import type { ScanText, Worded } from "../../core/detector.ts";
+
 /** How far before a finding words of context count, in UTF-16 units. */
 export const BEFORE_CHARS = 60;
 /** How far behind it, at most to the end of the sentence: text that a stream holds for it. */
@@ -5,25 +7,62 @@ export const AFTER_CHARS = 36;
 
 /** Says whether a stretch of text has one of some words in it. */
 export interface Words {
-  in(text: string): boolean;
+  in(text: Worded): boolean;
 }
+
+/** Takes the words of a text apart. Linear. */
+export function wordsOf(text: string): Worded {
+  const [found, joined]: [string[], boolean[]] = [[], []];
+  let unspaced = false;
+  let behind = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code >= UNSPACED_FROM || isThai(code)) unspaced = true;
+    if (!isWordUnit(code)) continue;
+    const start = at;
+    while (at < text.length && isWordUnit(text.charCodeAt(at))) at += 1;
+    if (found.length > 0) joined.push(start - behind <= 3 && JOINS.test(text.slice(behind, start)));
+    found.push(text.slice(start, at));
+    behind = at;
+    at -= 1;
+  }
+  return { text, words: found, lower: found.map((word) => word.toLowerCase()), joined, unspaced };
+}
+const UNSPACED_FROM = 0x2e80;
+const isThai = (code: number): boolean => code >= 0xe00 && code < 0xe80;
+/** Letters of scripts with blanks between words; full-width letters are not (text is folded before). */
+const isWordUnit = (code: number): boolean =>
+  (code >= 97 && code <= 122) ||
+  (code >= 65 && code <= 90) ||
+  (code >= 0xc0 && code < UNSPACED_FROM && code !== 0xd7 && code !== 0xf7 && !isThai(code) && (code < 0x2000 || code > 0x2bff));
+const JOINS = /^[\s_.'’-]+$/;
 
 /**
  * Words in any case, whole where their script puts blanks between words; in capitals only where they are given so (`SIN`, which is a
- * word of English and Spanish). A blank in a word stands for up to three of blank, `-` and `_`, or nothing (`date of birth`,
- * `date_of_birth`). They hold no other sign that a pattern knows.
+ * word of English and Spanish). A phrase with blanks is also found with `-`, `_` or nothing between its words (`date_of_birth`).
  */
 export function words(...list: readonly string[]): Words {
+  const unspaced = list.filter((word) => UNSPACED.test(word));
+  const spaced = list.filter((word) => !UNSPACED.test(word));
   const isShouted = (word: string): boolean => /^[A-Z]+$/.test(word);
-  const anyCase = list.filter((word) => !isShouted(word));
-  const shouted = list.filter(isShouted);
-  const patterns = [new RegExp(anyCase.map(formOf).join("|") || NOTHING, "iu"), new RegExp(shouted.map(formOf).join("|") || NOTHING, "u")];
-  return { in: (text) => patterns.some((pattern) => pattern.test(text)) };
-}
-const NOTHING = "(?!)";
-function formOf(word: string): string {
-  const body = word.replaceAll(" ", "[\\s_-]{0,3}");
-  return UNSPACED.test(word) ? body : `(?<!\\p{L})${body}(?!\\p{L})`;
+  const shouted = new Set(spaced.filter(isShouted));
+  const single = new Set(spaced.filter((word) => !isShouted(word)).map((word) => word.replaceAll(/[ '’]/g, "")));
+  const phrases = new Map<string, (readonly string[])[]>();
+  for (const word of spaced) {
+    const [first = "", ...rest] = word.split(/[ '’]/);
+    if (rest.length > 0) phrases.set(first, [...(phrases.get(first) ?? []), rest]);
+  }
+  const isPhrase = (text: Worded, index: number): boolean =>
+    phrases
+      .get(text.lower[index] ?? "")
+      ?.some((rest) => rest.every((word, step) => text.joined[index + step] === true && text.lower[index + step + 1] === word)) ?? false;
+  return {
+    in: (text) =>
+      text.lower.some(
+        (word, index) => single.has(word) || shouted.has(text.words[index] ?? "") || (phrases.size > 0 && isPhrase(text, index)),
+      ) ||
+      (text.unspaced && unspaced.some((word) => text.text.includes(word))),
+  };
 }
 /** Scripts that write words without blanks. */
 const UNSPACED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Thai}]/u;
@@ -49,13 +88,8 @@ const BEHIND_ENDS = /[\n\r。！？!?;；0-9]|\.\s/;
  * Is one of the words near? `undefined` where that takes text that has not come.
  * Before it is looked at first, so that a labelled value waits for nothing.
  */
-export function isNear(
-  context: Words,
-  folded: string,
-  span: { readonly start: number; readonly end: number },
-  ended: boolean,
-): boolean | undefined {
-  if (context.in(before(folded, span.start))) return true;
-  const behind = after(folded, span.end, ended);
+export function isNear(context: Words, text: ScanText, span: { readonly start: number; readonly end: number }): boolean | undefined {
+  if (context.in(text.wordsBefore(span.start))) return true;
+  const behind = text.wordsAfter(span.end);
   return behind === undefined ? undefined : context.in(behind);
 }

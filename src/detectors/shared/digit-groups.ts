@@ -13,7 +13,8 @@ export interface Written {
   separatorAt(index: number): string;
 }
 
-const SEPARATORS = " -./()\u200b";
+/** A blank, `-`, `.`, `/`, a bracket, or invisible. */
+const isSeparator = (code: number): boolean => code === 32 || (code >= 45 && code <= 47) || code === 40 || code === 41 || code === 0x200b;
 /** ` - `, `) `, ` (`. */
 const SEPARATOR_CHARS_MAX = 3;
 
@@ -29,7 +30,7 @@ export function readNumber(folded: string, from: number, digitsMax: number): Wri
     groups.push({ start, end: at });
     text += folded.slice(start, at);
     let signs = 0;
-    while (signs < SEPARATOR_CHARS_MAX && at + signs < folded.length && SEPARATORS.includes(folded.charAt(at + signs))) signs += 1;
+    while (signs < SEPARATOR_CHARS_MAX && at + signs < folded.length && isSeparator(folded.charCodeAt(at + signs))) signs += 1;
     if (at + signs === folded.length) return written(folded, groups, text, folded.length);
     if (signs === 0) break;
     at += signs;
@@ -42,7 +43,11 @@ function written(folded: string, groups: readonly { readonly start: number; read
     groups,
     text,
     end,
-    digitsOf: (count) => groups.slice(0, count).reduce((sum, group) => sum + group.end - group.start, 0),
+    digitsOf: (count) => {
+      let sum = 0;
+      for (let index = 0; index < count; index += 1) sum += (groups[index]?.end ?? 0) - (groups[index]?.start ?? 0);
+      return sum;
+    },
     separatorAt: (index) => {
       const signs = folded.slice(groups[index - 1]?.end ?? 0, groups[index]?.start ?? 0);
       return signs.replaceAll(/[()]/g, "").charAt(0) || signs.charAt(0);

@@ -1,4 +1,5 @@
-import type { Atom, ScanText } from "../../core/detector.ts";
+import type { Atom, AtomMarks, ScanText, Worded } from "../../core/detector.ts";
+import { after, before, wordsOf } from "./context.ts";
 
 /** Longest run of letters and digits that is looked at as a number or a code, in UTF-16 units. Longer ones are hashes and encodings. */
 export const ATOM_CHARS_MAX = 64;
@@ -38,6 +39,9 @@ export class Scanned implements ScanText {
   readonly #from: number;
   #folded: string | undefined;
   #atoms: readonly Atom[] | undefined;
+  #marks: AtomMarks | undefined;
+  readonly #ahead = new Map<number, Worded>();
+  readonly #behind = new Map<number, Worded | undefined>();
 
   /** Atoms that end at or before `from` are left out: nobody asks for them any more. */
   constructor(text: string, ended: boolean, from = 0) {
@@ -52,25 +56,92 @@ export class Scanned implements ScanText {
   }
 
   get atoms(): readonly Atom[] {
-    this.#atoms ??= atomsOf(this.folded, this.#from);
+    this.#atoms ??= atomsOf(this.folded, this.#from, this.ended);
     return this.#atoms;
+  }
+
+  get atomMarks(): AtomMarks {
+    this.#marks ??= marksOf(this.folded, this.atoms, this.ended);
+    return this.#marks;
+  }
+
+  wordsBefore(start: number): Worded {
+    const known = this.#ahead.get(start);
+    if (known !== undefined) return known;
+    const made = wordsOf(before(this.folded, start));
+    this.#ahead.set(start, made);
+    return made;
+  }
+
+  wordsAfter(end: number): Worded | undefined {
+    if (this.#behind.has(end)) return this.#behind.get(end);
+    const text = after(this.folded, end, this.ended);
+    const made = text === undefined ? undefined : wordsOf(text);
+    this.#behind.set(end, made);
+    return made;
   }
 }
 
-/** Runs with a digit. Each is found by its first digit and then widened to the left, at most back to the run before: linear. */
-function atomsOf(folded: string, from: number): Atom[] {
+/** Runs with a digit that reach beyond `from`. */
+function atomsOf(folded: string, from: number, ended: boolean): Atom[] {
   const atoms: Atom[] = [];
-  const fromFirstDigit = /[0-9][0-9A-Za-z]*/g;
-  fromFirstDigit.lastIndex = from;
-  let before = Math.max(0, from - ATOM_CHARS_MAX);
-  for (let match = fromFirstDigit.exec(folded); match !== null; match = fromFirstDigit.exec(folded)) {
-    const end = fromFirstDigit.lastIndex;
-    let start = match.index;
-    while (start > before && isAlnum(folded.charCodeAt(start - 1))) start -= 1;
-    atoms.push({ start, end });
-    before = end;
+  let at = from;
+  while (at > 0 && from - at <= ATOM_CHARS_MAX && isAlnum(folded.charCodeAt(at - 1))) at -= 1;
+  while (at < folded.length) {
+    const first = folded.charCodeAt(at);
+    if (!isAlnum(first)) {
+      at += 1;
+      continue;
+    }
+    const start = at;
+    let hasDigit = false;
+    for (let code = first; isAlnum(code); code = folded.charCodeAt(at)) {
+      if (code <= 57) hasDigit = true;
+      at += 1;
+    }
+    if (hasDigit)
+      atoms.push({ start, end: at, letterFirst: !isDigit(first), spread: at - start === 1 ? spreadAt(folded, start, ended) : 0 });
   }
   return atoms;
+}
+
+function marksOf(folded: string, atoms: readonly Atom[], ended: boolean): AtomMarks {
+  const make = (): Int32Array => new Int32Array(atoms.length);
+  const [digitFirst, letterFirst, joined, flags] = [make(), make(), make(), new Uint8Array(atoms.length)];
+  for (let index = 0; index < atoms.length; index += 1) {
+    const atom = atoms[index];
+    if (atom === undefined) continue;
+    const { start, end } = atom;
+    (atom.letterFirst ? letterFirst : digitFirst)[index] = 1 << Math.min(end - start, 31);
+    const sign = folded.charCodeAt(end);
+    if (sign >= 32 && sign < 64 && isJoin(folded.charCodeAt(end + 1))) joined[index] = 1 << (sign - 32);
+    const isOpen = end + 2 >= folded.length && !ended;
+    const isLed = start > 1 && isUpper(folded.charCodeAt(start - 2));
+    flags[index] = (atom.spread > 1 || isOpen || sign === 0x200b ? 1 : 0) + (isLed ? 2 : 0);
+  }
+  return { digitFirst, letterFirst, joined, flags };
+}
+const isJoin = (code: number): boolean => isAlnum(code) || code === 0x200b || code === 40;
+
+/** Longest number that may be written digit by digit. */
+const SPREAD_MAX = 40;
+
+function spreadAt(folded: string, start: number, ended: boolean): number {
+  const separator = folded.charCodeAt(start + 1);
+  if (folded.charCodeAt(start - 1) === separator && isDigit(folded.charCodeAt(start - 2)) && !isAlnum(folded.charCodeAt(start - 3)))
+    return 0;
+  let at = start;
+  let count = 1;
+  while (
+    count < SPREAD_MAX &&
+    folded.charCodeAt(at + 1) === separator &&
+    isDigit(folded.charCodeAt(at + 2)) &&
+    !isAlnum(folded.charCodeAt(at + 3))
+  ) {
+    at += 2;
+    count += 1;
+  }
+  return at + 3 >= folded.length && !ended ? SPREAD_MAX : count;
 }
 
 /** ASCII only, as are all of these. */
