@@ -94,9 +94,13 @@ test("dollars become nano-dollars exactly, or not at all", () => {
   for (const bad of [-1, Number.NaN, Number.POSITIVE_INFINITY, 1e21, "1e3", "", ".5", "1.0000000001", " 1", "12345678"])
     assert.equal(nanoUsdPerMillion(bad), undefined, String(bad));
 });
-property("every amount of at most nine decimals is exact", fc.tuple(fc.nat(9_999_999), fc.nat(999_999_999)), ([whole, nano]) => {
-  assert.equal(nanoUsdPerMillion(`${whole}.${String(nano).padStart(9, "0")}`), whole * 1e9 + nano);
-});
+property(
+  "every amount of at most nine decimals is exact, below nine million dollars",
+  fc.tuple(fc.nat(9_007_198), fc.nat(999_999_999)),
+  ([whole, nano]) => {
+    assert.equal(nanoUsdPerMillion(`${whole}.${String(nano).padStart(9, "0")}`), whole * 1e9 + nano);
+  },
+);
 
 /** What another library makes of real usages. */
 const priced = z.object({

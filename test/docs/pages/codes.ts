@@ -44,7 +44,10 @@ export const WHEN: Readonly<Record<DenialCode, { readonly when: string; readonly
     when: "No answer, or no whole answer, within `caps.latencyMsMax` or `x-ai-max-latency-ms`. A stream that runs is ended well formed instead, as if it had met its length.",
     helps: "A larger cap, a smaller output, a faster model.",
   },
-  content_blocked: "reserved",
+  content_blocked: {
+    when: "A rule of the policy on texts refused the request or ended the answer; or an answer could not be inspected as the rules demand.",
+    helps: "The record's `stages` say which rule, what it found and where. Leave the content out, or have the policy treat it otherwise.",
+  },
   injection_suspected: "reserved",
   approval_required: {
     when: "The model called a tool whose calls people approve (`access.tools.approve`), and no grant for this very call is there.",

@@ -1,3 +1,5 @@
+import { policyJsonSchema } from "../../../src/config/json-schema.ts";
+import { STAGES } from "../../../src/stages/index.ts";
 import { codesPage } from "./codes.ts";
 import { headersPage } from "./headers.ts";
 import { metricsPage } from "./metrics.ts";
@@ -14,4 +16,5 @@ export const generatedPages = (): readonly GeneratedPage[] => [
   recordsPage(),
   metricsPage(),
   surfacesPage(),
+  { path: "docs/policy.schema.json", text: `${JSON.stringify(policyJsonSchema(STAGES), null, 2)}\n` },
 ];
