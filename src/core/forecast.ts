@@ -24,6 +24,7 @@ export interface PriceHints {
   readonly audio: boolean;
   readonly images: boolean;
 }
+export const NO_HINTS: PriceHints = { writesCache: false, audio: false, images: false };
 export function priceHints({ doc }: ParsedRequest): PriceHints {
   const { text } = doc;
   return {

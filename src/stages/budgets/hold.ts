@@ -3,15 +3,15 @@
  *
  * The provider account's own quota is a partition of its own and comes first; the tenant's step decides, and gives the account's back
  * where it refuses. The input counts by a bound that needs no look (the body's bytes; no tokenizer makes more tokens of a text);
- * where that bound is what refuses, the texts are looked at and the step is tried once more.
+ * where that bound is what refuses, tokens are counted and the step is tried once more.
  */
-import { bringsHistory, CONTEXT_TOKENS_DEFAULT, type Forecast, forecast, priceHints } from "../../core/forecast.ts";
-import type { ModelChoice } from "../../core/policy.ts";
+import { type Forecast, forecast, NO_HINTS, priceHints } from "../../core/forecast.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import type { PortError, StageContext } from "../../core/stage.ts";
 import type { Claimant, HoldAnswer, Level, Refusal, StepAnswer } from "../../ports/ledger.ts";
 import type { LedgerDesk } from "../../ports/ledger-desk.ts";
 import { claimInOrder, type OrderedStep } from "../../ports/ledger-order.ts";
+import { callSize, inputBound, inputTokens, lostAttempts, outputCap } from "../shared/call-size.ts";
 import { portError } from "../shared/ledger-faults.ts";
 import { type Amounts, accountLines, accountOf, accountScopes, type Line, type Placed, scopeOf, tenantLines } from "./lines.ts";
 import type { BudgetsSection } from "./section.ts";
@@ -53,16 +53,6 @@ export function gather(context: StageContext, section: BudgetsSection): Promise<
   return new Holding(context, section, desk, lines, account).run();
 }
 
-/** Most input tokens that a request may have. `bytes`: its body's or its texts' alone. */
-function inputBound(context: StageContext, choice: ModelChoice, bytes: number): number {
-  const view = context.request?.view;
-  const history = view !== undefined && bringsHistory(view) ? (choice.model.contextTokens ?? CONTEXT_TOKENS_DEFAULT) : 0;
-  return bytes + history;
-}
-
-/** Attempts whose input may be billed although they gave no answer: those that ran out of their time. */
-export const lostAttempts = ({ retry }: StageContext): number => (retry.on.includes("timeout") ? retry.attempts - 1 : 0);
-
 class Holding {
   readonly #context: StageContext;
   readonly #section: BudgetsSection;
@@ -86,33 +76,19 @@ class Holding {
   }
 
   async run(): Promise<Result<Facts, PortError>> {
-    const coarse = this.#forecast(this.#context.bodyBytes);
+    const coarse = this.#forecast(inputBound(this.#context));
     const first = await this.#hold(coarse);
     if (!first.ok || first.value.outcome.kind !== "refused") return first;
-    const fine = this.#forecast(this.#textBytes());
+    const fine = this.#forecast(inputTokens(this.#context));
     if (fine.tokens >= coarse.tokens || !mightFit(first.value, fine)) return first;
     return this.#hold(fine);
   }
 
-  #forecast(bytes: number): Forecast {
-    const { request, plan, change, outputCap, surface } = this.#context;
-    const view = request?.view;
-    const { choices = 1, expected } = view ?? {};
-    const caps = [change.outputTokensMax ?? view?.outputTokensMax, outputCap].filter((cap) => cap !== undefined);
-    const cap = surface.operation !== "chat" ? 0 : caps.length === 0 ? this.#section.outputTokensAssumed : Math.min(...caps);
-    const size = {
-      inputTokens: plan === undefined ? bytes : inputBound(this.#context, plan.choice, bytes),
-      outputTokens: cap * choices,
-      expected,
-    };
-    const hints = request === undefined ? { writesCache: false, audio: false, images: false } : priceHints(request);
+  #forecast(input: number): Forecast {
+    const { request, plan } = this.#context;
+    const size = callSize(this.#context, input, outputCap(this.#context, this.#section.outputTokensAssumed));
+    const hints = request === undefined ? NO_HINTS : priceHints(request);
     return forecast(size, plan?.chain ?? [], { hints, lostAttempts: lostAttempts(this.#context) });
-  }
-
-  #textBytes(): number {
-    let bytes = 0;
-    for (const { node } of this.#context.request?.view.texts() ?? []) bytes += Buffer.byteLength(node.value);
-    return bytes;
   }
 
   /** Windows as they are at `atMs`; computed anew where the store's clock says that one is over. */
