@@ -26,6 +26,8 @@ export type Effect =
   | { readonly kind: "header"; readonly name: string; readonly value: string; readonly beside?: "append" | "keep" }
   /** Most output tokens of a choice that will be let pass, where the provider is not told so: holds go by it. */
   | { readonly kind: "output_cap"; readonly tokens: number }
+  /** A stream that passes so many output tokens, estimated, is ended: its provider does not keep the cap that it was told. */
+  | { readonly kind: "output_limit"; readonly tokens: number }
   /** What is held for the call: what it counts as where nobody learns what was used. A fact. */
   | { readonly kind: "held"; readonly usage: Usage; readonly nanoUsd: number | undefined }
   /** The answer is looked at as it comes. In shadow and warn the guard runs too, and what it says is only recorded. */

@@ -5,6 +5,8 @@ import type { Stop } from "../core/guard.ts";
 import { GUARDED_BYTES_MAX } from "../core/limits.ts";
 import { formatUsd } from "../core/money.ts";
 import type { Ending } from "../core/record.ts";
+import { familyOfAny } from "../core/tokens/families.ts";
+import { OutputCounter } from "../core/tokens/output.ts";
 import type { Usage } from "../core/usage.ts";
 import { finishGuards, noteStop } from "./guards/evidence.ts";
 import { Gate, type Passed } from "./guards/gate.ts";
@@ -53,6 +55,8 @@ export function openAnswer(work: Work, head: HeaderView, origin: AnswerOrigin, d
     ...(work.guards.length === 0 ? {} : { guarded: true }),
   };
   work.reader = codec.openAnswer(context);
+  if (as === "stream" && work.outputLimit !== undefined)
+    work.counter = new OutputCounter(familyOfAny([work.plan?.chain[0]?.model, request.view.model]));
   if (work.guards.length === 0) return as;
   // A held answer has a cap of its own.
   work.gate = new Gate(work.guards, as === "stream" ? GUARDED_BYTES_MAX : Number.POSITIVE_INFINITY, context.contentType);
@@ -77,13 +81,30 @@ export function feed(work: Work, chunk: Uint8Array | undefined, deps: PipelineDe
   // The id of a kept answer comes before its first token, and its caller may use it at once.
   if (work.firstTokenMs === undefined && work.remembered === 0) rememberState(work, deps);
   if (work.firstTokenMs === undefined && frames.some((frame) => frame.deltas.length > 0)) work.firstTokenMs = deps.clock.monotonicMs();
-  if (gate === undefined) return { bytes: frames.map(({ bytes }) => bytes), more: false };
-  return noted(work, chunk === undefined ? gate.end(frames, reader.summary().complete) : gate.push(frames));
+  if (gate === undefined) return capped(work, { bytes: frames.map(({ bytes }) => bytes), more: false });
+  return capped(work, noted(work, chunk === undefined ? gate.end(frames, reader.summary().complete) : gate.push(frames)));
+}
+
+/** A provider that goes on past the cap that it was told is stopped, at the end of what it has sent. */
+function capped(work: Work, passed: Passed): Passed {
+  const { counter, outputLimit = Number.POSITIVE_INFINITY } = work;
+  if (counter === undefined || passed.stop !== undefined || counter.tokens() <= outputLimit || isComplete(work)) return passed;
+  const stop: Stop = {
+    kind: "length",
+    denial: { code: "cost_cap", detail: "The provider went on past the cap of output that it was told." },
+  };
+  noteStop(work, stop);
+  return { ...passed, more: false, stop: { stop, said: "" } };
 }
 
 /** For answers that end without a usage. */
 function keepText(work: Work, frames: readonly Frame[]): void {
-  for (const { deltas } of frames) for (const delta of deltas) work.output.add(delta);
+  const { output, counter } = work;
+  for (const { deltas } of frames)
+    for (const delta of deltas) {
+      output.add(delta);
+      if (delta.repeats !== true) counter?.add(delta);
+    }
 }
 
 /** Goes on with what the last turn of the event loop left (`Passed.more`). */

@@ -44,6 +44,8 @@ export function begin(head: RequestHead, peer: PeerCertificate | undefined, deps
     warnings: [],
     latencyCapMs: undefined,
     outputCap: undefined,
+    outputLimit: undefined,
+    counter: undefined,
     held: undefined,
     unanswered: false,
     lostTokens: 0,

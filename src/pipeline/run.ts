@@ -250,6 +250,9 @@ function apply(work: Work, effect: Effect, { stage, mode, onFault }: Omit<Applie
     case "output_cap":
       work.outputCap = Math.min(work.outputCap ?? effect.tokens, effect.tokens);
       return;
+    case "output_limit":
+      work.outputLimit = Math.min(work.outputLimit ?? effect.tokens, effect.tokens);
+      return;
     case "held":
       work.held = { usage: effect.usage, nanoUsd: effect.nanoUsd };
       return;
@@ -281,6 +284,7 @@ function replan(work: Work, { ask }: Replan): void {
   work.guards = [];
   work.latencyCapMs = undefined;
   work.outputCap = undefined;
+  work.outputLimit = undefined;
   work.held = undefined;
   work.applied = work.applied.filter(({ planning }) => !planning);
   for (const applied of work.applied) for (const effect of applied.effects) apply(work, effect, applied);

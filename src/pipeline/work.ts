@@ -18,6 +18,7 @@ import type { Asked } from "../core/selection.ts";
 import type { PolicySnapshot, ResolvedPolicy } from "../core/snapshot.ts";
 import type { Effect, Marks, Outcome, StageStores } from "../core/stage.ts";
 import type { ExactTokens } from "../core/tokens/exact.ts";
+import type { OutputCounter } from "../core/tokens/output.ts";
 import type { OutputText } from "../core/tokens/output-text.ts";
 import type { Usage } from "../core/usage.ts";
 import type { AuditPort } from "../ports/audit.ts";
@@ -123,6 +124,9 @@ export interface Work {
   latencyCapMs: number | undefined;
   /** Output tokens of a choice at which a stream is ended although the provider is not told. */
   outputCap: number | undefined;
+  /** Output tokens, estimated, at which a running stream is ended in any case; and what counts them. */
+  outputLimit: number | undefined;
+  counter: OutputCounter | undefined;
   /** What is held for the call. */
   held: { readonly usage: Usage; readonly nanoUsd: number | undefined } | undefined;
   /** It left, and nobody learnt what the provider made of it. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { usdAmount } from "../shared/account-limits.ts";
 
 /** The `caps` section: the most that one call may take. */
 export const capsSection = z
@@ -9,10 +10,16 @@ export const capsSection = z
       .optional()
       .describe("Most output tokens of one call, in whichever field the caller's dialect has for it."),
     outputTokensDefault: z.int().min(1).optional().describe("Set where the caller gave no cap of its own; outputTokensMax where absent."),
+    costUsdMax: usdAmount
+      .optional()
+      .describe("Most that one call may cost, US dollars, before it is made: input and all the output it may have."),
     onExceeded: z
-      .enum(["clamp", "refuse"])
+      .enum(["clamp", "refuse", "degrade", "cut"])
       .default("clamp")
-      .describe("A caller that asks for more than outputTokensMax: lower it, or refuse the call."),
+      .describe(
+        "A call that may take more than outputTokensMax or costUsdMax. clamp: lower its output cap until it fits. refuse: say no, with what would fit. degrade: try `degradeTo`. cut: leave the request as it is, and end a stream where the cap is met (what does not stream is clamped).",
+      ),
+    degradeTo: z.string().min(1).max(128).default("cheap").describe("onExceeded degrade: a tier (high, standard, cheap) or a model."),
     latencyMsMax: z
       .int()
       .min(1)

@@ -1,5 +1,5 @@
 /** How much a call may take, from its request: what holds and caps of cost go by. */
-import { bringsHistory, CONTEXT_TOKENS_DEFAULT, type CallSize } from "../../core/forecast.ts";
+import { bringsHistory, type CallSize, CONTEXT_TOKENS_DEFAULT } from "../../core/forecast.ts";
 import type { StageContext } from "../../core/stage.ts";
 import { familyOfAny } from "../../core/tokens/families.ts";
 import { requestBound, requestTokens } from "../../core/tokens/request.ts";

@@ -39,7 +39,10 @@ export const WHEN: Readonly<Record<DenialCode, { readonly when: string; readonly
     when: "The call does not fit into what is left of a budget (`budgets`), or an operator has frozen it. The message has the budget and the rest.",
     helps: "Ask for less output, wait for the window's end, or have it granted more: [budgets.md](budgets.md).",
   },
-  cost_cap: "reserved",
+  cost_cap: {
+    when: "The call may cost more than `caps.costUsdMax` or `x-ai-max-cost-usd`, and the policy refuses or nothing of it would fit. The message says what would. On a stream that was ended at its cap of output or cost the record has it too; the caller's answer ends like any that met its length.",
+    helps: "Ask for less output, a shorter input or a cheaper model.",
+  },
   latency_cap: {
     when: "No answer, or no whole answer, within `caps.latencyMsMax` or `x-ai-max-latency-ms`. A stream that runs is ended well formed instead, as if it had met its length.",
     helps: "A larger cap, a smaller output, a faster model.",

@@ -15,7 +15,7 @@ export const MEANING: Readonly<Record<ContractField, string>> = {
   conversation: "Ties calls together. Recorded.",
   dataClass: "How sensitive the content is. Recorded.",
   maxTokens: "Most output tokens of this call; the tighter of it and the policy's cap holds.",
-  maxCostUsd: NOT_KEPT,
+  maxCostUsd: "Most that this call may cost, dollars; the tighter of it and the policy's cap holds, as `caps.onExceeded` says.",
   maxLatencyMs: "Longest time to the last byte; the tighter of it and the policy's cap holds.",
   modelFamily: "Only models of this family; picks one where the body names no model.",
   qualityTier: "Goes before the model field: the policy's models of this tier.",

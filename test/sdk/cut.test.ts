@@ -1,0 +1,121 @@
+/**
+ * A stream that Sluice ends at its cap, through a real Envoy, as each SDK reads it: a normal end, by length; and the provider's side,
+ * which learns of it by its connection's close.
+ */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import Anthropic from "@anthropic-ai/sdk";
+import { GoogleGenAI } from "@google/genai";
+import OpenAI from "openai";
+import { type Gateway, startGateway } from "../support/gateway.ts";
+
+const POLICY = `
+apiVersion: sluice/v1
+version: "cut.1"
+providers:
+  openai: { format: openai, baseUrl: "\${SIM}/v1", credential: { env: SIM_KEY } }
+  anthropic: { format: anthropic, baseUrl: "\${SIM}", credential: { env: SIM_KEY } }
+  gemini: { format: gemini, baseUrl: "\${SIM}", credential: { env: SIM_KEY } }
+models:
+  gpt-4o-mini: { targets: [{ provider: openai, model: gpt-4o-mini }], price: { input: 1, output: 1000 } }
+  claude-haiku-4-5: { targets: [{ provider: anthropic, model: claude-haiku-4-5 }], price: { input: 1, output: 1000 } }
+  gemini-2.5-flash: { targets: [{ provider: gemini, model: gemini-2.5-flash }], price: { input: 1, output: 1000 } }
+tenants:
+  acme:
+    apps:
+      bot: { credentials: [{ apiKey: { id: k1, sha256: "\${KEY:acme/bot}" } }], useCases: [chat] }
+useCases:
+  chat: { access: { models: ["*"] }, caps: { outputTokensMax: 60, onExceeded: cut }, budgets: [{ window: day, usd: 1000 }] }
+`;
+/** The simulator goes on for this many tokens, one each few milliseconds, whatever anybody wants. */
+const PROMPT = "Please talk [[sim tokens=600 token-delay=4]]";
+const CAP = 60;
+
+let gateway: Gateway;
+before(async () => {
+  gateway = await startGateway({ policy: POLICY });
+});
+after(() => gateway.stop());
+
+interface Ended {
+  readonly text: string;
+  readonly finish: string | null | undefined;
+}
+const ways: readonly (readonly [string, () => Promise<Ended>, string])[] = [
+  [
+    "openai chat",
+    async () => {
+      const openai = new OpenAI({ apiKey: gateway.key(), baseURL: `${gateway.url}/v1`, maxRetries: 0 });
+      const stream = openai.chat.completions.stream({ model: "gpt-4o-mini", messages: [{ role: "user", content: PROMPT }] });
+      const { choices } = await stream.finalChatCompletion();
+      return { text: choices[0]?.message.content ?? "", finish: choices[0]?.finish_reason };
+    },
+    "length",
+  ],
+  [
+    "openai responses",
+    async () => {
+      const openai = new OpenAI({ apiKey: gateway.key(), baseURL: `${gateway.url}/v1`, maxRetries: 0 });
+      const stream = openai.responses.stream({ model: "gpt-4o-mini", input: PROMPT, store: false });
+      const answer = await stream.finalResponse();
+      return { text: answer.output_text, finish: answer.incomplete_details?.reason };
+    },
+    "max_output_tokens",
+  ],
+  [
+    "anthropic messages",
+    async () => {
+      const anthropic = new Anthropic({ apiKey: gateway.key(), baseURL: gateway.url, maxRetries: 0 });
+      const stream = anthropic.messages.stream({
+        model: "claude-haiku-4-5",
+        max_tokens: 1000,
+        messages: [{ role: "user", content: PROMPT }],
+      });
+      const message = await stream.finalMessage();
+      return {
+        text: message.content.map((block) => (block.type === "text" ? block.text : "")).join(""),
+        finish: message.stop_reason,
+      };
+    },
+    "max_tokens",
+  ],
+  [
+    "google generateContent",
+    async () => {
+      const google = new GoogleGenAI({ apiKey: gateway.key(), httpOptions: { baseUrl: gateway.url } });
+      let text = "";
+      let finish: string | undefined;
+      for await (const chunk of await google.models.generateContentStream({ model: "gemini-2.5-flash", contents: PROMPT })) {
+        text += chunk.text ?? "";
+        finish = chunk.candidates?.[0]?.finishReason ?? finish;
+      }
+      return { text, finish };
+    },
+    "MAX_TOKENS",
+  ],
+];
+
+for (const [name, call, finish] of ways)
+  test(`${name}: cut at the cap, read as a normal end`, async (t) => {
+    const from = gateway.simulator.requests.length;
+    const ended = await call();
+    assert.equal(ended.finish, finish);
+    const words = ended.text.match(/\s*\S+/g)?.length ?? 0;
+    // One token is one word here; the estimate of the cap's place is not exact, and never far too early.
+    assert.ok(words >= CAP * 0.6 && words <= CAP * 1.25, `${words} words for a cap of ${CAP}`);
+    const sent = gateway.simulator.requests.slice(from).at(-1);
+    assert.ok(sent !== undefined);
+    for (let waited = 0; sent.endedAt === undefined && waited < 3_000; waited += 10) await sleep(10);
+    assert.equal(sent.closedEarly, true, "the provider's connection was closed before its end");
+    const record = (await gateway.records(1)).at(-1);
+    assert.equal(record?.ending, "cut");
+    assert.equal(record?.code, "cost_cap");
+    assert.equal(record?.decision, "degraded");
+    const charged = record?.usage?.outputTokens ?? 0;
+    t.diagnostic(
+      `cap ${CAP}: the caller got ${words} tokens, the provider made ${sent.tokensSent}: overshoot ${sent.tokensSent - CAP}; charged ${charged}`,
+    );
+    assert.ok(sent.tokensSent < 200, `the provider went on to token ${sent.tokensSent}`);
+    assert.ok(charged >= words * 0.7 && charged < 200);
+  });
