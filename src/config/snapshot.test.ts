@@ -111,7 +111,10 @@ test("rules merge: defaults, then use case, then tenant, then app; maps by membe
     ],
     "the tenant's mode beats the use case's; a section's own beats both",
   );
-  assert.deepEqual(stage("caps")?.settings, { outputTokensMax: 600, outputTokensDefault: 200, onExceeded: "refuse" });
+  assert.deepEqual(stage("caps")?.settings, {
+    ...{ outputTokensMax: 600, outputTokensDefault: 200, onExceeded: "refuse" },
+    degradeTo: "cheap",
+  });
   assertSubset(stage("access")?.settings, {
     operations: ["chat", "embed", "list"],
     models: ["*"],
@@ -127,7 +130,9 @@ test("rules merge: defaults, then use case, then tenant, then app; maps by membe
   const without = snapshot.resolve(principalOf(snapshot, "free"), undefined);
   assert.equal(without.name, "acme/support-bot/-");
   assert.equal(without.mode, "warn");
-  assert.deepEqual(without.stages.find((one) => one.name === "caps")?.settings, { outputTokensMax: 600, onExceeded: "clamp" });
+  assert.deepEqual(without.stages.find((one) => one.name === "caps")?.settings, {
+    ...{ outputTokensMax: 600, onExceeded: "clamp", degradeTo: "cheap" },
+  });
   assert.equal(snapshot.resolve(principalOf(snapshot, "free"), "constructor").name, "acme/support-bot/-");
   assert.equal(snapshot.resolve(principalOf(snapshot, "free"), "support-reply"), rules, "resolved once");
 });

@@ -24,7 +24,7 @@ const table = [
     says({}, { unknown: ["x-ai-colour"] }),
     refused("x-ai-colour.*x-ai-use-case"),
   ],
-  ["a limit that nothing keeps", {}, says({ maxCostUsd: "0.1" }), refused("x-ai-max-cost-usd is not supported")],
+  ["a limit that nothing keeps", {}, says({ retention: "none" }), refused("x-ai-retention is not supported")],
   ["no use case at all", {}, says({}, { useCase: undefined }), refused("x-ai-use-case")],
 ] as const;
 for (const [name, section, of, expected] of table) test(name, () => assertSubset(decideWith(contractStage, section, of), expected));
