@@ -21,7 +21,7 @@ import { systemClock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import { type ApprovalsApi, answerApprovals } from "../server/approvals-api.ts";
 import { approvalEvent } from "./approval-event.ts";
-import { describeAudit, keyFileOf } from "./engine.ts";
+import { describeAudit, keyFileOf } from "./stores.ts";
 
 export interface DeskOptions {
   readonly data: string;

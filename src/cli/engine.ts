@@ -1,19 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { join } from "node:path";
-import { openJsonlAudit } from "../adapters/audit/jsonl.ts";
 import { openKeySets } from "../adapters/jwks/store.ts";
-import { openFileKeyring } from "../adapters/keyring/file.ts";
-import { openSqliteApprovals } from "../adapters/sqlite/approvals.ts";
-import { openSqliteState } from "../adapters/sqlite/state.ts";
-import { openGptTokens } from "../adapters/tokens/gpt.ts";
 import { DIALECTS } from "../codecs/dialects.ts";
 import { findCodec } from "../codecs/index.ts";
 import type { LoadedPolicy } from "../config/load.ts";
 import { makeFolder } from "../config/make-folder.ts";
 import { compileSnapshot } from "../config/snapshot.ts";
-import { AUDIT_PENDING_BYTES_MAX, MIB } from "../core/limits.ts";
+import { MIB } from "../core/limits.ts";
 import { err, ok, type Result } from "../core/result.ts";
-import type { PortError } from "../core/stage.ts";
 import { systemClock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import { Capacity } from "../server/capacity.ts";
@@ -21,11 +14,10 @@ import { Generations } from "../server/generations.ts";
 import { serveGrpc } from "../server/grpc.ts";
 import { Metrics } from "../server/metrics.ts";
 import { STAGES } from "../stages/index.ts";
-import { approvalEvent } from "./approval-event.ts";
 import type { PolicyState } from "./keeper.ts";
-import { openLedger } from "./ledger.ts";
 import { LEDGER_DEFAULTS, type LedgerSettings } from "./ledger-settings.ts";
 import { type Observation, observe, openExports } from "./observe.ts";
+import { describeAudit, openStores } from "./stores.ts";
 
 export interface EngineOptions {
   readonly loaded: LoadedPolicy;
@@ -62,9 +54,6 @@ export interface Engine {
   stop(deadlineMs: number): Promise<void>;
 }
 
-/** The installation's secret: in the data folder, where no other place is named. */
-export const keyFileOf = (data: string, env: Readonly<Record<string, string | undefined>>): string =>
-  env["SLUICE_KEY_FILE"] ?? join(data, "sluice.key");
 /** Longest wait for the public keys of token issuers at the start, milliseconds. */
 const KEYS_WAIT_MS = 3_000;
 
@@ -77,47 +66,14 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
   } catch (cause) {
     return err(describeAudit(cause, data));
   }
-  const audit = await openJsonlAudit({
-    dir: data,
-    writerId,
+  const stores = await openStores({
+    ...{ data, writerId, log },
     rotateBytes: options.rotateBytes ?? 256 * MIB,
-    pendingBytesMax: AUDIT_PENDING_BYTES_MAX,
-    clock: systemClock,
-    onError: (fault) => log.error("audit_fault", { doing: fault.doing, lost: fault.lost, cause: fault.cause }),
+    ledger: options.ledger ?? LEDGER_DEFAULTS,
+    env: options.env ?? {},
   });
-  if (!audit.ok) return err(describeAudit(audit.error.cause, data));
-  const keyring = await openFileKeyring(keyFileOf(data, options.env ?? {}));
-  if (!keyring.ok) {
-    await audit.value.close();
-    return keyring;
-  }
-  const approvals = await openSqliteApprovals({
-    dir: data,
-    clock: systemClock,
-    keyring: keyring.value,
-    onStep: (step) => void audit.value.event(approvalEvent(step)),
-  });
-  if (!approvals.ok) {
-    await audit.value.close();
-    return err(`approvals cannot be kept in ${data}: ${causeOf(approvals.error)}`);
-  }
-  const state = await openSqliteState({
-    dir: data,
-    clock: systemClock,
-    onError: (fault) => log.error("state_fault", { doing: fault.doing, lost: fault.lost, cause: fault.cause }),
-  });
-  if (!state.ok) {
-    approvals.value.close();
-    await audit.value.close();
-    return err(`what callers made at providers cannot be kept in ${data}: ${causeOf(state.error)}`);
-  }
-  const ledger = await openLedger(options.ledger ?? LEDGER_DEFAULTS, data, log);
-  if (!ledger.ok) {
-    approvals.value.close();
-    await audit.value.close();
-    await state.value.close();
-    return ledger;
-  }
+  if (!stores.ok) return stores;
+  const { audit, state } = stores.value;
   // The environment has the proxy settings.
   const keySets = openKeySets({ clock: systemClock, log, env: process.env });
   keySets.keep(generations.current.keySources);
@@ -132,14 +88,14 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
         options.socket,
         {
           clock: systemClock,
-          audit: audit.value,
+          audit,
           snapshots: generations,
           findCodec,
           dialects: DIALECTS,
           newId: randomUUID,
           keySets,
-          state: state.value,
-          stores: { keyring: keyring.value, tokens: openGptTokens(), approvals: approvals.value, ledger: ledger.value.desk },
+          state,
+          stores: stores.value.stages,
           overloaded: (current) => capacity.full(current),
           capacity,
           metrics,
@@ -151,10 +107,7 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
     : prepared;
   if (!grpc.ok) {
     keySets.close();
-    approvals.value.close();
-    await audit.value.close();
-    await state.value.close();
-    await ledger.value.close();
+    await stores.value.close();
     await exports?.close(0);
     return grpc;
   }
@@ -163,14 +116,14 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
     metrics,
     capacity,
     state: options.state,
-    audit: () => audit.value.stats,
-    kept: () => state.value.stats,
+    audit: () => audit.stats,
+    kept: () => state.stats,
     keySets: () => keySets.status(),
     exports,
   });
   return ok({
     observation,
-    recovered: audit.value.stats.recovered,
+    recovered: audit.stats.recovered,
     draining: () => capacity.draining,
     swap: (next) => {
       const snapshot = compileSnapshot(next, STAGES);
@@ -182,32 +135,8 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
       await grpc.value.drain(deadlineMs);
       await grpc.value.close(deadlineMs);
       keySets.close();
-      approvals.value.close();
-      await ledger.value.close();
-      await audit.value.close();
-      await state.value.close();
+      await stores.value.close();
       await observation.close();
     },
   });
-}
-
-const causeOf = ({ cause }: PortError): string => (cause instanceof Error ? cause.message : "unusable");
-
-const REMEDIES: Readonly<Record<string, string>> = {
-  EACCES: "this user may not write there; change its owner or mode, or choose another folder with --data",
-  EROFS: "it is read-only; choose another folder with --data",
-  ENOSPC: "the disk is full; free some of it, or choose another folder with --data",
-  EDQUOT: "this user's share of the disk is used up; free some of it, or choose another folder with --data",
-  ENOTDIR: "a part of the path is no folder; choose another with --data",
-  ENOENT: "no folder can be made there; choose another with --data",
-  EEXIST: "it is no folder; choose another with --data",
-};
-
-/** Why records cannot be kept, and what to do, as one line. */
-export function describeAudit(cause: unknown, data: string): string {
-  const code = cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : "";
-  const message = cause instanceof Error ? cause.message : String(cause);
-  const busy = message.includes("in use by another process") ? "stop it, or give each process its own --name" : undefined;
-  const remedy = busy ?? REMEDIES[code];
-  return `records cannot be kept in ${data}: ${message}${remedy === undefined ? "" : `; ${remedy}`}`;
 }

@@ -21,9 +21,9 @@ import { mergeFamilies } from "../server/workers-metrics.ts";
 import type { WorkerEvents, WorkerProcess } from "../server/workers-slot.ts";
 import { effectivePolicy, readPolicy, type Sluice, type SluiceOptions } from "./compose.ts";
 import { openDesk } from "./desk.ts";
-import { describeAudit } from "./engine.ts";
 import { type CheckedPolicy, Keeper } from "./keeper.ts";
 import { packageVersion } from "./observe.ts";
+import { describeAudit } from "./stores.ts";
 import { workerNames, workerSockets } from "./worker-names.ts";
 
 export interface SupervisorOptions extends SluiceOptions {
