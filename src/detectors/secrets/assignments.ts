@@ -18,6 +18,7 @@ export function matchAssignment(sink: Sink, at: number, operator: "=" | ":" | ">
   const next = text.charAt(at + 1);
   if (operator === "=" && (next === "=" || next === ">" || next === "~")) return;
   if (operator === ":" && (next === ":" || next === "=" || next === "/")) return;
+  if (operator === ">" && next === ">") return;
   if (operator === "|" && (next === "|" || next === ":" || next === "=" || text.charAt(at - 1) !== "|")) return;
   const start = skipGap(text, at + 1, operator);
   if ((operator === "," || operator === "(") && !QUOTES.includes(text.charAt(start))) return;
@@ -48,7 +49,7 @@ export function takeValue(
   const { text } = sink;
   const value = text.slice(start, end);
   if (!quoted && goesOnAsCode(text, end) && !/\d.*\d/.test(value)) return;
-  const score = scoreOfValue(value, quoted, promise, assigned);
+  const score = sink.scoreOf(`${name}\n${quoted}${assigned}\n${value}`, () => scoreOfValue(value, quoted, promise, assigned));
   if (score > 0) sink.take({ entity: entityOf(promise, name, value), start, end, score, rank: RANK_CONTEXT });
 }
 
@@ -137,7 +138,8 @@ const isForeign = (code: number): boolean => code >= 0xc0 && (code < 0x2000 || c
 const calledName = (phrase: string): string => phrase.replace(/\.assign$/, "").replace(/^.*[.\s]/, "");
 
 /** In a sentence only what stands next to the operator names the value. */
-const lastWords = (phrase: string): string => phrase.trim().split(/\s+/).slice(-4).join(" ");
+const lastWords = (phrase: string): string =>
+  phrase.includes(" ") || phrase.includes("\t") ? phrase.trim().split(/\s+/).slice(-4).join(" ") : phrase;
 
 /** `<token>` and `<entry name="token">`. */
 function elementName(text: string, at: number, least: number): string | undefined {

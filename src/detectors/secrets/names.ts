@@ -90,6 +90,9 @@ const TRIPLES: Uint8Array = (() => {
   return triples;
 })();
 
+/** First letters, or letters, of the words above in other scripts. */
+const FOREIGN: ReadonlySet<number> = new Set([..."密口令钥鑰秘私パ비пПñłö"].map((letter) => letter.charCodeAt(0)));
+
 /** Three units as one number, without regard to case; a word of two letters ends in zero bits. */
 function tripleOf(text: string, at: number): number {
   return ((text.charCodeAt(at) & 31) << 10) | ((text.charCodeAt(at + 1) & 31) << 5) | (text.charCodeAt(at + 2) & 31);
@@ -98,7 +101,8 @@ function tripleOf(text: string, at: number): number {
 /** Whether the text from `start` to `end` may hold a word of the lists: cheap, and true far more often than needed. */
 export function mayPromise(text: string, start: number, end: number): boolean {
   for (let at = start; at < end; at += 1) {
-    if (text.charCodeAt(at) > 127 || TRIPLES[tripleOf(text, at)] === 1) return true;
+    const code = text.charCodeAt(at);
+    if (code > 127 ? FOREIGN.has(code) : TRIPLES[tripleOf(text, at)] === 1) return true;
   }
   return false;
 }

@@ -98,6 +98,8 @@ export function looksRandom(value: string, atLeast: number): boolean {
   if (units < atLeast * 0.75 || letters === 0) return false;
   if (digits === 0) return looksRandomLetters(text);
   const mean = units / stretches;
+  // Names of types: `V1AzureDiskVolumeSource`.
+  if (mean > 2.8 && (text.match(/[A-Z][a-z]{3,}/g)?.length ?? 0) >= 3) return false;
   const bound = units >= 24 ? 3.7 : units >= 16 ? 3.5 : 3;
   return mean <= bound && entropyOf(text) >= (isHex(text) ? 2.5 : units >= 20 ? 3 : 2.7);
 }

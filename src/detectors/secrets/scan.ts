@@ -16,7 +16,7 @@ import {
 import { matchManifest } from "./manifests.ts";
 import { compileShapes, matchShapes, type ShapeTable } from "./shape.ts";
 import { Sink } from "./sink.ts";
-import { matchSentence, matchSpoken } from "./spoken.ts";
+import { matchSentence, matchSpoken, matchUser } from "./spoken.ts";
 import { CLOUD_SHAPES } from "./tables/cloud.ts";
 import { CHAT_SHAPES, FORGE_SHAPES, MODEL_SHAPES } from "./tables/models.ts";
 import { BUILD_SHAPES, MAIL_SHAPES, MONITORING_SHAPES, PAYMENT_SHAPES, SAAS_SHAPES } from "./tables/services.ts";
@@ -72,6 +72,7 @@ function atSign(sink: Sink, at: number, code: number): void {
       return matchSpoken(sink, at);
     case 61: // =
       matchSharedAccess(sink, at);
+      if (text.startsWith("--user", at - 6)) matchUser(sink, at + 1, at - 6);
       return matchAssignment(sink, at, "=");
     case 58: // :
       matchAddress(sink, at);

@@ -12,7 +12,7 @@ export interface Candidate {
 }
 export const RANK_SHAPE = 2;
 export const RANK_CONTEXT = 1;
-/** Names whose promise one scan remembers. */
+/** Names, and values with names, that one scan remembers its judgement of. */
 const PROMISES_MAX = 512;
 
 /**
@@ -25,6 +25,7 @@ export class Sink {
   readonly from: number;
   /** What names promise, so that one that stands a thousand times is read once. */
   readonly #promises = new Map<string, NamePromise | undefined>();
+  readonly #scores = new Map<string, number>();
   readonly #candidates: Candidate[] = [];
   #open: number;
 
@@ -41,6 +42,15 @@ export class Sink {
     const promise = promiseOf(name);
     if (this.#promises.size < PROMISES_MAX) this.#promises.set(name, promise);
     return promise;
+  }
+
+  /** The score of a value with its name, judged once a scan. */
+  scoreOf(key: string, judge: () => number): number {
+    const known = this.#scores.get(key);
+    if (known !== undefined) return known;
+    const score = judge();
+    if (this.#scores.size < PROMISES_MAX) this.#scores.set(key, score);
+    return score;
   }
 
   take(candidate: Candidate): void {

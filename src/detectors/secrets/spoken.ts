@@ -36,7 +36,7 @@ const MAY_END: Uint8Array = (() => {
   for (const letter of "rncuysedwt") may[letter.charCodeAt(0)] = 1;
   return may;
 })();
-const ENDS = /(?:^|[-_])(?:password|passwd|pwd|pass|pw|token|secret|key)$|(?:apikey|password|token)$/;
+const ENDS = /(?:^|[-_])(?:password|passwd|pwd|pw|token|secret|key)$|[-_]pass$|(?:apikey|password|token)$/;
 
 const RULES: ReadonlyMap<string, (sink: Sink, at: number, wordStart: number) => void> = new Map([
   ["bearer", matchBearer],
@@ -76,7 +76,7 @@ function matchBasic(sink: Sink, at: number): void {
 }
 
 /** `curl -u user:password`: the password, or the user where it stands alone before the colon. */
-function matchUser(sink: Sink, at: number, wordStart: number): void {
+export function matchUser(sink: Sink, at: number, wordStart: number): void {
   const { text } = sink;
   const before = text.slice(Math.max(0, wordStart - COMMAND_CHARS_MAX), wordStart);
   if (!before.includes("curl") && !before.includes("wget") && !before.includes("http ")) return;
@@ -97,6 +97,7 @@ function matchUser(sink: Sink, at: number, wordStart: number): void {
 /** `my password is hunter2`. */
 export function matchSentence(sink: Sink, at: number, wordStart: number): void {
   const { text } = sink;
+  if (!mayPromise(text, Math.max(0, wordStart - NAME_CHARS_MAX), wordStart)) return;
   const phrase =
     text
       .slice(Math.max(0, wordStart - NAME_CHARS_MAX), wordStart)

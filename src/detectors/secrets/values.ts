@@ -110,7 +110,7 @@ function scoreOfPassword(value: string, quoted: boolean, assigned: boolean): num
   if (isWordy(value)) {
     if (/[!@#$%^&*?]/.test(value) && kinds >= 2 && blanks === 0 && /[!@#$%^&*?]\S|\w[!?]{1,}\d/.test(value)) return 0.7;
     if (/\d$/.test(value) && blanks === 0 && value.length >= 6 && quoted) return 0.7;
-    if (/\d$/.test(value) && blanks === 0 && value.length >= 8) return 0.6;
+    if (/\d$/.test(value) && blanks === 0 && value.length >= 7) return 0.6;
     const isWord = blanks === 0 && /^[a-z]{6,40}$/.test(value) && !UI_WORDS.test(value);
     return quoted && assigned && isWord ? 0.6 : blanks === 0 && value.length >= 16 && looksRandom(value, 16) ? 0.8 : 0;
   }
@@ -126,13 +126,13 @@ const UI_WORDS =
 function scoreOfDrawn(value: string, quoted: boolean): number {
   if (isWordy(value)) return looksRandom(value, 16) ? 0.8 : 0;
   if (/^\d+$/.test(value)) return 0;
-  if (looksRandom(value, 10)) return value.length >= 16 ? 0.9 : 0.75;
+  if (looksRandom(value, 8)) return value.length >= 16 ? 0.9 : value.length >= 10 ? 0.75 : 0.6;
   if (hasRandomPart(value) || isUnbrokenMix(value)) return 0.8;
   // Short or half-spoken secrets in quotes: `s3cr3t-p4ss`.
   return quoted &&
     value.length >= 8 &&
     /\d/.test(value) &&
-    entropyOf(value) >= 3 &&
+    entropyOf(value) >= 2.5 &&
     !/^[A-Za-z][\w-]*[-_ .]\d{1,4}$/.test(value) &&
     /[A-Za-z]\d+[A-Za-z]|[^\w\s.:/-]/.test(value)
     ? 0.6
