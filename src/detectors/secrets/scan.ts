@@ -105,7 +105,8 @@ function atSign(sink: Sink, at: number, code: number): void {
       return;
     case IS:
     case WEI:
-      return matchSentence(sink, at + 1, at);
+      if (isIn(text, at - 1, ALNUM) || "码碼令钥鑰牌 ".includes(text.charAt(at - 1) || "x")) matchSentence(sink, at + 1, at);
+      return;
     default:
   }
 }
