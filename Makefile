@@ -10,7 +10,7 @@ SETUP ?= .ci/setup
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run test test-unit test-envoy check check-only format docs bench fuzz clean
+.PHONY: help setup run test test-unit test-envoy check check-only format docs bench quality fuzz clean
 
 help: ## this page
 	@echo 'Sluice: governance for LLM traffic on a stock Envoy.'
@@ -60,6 +60,9 @@ docs: setup ## write the parts of docs/ that are made from the code
 
 bench: setup ## CPU and latency against Envoy alone and a do-nothing sidecar (four minutes)
 	@$(NODE) test/bench/bench.ts $(ARGS)
+
+quality: setup ## how well detection does, by entity; ARGS=--json for machines, ARGS=--mistakes for what went wrong
+	@$(NODE) test/quality/quality.ts $(ARGS)
 
 fuzz: setup ## the property tests, many more runs
 	@FUZZ_RUNS=$${FUZZ_RUNS:-25} $(NODE) --test --test-concurrency=2 --test-timeout=1800000 --test-reporter=./test/support/reporter.ts $$(grep -l 'support/property' -r src test --include='*.test.ts')

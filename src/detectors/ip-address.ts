@@ -123,6 +123,7 @@ const NETWORK = words(
 
 /** `[::2]` takes every second of a list; `abc::1` may be a name. */
 function isSlice(folded: string, start: number, address: string): boolean {
+  if (/^[0-9a-f]{1,2}::[0-9a-f]{0,4}$/i.test(address)) return true;
   if (address.startsWith("::") && address !== "::1" && !/^::[0-9a-f]{1,4}:/i.test(address)) return true;
   return address === "::1" && folded.charAt(start - 1) === "[" && folded.charAt(start - 2) !== "/";
 }

@@ -75,6 +75,7 @@ function judge(text: ScanText, start: number, firstDigit: number): Judged {
     const end = withExtension(folded, last.end, ended);
     if (end === undefined) return "more";
     if (end === last.end && isAlnum(folded.charCodeAt(end))) continue;
+    if (alone > 0 && alone <= WEAK && isOther(folded, start)) continue;
     if (alone > 0 && start < firstDigit) return { start, end, score: alone };
     const near = count === written.groups.length || alone > 0 ? isCalled(folded, start, end, ended) : false;
     if (near === undefined) return "more";
@@ -179,6 +180,7 @@ function isDateLike(sizes: readonly number[], digits: string): boolean {
   const form = sizes.join("-");
   if (/^4-[12]-[12](?:-|$)/.test(form)) return /^(?:1[89]|20)/.test(digits);
   if (/^[12]-[12]-4(?:-|$)/.test(form)) return true;
+  if (/^[0-9]+-[12]$/.test(form)) return true;
   if (form === "2-2-2") return isDayMonth(digits.slice(0, 2), digits.slice(2, 4)) || isDayMonth(digits.slice(2, 4), digits.slice(4));
   return (
     (form === "8" && /^(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])$/.test(digits)) ||
@@ -189,16 +191,21 @@ const isDayMonth = (a: string, b: string): boolean => (Number(a) <= 12 && Number
 
 /** Does a word say that it is a phone number, and no word nearer to it that it is something else? `undefined`: not all text has come. */
 function isCalled(folded: string, start: number, end: number, ended: boolean): boolean | undefined {
-  const ahead = before(folded, start);
-  const nearest = ahead.slice(-NEAR_CHARS);
-  if (CALLED.in(wordsOf(nearest))) {
-    const last = nearest.search(/[^\s]*\s*[^\s]*\s*[^\s]*$/);
-    return !OTHER.in(wordsOf(nearest.slice(last))) || CALLED.in(wordsOf(nearest.slice(last)));
-  }
-  if (OTHER.in(wordsOf(nearest))) return false;
+  const isBare = !/[^0-9]/.test(folded.slice(start, end));
+  const ahead = before(folded, start).slice(-NEAR_CHARS);
+  // A bare number is a phone number only with the word close to it and no other number between.
+  const nearest = isBare ? ahead.slice(-BARE_CHARS).replace(/^.*[0-9]/s, "") : ahead;
+  if (CALLED.in(wordsOf(nearest))) return !isOther(folded, start) || CALLED.in(wordsOf(lastWords(ahead)));
+  if (OTHER.in(wordsOf(ahead))) return false;
   const behind = after(folded, end, ended);
   return behind === undefined ? undefined : LABEL_BEHIND.test(behind);
 }
+/** Is it called something else, by one of the three words before it? */
+const isOther = (folded: string, start: number): boolean => OTHER.in(wordsOf(lastWords(before(folded, start).slice(-NEAR_CHARS))));
+const lastWords = (ahead: string): string => ahead.slice(ahead.search(/[^\s]*\s*[^\s]*\s*[^\s]*$/));
+/** Scores up to this are taken back by such a word. */
+const WEAK = 0.65;
+const BARE_CHARS = 28;
 const NEAR_CHARS = 40;
 const CALLED = words(
   ...[
@@ -243,9 +250,9 @@ const CALLED = words(
     "called",
     "dial",
     "dialed",
-    "ring",
+    "ring me",
     "reach",
-    "reached",
+    "reach me",
     "answering",
     "text me",
     "texting",
@@ -295,6 +302,7 @@ const CALLED = words(
 );
 const OTHER = words(
   ...[
+    "lot",
     "order",
     "orders",
     "invoice",
