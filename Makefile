@@ -5,12 +5,12 @@ TSC := $(NODE) node_modules/typescript/bin/tsc
 # Two files at once: each test with Envoy keeps a core busy. A test that hangs fails after two minutes.
 TEST := $(NODE) --test --test-concurrency=2 --test-timeout=120000 --test-reporter=./test/support/reporter.ts
 UNIT := 'src/**/*.test.ts' 'test/rules/*.test.ts' 'test/support/*.test.ts' 'test/quality/**/*.test.ts'
-WITH_ENVOY := $(foreach dir,envoy cases sdk replay reload chaos cli telemetry workers docs pod hostile ledger approvals,'test/$(dir)/**/*.test.ts')
+WITH_ENVOY := $(foreach dir,envoy cases sdk replay reload chaos cli telemetry workers docs pod hostile ledger approvals soak,'test/$(dir)/**/*.test.ts')
 SETUP ?= .ci/setup
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run test test-unit test-envoy check check-only format docs bench quality fuzz clean
+.PHONY: help setup run test test-unit test-envoy check check-only format docs bench quality fuzz soak clean
 
 help: ## this page
 	@echo 'Sluice: governance for LLM traffic on a stock Envoy.'
@@ -22,6 +22,7 @@ help: ## this page
 	@echo '  OPENAI_API_KEY ANTHROPIC_API_KEY GEMINI_API_KEY   call the real providers; without any, a simulator'
 	@echo '  ENVOY_BIN=PATH       an Envoy of 1.40 or later, instead of the one that set-up fetches'
 	@echo '  FUZZ_RUNS=N          `make fuzz` does N times the usual runs (25); FUZZ_SEED=N repeats one'
+	@echo '  SOAK_MINUTES=N       how long `make soak` runs (60); SOAK_CALLERS=N calls at once (16)'
 	@echo '  TEST_OUTPUT=1        show what tests print'
 	@echo
 	@echo 'The command line itself: $(NODE) src/main.ts help'
@@ -66,6 +67,9 @@ quality: setup ## how well detection does, by entity; ARGS=--json for machines, 
 
 fuzz: setup ## the property tests, many more runs
 	@FUZZ_RUNS=$${FUZZ_RUNS:-25} $(NODE) --test --test-concurrency=2 --test-timeout=1800000 --test-reporter=./test/support/reporter.ts $$(grep -l 'support/property' -r src test --include='*.test.ts')
+
+soak: setup ## an hour of everything at once through a real Envoy
+	@$(NODE) test/soak/main.ts
 
 clean: ## remove everything that set-up and runs made, records of `make run` included
 	rm -rf .tools node_modules .run coverage

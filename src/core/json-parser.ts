@@ -1,6 +1,7 @@
 /** The parser behind the JSON door (`json.ts`), which says what it accepts and why. */
 import assert from "node:assert/strict";
 import type { JsonDoc, JsonError, JsonLimits, JsonLiteral, JsonNode } from "./json-tree.ts";
+import { JSON_MEMBERS_MAX } from "./limits.ts";
 import { err, ok, type Result } from "./result.ts";
 
 /** Those of them that may stand between values. */
@@ -278,6 +279,7 @@ export class JsonParser {
   #isDuplicate(object: OpenObject, member: OpenMember): boolean {
     const { key } = member;
     const members = object.members;
+    if (members.length >= JSON_MEMBERS_MAX) this.#fail("too_many_values", member.start);
     if (members.length < LINEAR_KEYS_MAX) {
       for (const { key: other } of members) if (other === key) return true;
       return false;

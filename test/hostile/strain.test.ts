@@ -1,0 +1,114 @@
+/**
+ * What large and hostile input does to the process: nothing else waits for it, and nothing of it stays. The process is one of its
+ * own, and says in CPU time how long it ran without a turn of its event loop, so that a busy machine makes no difference.
+ */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type ChildGateway, startChildGateway } from "../support/child-gateway.ts";
+import { BASIC_POLICY } from "../support/gateway.ts";
+
+const MIB = 1024 * 1024;
+/** Longest that one exchange may keep the others waiting, milliseconds. */
+const STALL_MS_MAX = 50;
+/** A full collection, or a neighbour on the same core, may fall into a run; what is long by itself is long each time. */
+const TRIES = 4;
+
+const POLICY = BASIC_POLICY.replace('tools: { allow: ["get_*"] }', 'tools: { allow: ["*"] }').replace(
+  "outputTokensMax: 500",
+  "outputTokensMax: 400",
+);
+
+let gateway: ChildGateway;
+before(async () => {
+  gateway = await startChildGateway({ policy: POLICY, probe: true, requestsKept: 2, env: { SLUICE_LOG_LEVEL: "warn" } });
+});
+after(() => gateway.stop());
+
+const repeated = (count: number, item: (index: number) => string): string => Array.from({ length: count }, (_, at) => item(at)).join(",");
+const chat = (messages: string, more = ""): string => `{"model":"gpt-4o-mini","messages":[${messages}]${more}}`;
+const short = '{"role":"user","content":"hi"}';
+
+/** Bodies within the caps that cost the most of their kind, and some beyond them. A cap of the policy is written into each that passes. */
+const BODIES: readonly { readonly name: string; readonly path?: string; readonly body: () => string | Buffer; readonly status: number }[] =
+  [
+    { name: "100,000 messages", body: () => chat(repeated(100_000, (at) => `{"role":"user","content":"m${at}"}`)), status: 200 },
+    { name: "690,000 empty messages", body: () => chat(repeated(690_000, () => "{}")), status: 200 },
+    { name: "10,000 tools", body: () => chat(short, `,"tools":[${repeated(10_000, tool)}]`), status: 200 },
+    { name: "190,000 members at the root", body: () => chat(short, `,${repeated(190_000, (at) => `"k${at}":""`)}`), status: 200 },
+    { name: "more members than may be", body: () => chat(short, `,${repeated(210_000, (at) => `"k${at}":""`)}`), status: 400 },
+    { name: "more values than may be", body: () => chat(short, `,"x":[${repeated(1_000_000, () => "0")}]`), status: 400 },
+    { name: "a text of 20 MB", body: () => chat(`{"role":"user","content":"${"é".repeat(10 * MIB)}"}`), status: 200 },
+    { name: "20 MB of escapes", body: () => chat(`{"role":"user","content":"${"\\u00e9".repeat(3.3 * MIB)}"}`), status: 200 },
+    { name: "depth 10,000", body: () => chat(short, `,"x":${"[".repeat(10_000)}${"]".repeat(10_000)}`), status: 400 },
+    { name: "50 MB", body: () => Buffer.alloc(50 * MIB, "x"), status: 413 },
+    {
+      name: "Anthropic, 100,000 messages of blocks",
+      path: "/v1/messages",
+      body: () =>
+        `{"model":"claude-haiku-4-5","messages":[${repeated(100_000, () => '{"role":"user","content":[{"type":"text","text":"m"}]}')}]}`,
+      status: 200,
+    },
+    {
+      name: "Responses, 200,000 items",
+      path: "/v1/responses",
+      body: () => `{"model":"gpt-4o-mini","store":false,"input":[${repeated(200_000, () => short)}]}`,
+      status: 200,
+    },
+    {
+      name: "Gemini, 100,000 contents",
+      path: "/v1beta/models/gemini-2.5-flash:generateContent",
+      body: () => `{"contents":[${repeated(100_000, () => '{"role":"user","parts":[{"text":"m"}]}')}]}`,
+      status: 200,
+    },
+  ];
+
+function tool(at: number): string {
+  return `{"type":"function","function":{"name":"get_${at}","parameters":{"type":"object"}}}`;
+}
+
+async function send(path: string, body: string | Buffer): Promise<number> {
+  const answer = await fetch(`${gateway.url}${path}`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${gateway.key()}`, "content-type": "application/json" },
+    body: typeof body === "string" ? body : new Uint8Array(body),
+  });
+  await answer.arrayBuffer();
+  return answer.status;
+}
+
+test("code is warm", async () => {
+  for (let round = 0; round < 30; round++) assert.equal(await send("/v1/chat/completions", chat(short)), 200);
+  for (const { path = "/v1/chat/completions", body, status } of BODIES) assert.equal(await send(path, body()), status);
+});
+
+for (const { name, path = "/v1/chat/completions", body, status } of BODIES) {
+  test(`nothing waits long for ${name}`, async (t) => {
+    const runs: number[] = [];
+    while (runs.length < TRIES && runs.every((ms) => ms >= STALL_MS_MAX)) {
+      await gateway.probe();
+      await sleep(20);
+      assert.equal(await send(path, body()), status);
+      runs.push(Math.round((await gateway.probe()).longestRunMs));
+    }
+    t.diagnostic(`${runs.join(", ")} ms`);
+    assert.ok(Math.min(...runs) < STALL_MS_MAX, `the process ran for ${runs.join(", ")} ms without a turn`);
+  });
+}
+
+test("nothing of it stays: the heap is back within a tenth", async (t) => {
+  const quiet = async (): Promise<number> => {
+    await sleep(1_000);
+    return (await gateway.probe()).heapBytes;
+  };
+  const round = async (): Promise<void> => {
+    for (const { path = "/v1/chat/completions", body, status } of BODIES.filter((_body, at) => at % 2 === 0))
+      assert.equal(await send(path, body()), status);
+  };
+  await round();
+  const before = await quiet();
+  for (let rounds = 0; rounds < 2; rounds++) await round();
+  const after = await quiet();
+  t.diagnostic(`${(before / MIB).toFixed(1)} MiB before, ${(after / MIB).toFixed(1)} MiB after`);
+  assert.ok(after < before * 1.1, `${(before / MIB).toFixed(1)} MiB before, ${(after / MIB).toFixed(1)} MiB after`);
+});
