@@ -30,7 +30,7 @@ export const bedrockCountTokens: Codec = {
   upstreamPath: bedrockPath,
   openAnswer(context: AnswerContext): AnswerReader {
     const usageOf = (body: Json): Usage | undefined => (field(body, "inputTokens") === undefined ? undefined : converseUsage(body));
-    return openReader({ ...context, contentType: "application/json" }, new PlainAnswer(usageOf, context.status), bedrockErrorBody);
+    return openReader({ ...context, contentType: "application/json" }, new PlainAnswer(context, usageOf), bedrockErrorBody);
   },
 };
 

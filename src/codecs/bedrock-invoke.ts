@@ -54,7 +54,7 @@ export const bedrockEmbed: Codec = {
   match: (target) => matchKind(target, ["invoke"], true),
   openAnswer(context: AnswerContext): AnswerReader {
     const usageOf = (body: Json): Usage | undefined => bodyUsage(body) ?? headerUsage(context.headers);
-    return new EdgeReader(context, new PlainAnswer(usageOf, context.status), bedrockErrorBody, MEMBERS);
+    return new EdgeReader(context, new PlainAnswer(context, usageOf), bedrockErrorBody, MEMBERS);
   },
 };
 

@@ -14,6 +14,7 @@ import { bedrockInvoke, bedrockInvokeStream } from "./bedrock-invoke.ts";
 import { cohereChat, cohereChatV1 } from "./cohere-chat.ts";
 import { geminiGenerate, geminiStream } from "./gemini-generate.ts";
 import { openaiChat } from "./openai-chat.ts";
+import { openaiResponses } from "./openai-responses.ts";
 import { jsonEvent } from "./shared/aws-eventstream.ts";
 import { vertexStream } from "./vertex-gemini.ts";
 import { vertexStreamRawPredict } from "./vertex-raw.ts";
@@ -102,6 +103,8 @@ const CASES: readonly GuardedCase[] = [
   of(openaiChat, "sse", "openai-chat-tools.sse"),
   of(openaiChat, "sse", "compatible-chat.sse"),
   of(openaiChat, "json", "openai-chat.json", fixture("openai-chat.json"), 2),
+  of(openaiResponses, "sse", "openai.responses/stream.sse"),
+  of(openaiResponses, "json", "openai.responses/body.json"),
   of(anthropicMessages, "sse", "anthropic.messages/stream.sse"),
   of(anthropicMessages, "json", "anthropic.messages/body.json"),
   of(vertexStreamRawPredict, "sse", "vertex claude", fixture("anthropic.messages/stream.sse")),

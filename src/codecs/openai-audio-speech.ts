@@ -2,10 +2,10 @@ import type { AnswerContext, AnswerReader, Codec, Frame, ParsedRequest, ParseErr
 import { field, isJsonObject, type Json, type JsonDoc, type JsonEdit, type JsonNode, parseJsonValue } from "../core/json.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { Usage } from "../core/usage.ts";
-import type { AnswerSummary, Delta, ProviderStateRef, RequestView } from "../core/view.ts";
+import type { AnswerSummary, ProviderStateRef, RequestView } from "../core/view.ts";
 import { type AnswerMapper, openReader } from "./shared/answer-reader.ts";
 import { AnswerTally, textField } from "./shared/answer-tally.ts";
-import { AnswerTexts } from "./shared/answer-texts.ts";
+import { AnswerTexts, silentAnd } from "./shared/answer-texts.ts";
 import { withoutMedia } from "./shared/media-json.ts";
 import { openAiErrorBody, openAiErrorEvents } from "./shared/openai-error.ts";
 import { openAiPath, withPathModel } from "./shared/openai-paths.ts";
@@ -40,7 +40,7 @@ export const openaiAudioSpeech: Codec = {
   openAnswer(context: AnswerContext): AnswerReader {
     const events = context.view.framing === "sse" && !/^audio\//i.test(context.contentType);
     if (!events && context.status < 400) return new AudioReader(context.view);
-    return new SniffingReader(context, (sniffed) => openReader(sniffed, new SpeechAnswer(context.view), openAiErrorBody));
+    return new SniffingReader(context, (sniffed) => openReader(sniffed, new SpeechAnswer(sniffed), openAiErrorBody));
   },
 };
 
@@ -116,38 +116,36 @@ class AudioReader implements AnswerReader {
 /** `speech.audio.delta` with audio in base64, `speech.audio.done` with the usage. */
 class SpeechAnswer implements AnswerMapper {
   readonly tally = new AnswerTally();
-  readonly texts = new AnswerTexts({});
-  event(name: string | undefined, data: string): void {
-    this.texts.give(this.#readEvent(name, data));
-  }
-  body(json: Json): void {
-    this.texts.give(this.#readBody(json));
-  }
+  readonly texts: AnswerTexts;
   readonly #characters: number | undefined;
   #usage: Usage | undefined;
 
-  constructor(view: RequestView) {
-    this.#characters = view.expected?.characters;
+  constructor(context: AnswerContext) {
+    this.texts = new AnswerTexts(context);
+    this.#characters = context.view.expected?.characters;
   }
 
-  #readBody(json: Json): readonly Delta[] {
+  body(json: Json): void {
     this.tally.complete = true;
     this.tally.readError(json);
-    return [];
+    this.texts.walk(0, 0, json);
   }
-  #readEvent(name: string | undefined, data: string): readonly Delta[] {
-    const event = data.trim() === "[DONE]" ? {} : parseJsonValue(withoutMedia(data));
+  event(name: string | undefined, data: string): void {
+    const isEnd = data.trim() === "[DONE]";
+    const event = isEnd ? {} : parseJsonValue(withoutMedia(data));
     if (!isJsonObject(event)) {
       this.tally.invalidEvents++;
-      return [];
+      this.texts.unread(data);
+      return;
     }
+    if (!isEnd) this.texts.begin(event, data);
+    this.texts.walk(0, 0, event, AUDIO_KEYS);
     const type = textField(event, "type") || name;
-    if (type === "speech.audio.done" || data.trim() === "[DONE]") {
+    if (type === "speech.audio.done" || isEnd) {
       this.tally.complete = true;
       const usage = field(event, "usage");
       if (isJsonObject(usage)) this.#usage = speechUsage(usage, this.#characters);
     } else if (!this.tally.readError(event) && type !== "speech.audio.delta") this.tally.unknownEvents++;
-    return [];
   }
   usage(): Usage | undefined {
     return this.#usage;
@@ -156,6 +154,8 @@ class SpeechAnswer implements AnswerMapper {
     return this.tally.complete || reason.kind !== "error" ? "" : openAiErrorEvents(reason.denial, reason.requestId);
   }
 }
+
+const AUDIO_KEYS = silentAnd("audio", "usage");
 
 function speechUsage(usage: Json, characters: number | undefined): Usage {
   const output = tokenCount(field(usage, "output_tokens"));

@@ -35,7 +35,7 @@ export const openaiModerations: Codec = {
   },
   upstreamPath: () => TAIL,
   openAnswer: (context: AnswerContext): AnswerReader =>
-    openReader({ ...context, contentType: "application/json" }, new PlainAnswer(), openAiErrorBody),
+    openReader({ ...context, contentType: "application/json" }, new PlainAnswer(context), openAiErrorBody),
 };
 
 const RULES: WalkRules = {

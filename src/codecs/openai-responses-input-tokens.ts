@@ -36,7 +36,7 @@ export const openaiResponsesInputTokens: Codec = {
   openAnswer: (context: AnswerContext): AnswerReader =>
     openReader(
       { ...context, contentType: "application/json" },
-      new PlainAnswer((body) => {
+      new PlainAnswer(context, (body) => {
         const inputTokens = tokenCount(field(body, "input_tokens"));
         return inputTokens === undefined ? undefined : { inputTokens, reported: reportedFigures({ input_tokens: inputTokens }) };
       }),

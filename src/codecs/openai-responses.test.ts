@@ -26,7 +26,8 @@ const WHOLE = readRequest(openaiResponses, '{"model":"gpt-test-1","input":"hi"}'
 const TEXTS = {
   "0/reasoning": "Look up Zürich.",
   "1/content": 'Das Wetter: ☀️ und "26°".',
-  "1/refusal": "No more.",
+  // The second part of the message.
+  "1048577/refusal": "No more.",
   "2/tool_arguments": '{"city":"Zürich"}',
   "3/tool_arguments": "HEY",
   "4/tool_arguments": "weather",

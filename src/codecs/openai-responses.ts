@@ -7,6 +7,7 @@ import { openAiPath } from "./shared/openai-paths.ts";
 import { topLevelEdits } from "./shared/request-edits.ts";
 import { ResponsesAnswer } from "./shared/responses-answer.ts";
 import { responsesSteps } from "./shared/responses-request.ts";
+import { sayResponse } from "./shared/said-responses.ts";
 import { SniffingReader } from "./shared/sniffing-reader.ts";
 
 const TAIL = "/responses";
@@ -29,4 +30,5 @@ export const openaiResponses: Codec = {
   upstreamPath: () => TAIL,
   openAnswer: (context: AnswerContext): AnswerReader =>
     new SniffingReader(context, (found) => openReader(found, new ResponsesAnswer(found), openAiErrorBody)),
+  renderAnswer: sayResponse,
 };

@@ -78,7 +78,7 @@ export const vertexAnthropicCountTokens: Codec = {
   upstreamPath: (facts, _model, account) => vertexPath(facts, COUNT_MODEL, account),
   openAnswer(context: AnswerContext): AnswerReader {
     const usageOf = (body: Json): Usage | undefined => (field(body, "input_tokens") === undefined ? undefined : anthropicUsage(body));
-    return openReader({ ...context, contentType: "application/json" }, new PlainAnswer(usageOf, context.status), geminiErrorBody);
+    return openReader({ ...context, contentType: "application/json" }, new PlainAnswer(context, usageOf), geminiErrorBody);
   },
 };
 

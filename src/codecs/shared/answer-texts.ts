@@ -283,7 +283,8 @@ function jsonOf(text: string): string {
   return text === "" ? "{}" : JSON.stringify(text);
 }
 
-function textAt(holder: Json | undefined, key: string | number): string {
+/** The string at a member or item; "" where there is none. */
+export function textAt(holder: Json | undefined, key: string | number): string {
   if (typeof key === "string") {
     const value = field(holder, key);
     return typeof value === "string" ? value : "";

@@ -14,7 +14,7 @@ const PLAN_BLOCK = 10_000;
 const CALLS_MAX = 10_000;
 /** Members that are read, or hold no text, by where they stand. */
 const KEYS = {
-  whole: silentAnd("text", "generation_id", "response_id", "finish_reason", "meta", "tool_calls"),
+  whole: silentAnd("text", "generation_id", "response_id", "finish_reason", "meta", "tool_calls", "chat_history", "prompt"),
   event: silentAnd("event_type", "is_finished", "finish_reason", "generation_id", "response", "text", "tool_calls", "tool_call_delta"),
   call: silentAnd("name", "parameters"),
 };
@@ -22,7 +22,8 @@ const KEYS = {
 /**
  * Reads chat of version 1: one body, or a stream of one object a line (or server-sent events, where those were asked for). Only the last
  * object of a stream, `stream-end`, has the usage, in the whole answer that it repeats. Calls may come in chunks, whole, and once more at
- * the end: where they come first they are the lane, then repeats. Documents, citations and the history stand beside the text.
+ * the end: where they come first they are the lane, then repeats. Documents, citations and
+ * the history's last turn stand beside the text.
  */
 export class CohereV1Answer implements AnswerMapper {
   readonly tally = new AnswerTally();
@@ -137,6 +138,8 @@ export class CohereV1Answer implements AnswerMapper {
     this.#usageJson = field(json, "meta") ?? this.#usageJson;
     for (const call of listField(json, "tool_calls")) this.tally.calledTool(field(call, "name"));
     this.texts.walk(0, 0, json, KEYS.whole);
+    // The history up to the answer is the caller's own.
+    this.texts.walk(0, 0, listField(json, "chat_history").at(-1));
     this.texts.erase(0, json, "citations", "[]");
   }
 

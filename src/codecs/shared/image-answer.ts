@@ -1,16 +1,18 @@
 import type { AnswerContext, TailReason } from "../../core/codec.ts";
 import { field, isJsonObject, type Json, parseJsonValue } from "../../core/json.ts";
 import type { Usage } from "../../core/usage.ts";
-import type { Delta } from "../../core/view.ts";
 import type { AnswerMapper } from "./answer-reader.ts";
 import { AnswerTally, listField, textField } from "./answer-tally.ts";
-import { AnswerTexts } from "./answer-texts.ts";
+import { AnswerTexts, silentAnd } from "./answer-texts.ts";
 import { withoutMedia } from "./media-json.ts";
 import { openAiErrorEvents } from "./openai-error.ts";
 import { defined, reportedFigures, tokenCount } from "./reported-usage.ts";
 
 /** Usage objects of one answer that are added up; a stream has one for each image. */
 const USAGES_MAX = 256;
+/** Members that are read, or hold no text. The address of an image is where the provider put it. */
+const BODY_KEYS = silentAnd("data", "usage", "model", "created", "background", "output_format", "quality", "size");
+const IMAGE_KEYS = silentAnd("revised_prompt", "b64_json", "url", "usage", "background", "output_format", "quality", "size");
 
 /**
  * Reads an answer of OpenAI's images API, whole or as events. Its texts are the prompts that the provider rewrote; the images pass
@@ -19,13 +21,7 @@ const USAGES_MAX = 256;
  */
 export class ImageAnswer implements AnswerMapper {
   readonly tally = new AnswerTally();
-  readonly texts = new AnswerTexts({});
-  event(name: string | undefined, data: string): void {
-    this.texts.give(this.#readEvent(name, data));
-  }
-  body(json: Json): void {
-    this.texts.give(this.#readBody(json));
-  }
+  readonly texts: AnswerTexts;
   readonly #context: AnswerContext;
   readonly #usages: Json[] = [];
   #images = 0;
@@ -33,36 +29,40 @@ export class ImageAnswer implements AnswerMapper {
 
   constructor(context: AnswerContext) {
     this.#context = context;
+    this.texts = new AnswerTexts(context);
   }
 
   prepare(text: string): string {
     return withoutMedia(text);
   }
 
-  #readBody(json: Json): readonly Delta[] {
+  body(json: Json): void {
     this.tally.complete = true;
-    if (this.tally.readError(json)) return [];
-    const out: Delta[] = [];
+    this.texts.walk(0, 0, json, BODY_KEYS);
+    if (this.tally.readError(json)) return;
     for (const [choice, image] of listField(json, "data").entries()) {
       this.#images++;
-      const text = textField(image, "revised_prompt");
-      if (text !== "") out.push({ choice, block: 0, channel: "content", text });
+      this.texts.add(choice, 0, "content", image, "revised_prompt");
+      this.texts.walk(choice, 0, image, IMAGE_KEYS);
     }
     this.tally.answeredBy(field(json, "model"), undefined);
     this.#use(field(json, "usage"));
-    return out;
   }
 
-  #readEvent(name: string | undefined, data: string): readonly Delta[] {
+  event(name: string | undefined, data: string): void {
     if (data.trim() === "[DONE]") {
       this.tally.complete = true;
-      return [];
+      return;
     }
     const event = parseJsonValue(withoutMedia(data));
     if (!isJsonObject(event)) {
       this.tally.invalidEvents++;
-      return [];
+      this.texts.unread(data);
+      return;
     }
+    this.texts.begin(event, data);
+    this.texts.add(0, 0, "content", event, "revised_prompt");
+    this.texts.walk(0, 0, event, IMAGE_KEYS);
     const type = textField(event, "type") || (name ?? "");
     if (type.endsWith(".completed")) {
       this.#images++;
@@ -72,7 +72,6 @@ export class ImageAnswer implements AnswerMapper {
       this.#failed = true;
       if (!this.tally.readError(event)) this.tally.failed(field(event, "code") ?? "error");
     } else if (!type.endsWith(".partial_image")) this.tally.unknownEvents++;
-    return [];
   }
 
   usage(): Usage | undefined {

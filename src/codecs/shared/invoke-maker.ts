@@ -10,9 +10,9 @@ const TEXTS = ["outputText", "generation", "completion", "text"] as const;
 /** Members that list an answer's choices. */
 const LISTS = ["results", "generations", "outputs", "choices", "completions"] as const;
 const FINISHES = ["stop_reason", "completionReason", "finish_reason", "finishReason"] as const;
-/** Bodies of images and vectors, figures, and what is read already. */
+/** Bodies of images and vectors, figures, the prompt once more, and what is read already. */
 const PLAIN_KEYS = [
-  ...[...LISTS, ...FINISHES, "delta", "message", "data", "stop", "usage", "meta", "model", "generation_id", "created"],
+  ...[...LISTS, ...FINISHES, "delta", "message", "data", "stop", "usage", "meta", "model", "prompt", "generation_id", "created"],
   ...[
     "images",
     "image",

@@ -1,22 +1,23 @@
-import type { TailReason } from "../../core/codec.ts";
+import type { AnswerContext, TailReason } from "../../core/codec.ts";
 import { field, type Json } from "../../core/json.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { AnswerMapper } from "./answer-reader.ts";
 import { AnswerTally } from "./answer-tally.ts";
 import { AnswerTexts } from "./answer-texts.ts";
 
-/** A JSON body that has no text of a model: model and id are read, an error, and usage where `usageOf` finds one. */
+/** A JSON body that has no text of a model: model and id are read, an error, and usage where `usageOf` finds one. Guards see its strings. */
 export class PlainAnswer implements AnswerMapper {
   readonly tally = new AnswerTally();
-  readonly texts = new AnswerTexts({});
+  readonly texts: AnswerTexts;
   readonly #usageOf: (body: Json) => Usage | undefined;
   readonly #status: number;
   #usage: Usage | undefined;
 
-  /** `status` matters to dialects whose errors have no `error` member. */
-  constructor(usageOf: (body: Json) => Usage | undefined = () => undefined, status = 200) {
+  /** `context.status` matters to dialects whose errors have no `error` member. */
+  constructor(context: AnswerContext, usageOf: (body: Json) => Usage | undefined = () => undefined) {
+    this.texts = new AnswerTexts(context);
     this.#usageOf = usageOf;
-    this.#status = status;
+    this.#status = context.status;
   }
 
   event(): void {
@@ -24,6 +25,7 @@ export class PlainAnswer implements AnswerMapper {
   }
   body(json: Json): void {
     this.tally.complete = true;
+    this.texts.walk(0, 0, json);
     if (this.tally.readError(json)) return;
     if (this.#status >= 400) {
       this.tally.failed("error");

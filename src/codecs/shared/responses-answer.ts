@@ -4,9 +4,19 @@ import type { Usage } from "../../core/usage.ts";
 import type { Delta } from "../../core/view.ts";
 import type { AnswerMapper } from "./answer-reader.ts";
 import { AnswerTally, isRewritable, listField, textField } from "./answer-tally.ts";
-import { AnswerTexts } from "./answer-texts.ts";
-import { calledTool, type DeltaRule, itemTexts, PLAIN_EVENTS, TEXT_EVENTS } from "./responses-items.ts";
-import { errorTail, lengthTail, type OutputItem } from "./responses-tail.ts";
+import { AnswerTexts, silentAnd, textAt } from "./answer-texts.ts";
+import {
+  blockOf,
+  calledTool,
+  type DeltaRule,
+  type ItemText,
+  itemTexts,
+  PLAIN_EVENTS,
+  readItemRest,
+  readPartRest,
+  TEXT_EVENTS,
+} from "./responses-items.ts";
+import { errorTail, incompleteTail, type OutputItem } from "./responses-tail.ts";
 import { responsesUsage } from "./responses-usage.ts";
 
 /** Most output items followed; real answers have tens. Later ones pass on unread and count as unknown. */
@@ -15,24 +25,30 @@ const ITEMS_MAX = 10_000;
 const KEPT_CHARS_MAX = 4_000_000;
 /** Most texts followed in one item; real ones have a handful. */
 const SLOTS_MAX = 1000;
-const NO_DELTAS: readonly Delta[] = [];
+/** Members that are read, or hold no text, by where they stand. */
+const KEYS = {
+  text: silentAnd("delta", "text", "refusal", "arguments", "input", "code", "command", "diff", "logprobs", "obfuscation", "name", "agent"),
+  event: silentAnd("response", "item", "part", "obfuscation", "partial_image_b64"),
+  part: silentAnd("text", "refusal", "logprobs"),
+  /** What a response repeats of its request is the caller's own and passes as it came. */
+  response: silentAnd(
+    ...["created_at", "completed_at", "model", "output", "usage", "parallel_tool_calls", "temperature", "tool_choice", "tools", "top_p"],
+    ...["truncation", "store", "service_tier", "user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"],
+    ...["previous_response_id", "reasoning", "text", "max_output_tokens", "max_tool_calls", "background", "top_logprobs", "billing"],
+    ...["instructions", "metadata", "prompt", "conversation", "context_management", "content_filters"],
+  ),
+};
 
 /**
  * Reads a response of the Responses API, whole or as events.
  *
- * `Delta.block` is the `output_index`. The parts of one item (`content_index`, `summary_index`) are folded into it in the order in
- * which they come: providers write them one after the other. Text that comes without deltas (in a `.done` event, a finished item
- * or the final response only) becomes a delta where it first appears, so nothing that the caller gets is left out.
+ * `Delta.block` is the `output_index`; of an item with several parts (`content_index`, `summary_index`) each has a block of its own, further
+ * apart than items are. Text that comes without deltas (in a `.done` event, a finished item or the final response only) becomes a delta
+ * where it first appears, so nothing that the caller gets is left out; where it comes once more, guards see it as a repeat.
  */
 export class ResponsesAnswer implements AnswerMapper {
   readonly tally = new AnswerTally();
-  readonly texts = new AnswerTexts({});
-  event(name: string | undefined, data: string): void {
-    this.texts.give(this.#readEvent(name, data));
-  }
-  body(json: Json): void {
-    this.texts.give(this.#readBody(json));
-  }
+  readonly texts: AnswerTexts;
   readonly #context: AnswerContext;
   /** The provider keeps this response, so its items can be referred to. */
   readonly #kept: boolean;
@@ -44,6 +60,7 @@ export class ResponsesAnswer implements AnswerMapper {
 
   constructor(context: AnswerContext) {
     this.#context = context;
+    this.texts = new AnswerTexts(context);
     this.#kept = context.view.providerState.some(({ kind }) => kind === "store" || kind === "background");
   }
 
@@ -51,90 +68,106 @@ export class ResponsesAnswer implements AnswerMapper {
     return this.#usage;
   }
 
-  #readBody(json: Json): readonly Delta[] {
+  body(json: Json): void {
     this.tally.complete = true;
-    if (this.tally.readError(json) && field(json, "object") !== "response") return NO_DELTAS;
-    return this.#finish(json, []);
+    if (this.tally.readError(json) && field(json, "object") !== "response") {
+      this.texts.walk(0, 0, json);
+      return;
+    }
+    this.#finish(json);
   }
 
-  #readEvent(name: string | undefined, data: string): readonly Delta[] {
+  event(name: string | undefined, data: string): void {
     if (data === "[DONE]") {
       this.tally.complete = true;
-      return NO_DELTAS;
+      this.texts.endAll();
+      return;
     }
     const event = parseJsonValue(data);
     if (typeof event !== "object" || event === null || Array.isArray(event)) {
       this.tally.invalidEvents++;
-      return NO_DELTAS;
+      this.texts.unread(data);
+      return;
     }
+    this.texts.begin(event, data);
     const sequence = field(event, "sequence_number");
     if (typeof sequence === "number" && Number.isSafeInteger(sequence)) this.#sequence = Math.max(this.#sequence, sequence);
     const type = textField(event, "type") || (name ?? "");
     const dot = type.lastIndexOf(".");
     const rule = TEXT_EVENTS.get(type.slice(0, dot));
     const step = type.slice(dot + 1);
-    if (rule !== undefined && (step === "delta" || step === "done")) return this.#text(event, rule, step);
-    return this.#structure(type, event);
+    if (rule !== undefined && (step === "delta" || step === "done")) this.#text(event, rule, step);
+    else if (type === "response.audio.transcript.delta")
+      this.texts.add(0, index(event, "output_index") ?? 0, "content", event, "delta", "signed");
+    else this.#structure(type, event);
   }
 
   tail(reason: TailReason): string {
     if (this.tally.complete) return "";
     if (reason.kind === "error") return errorTail(reason, this.#sequence + 1);
-    return lengthTail({
-      response: this.#response,
-      items: this.#items,
-      nextSequence: this.#sequence + 1,
-      model: this.#context.view.model ?? "",
-    });
+    const state = { response: this.#response, items: this.#items, nextSequence: this.#sequence + 1, model: this.#context.view.model ?? "" };
+    return incompleteTail(state, reason);
   }
 
-  #text(event: Json, rule: DeltaRule, step: "delta" | "done"): readonly Delta[] {
+  #text(event: Json, rule: DeltaRule, step: "delta" | "done"): void {
     const slotIndex = rule.index === undefined ? undefined : index(event, rule.index);
     const slot = rule.index === undefined ? rule.slot : `${rule.slot}${slotIndex ?? 0}`;
-    const text = textField(event, step === "delta" ? "delta" : rule.whole);
-    const block = index(event, "output_index") ?? 0;
-    const out: Delta[] = [];
-    const item = this.#item(block);
-    if (item === undefined) return NO_DELTAS;
-    if (step === "delta") this.#take(item, block, slot, rule.channel, text, out);
-    else {
-      this.#takeWhole(item, block, slot, rule.channel, text, out);
-      this.#ended(item, `${slot}.text`);
+    const at = index(event, "output_index") ?? 0;
+    const item = this.#item(at);
+    if (item === undefined) {
+      this.texts.walk(0, at, event);
+      return;
     }
-    return out;
+    const block = blockOf(at, slot, rule.channel);
+    if (step === "delta") this.#take(item, slot, { block, channel: rule.channel, holder: event, key: "delta" });
+    else {
+      this.#takeWhole(item, slot, { block, channel: rule.channel, holder: event, key: rule.whole });
+      this.#ended(item, `${slot}.text`);
+      this.texts.end(0, block, rule.channel);
+    }
+    this.texts.walk(0, block, event, KEYS.text);
+    this.texts.erase(0, event, "logprobs", "[]", block);
   }
 
-  #structure(type: string, event: Json): readonly Delta[] {
+  #structure(type: string, event: Json): void {
+    const at = index(event, "output_index") ?? 0;
+    this.texts.walk(0, at, event, KEYS.event);
     switch (type) {
       case "response.created":
       case "response.queued":
       case "response.in_progress":
         this.#see(field(event, "response"));
-        return NO_DELTAS;
+        return;
       case "response.completed":
       case "response.incomplete":
       case "response.failed":
       case "response.cancelled":
         this.tally.complete = true;
-        return this.#finish(field(event, "response"), []);
+        this.#finish(field(event, "response"));
+        this.texts.endAll();
+        return;
       case "response.output_item.added":
       case "response.output_item.done":
-        return this.#outputItem(event, type === "response.output_item.done");
+        this.#outputItem(event, at, type === "response.output_item.done");
+        return;
       case "response.content_part.added":
       case "response.content_part.done":
       // vLLM's and gpt-oss's name for parts of reasoning.
       case "response.reasoning_part.added":
       case "response.reasoning_part.done":
-        return this.#contentPart(event, type.endsWith(".done"));
+        this.#part(event, at, `c${index(event, "content_index") ?? 0}`, type.endsWith(".done"));
+        return;
       case "response.reasoning_summary_part.added":
       case "response.reasoning_summary_part.done":
-        return this.#summaryPart(event, type === "response.reasoning_summary_part.done");
+        this.#part(event, at, `s${index(event, "summary_index") ?? 0}`, type === "response.reasoning_summary_part.done");
+        return;
       case "error":
         if (!this.tally.readError(event)) this.tally.failed(field(event, "code") ?? "error");
-        return NO_DELTAS;
+        this.texts.endAll();
+        return;
       default:
+        for (const key of ["response", "item", "part"]) this.texts.walk(0, at, field(event, key));
         if (!PLAIN_EVENTS.has(type)) this.tally.unknownEvents++;
-        return NO_DELTAS;
     }
   }
 
@@ -143,79 +176,94 @@ export class ResponsesAnswer implements AnswerMapper {
     if (response === undefined) return;
     this.tally.answeredBy(field(response, "model"), field(response, "id"));
     this.#usage = responsesUsage(response) ?? this.#usage;
+    this.texts.walk(0, 0, response, KEYS.response);
+    // A response begins without output; what a server puts there nevertheless is seen.
+    this.texts.walk(0, 0, field(response, "output"));
     if (isRewritable(response)) this.#response = response;
     else this.tally.invalidEvents++;
   }
 
   /** The final response object, of a stream or as a whole body. */
-  #finish(response: Json | undefined, out: Delta[]): readonly Delta[] {
-    if (response === undefined) return out;
+  #finish(response: Json | undefined): void {
+    if (response === undefined) return;
     this.tally.answeredBy(field(response, "model"), field(response, "id"));
     this.#usage = responsesUsage(response) ?? this.#usage;
     this.tally.readError(response);
+    this.texts.walk(0, 0, response, KEYS.response);
     const reason = field(field(response, "incomplete_details"), "reason");
     this.tally.finished(typeof reason === "string" ? reason : field(response, "status"));
-    const known = new Set<string>();
-    for (const { json } of this.#items.values()) known.add(textField(json, "id"));
+    const known = new Map<string, number>();
+    for (const [at, { json }] of this.#items) known.set(textField(json, "id"), at);
     for (const [position, json] of listField(response, "output").entries()) {
       const id = textField(json, "id");
-      if (id === "" ? this.#items.has(position) : known.has(id)) continue;
-      const item = this.#item(position);
-      if (item !== undefined) this.#takeItem(item, position, json, out);
+      const seen = id === "" ? (this.#items.has(position) ? position : undefined) : known.get(id);
+      if (seen !== undefined && !this.texts.guarded) continue;
+      const at = seen ?? position;
+      const item = this.#item(at);
+      if (item !== undefined) this.#takeItem(item, at, json);
+      else this.texts.walk(0, at, json);
     }
-    return out;
   }
 
-  #outputItem(event: Json, done: boolean): readonly Delta[] {
+  #outputItem(event: Json, at: number, done: boolean): void {
     const json = field(event, "item");
-    const block = index(event, "output_index") ?? 0;
-    const item = json === undefined ? undefined : this.#item(block);
-    if (json === undefined || item === undefined) return NO_DELTAS;
-    const out: Delta[] = [];
-    this.#takeItem(item, block, json, out);
+    const item = json === undefined ? undefined : this.#item(at);
+    if (json === undefined || item === undefined) {
+      this.texts.walk(0, at, json);
+      return;
+    }
+    this.#takeItem(item, at, json);
     item.done = done;
-    return out;
+    if (!done) return;
+    for (const [slot, { channel }] of item.slots) this.texts.end(0, blockOf(at, slot, channel), channel);
+    this.texts.end(0, at, "tool_arguments");
   }
 
-  #takeItem(item: OutputItem, block: number, json: Json, out: Delta[]): void {
-    const name = item.named ? undefined : calledTool(json);
-    if (name !== undefined) {
-      item.named = true;
-      this.tally.calledTool(name);
-    }
+  #takeItem(item: OutputItem, at: number, json: Json): void {
+    const read = itemTexts(json);
+    if (!item.named) this.#takeCall(item, at, json, read);
     if (this.#kept) this.tally.made("item", field(json, "id"));
     this.tally.made("container", field(json, "container_id"));
-    for (const { slot, channel, text } of itemTexts(json)) this.#takeWhole(item, block, slot, channel, text, out);
+    for (const { slot, channel, holder, key, raw } of read) {
+      const place = { block: blockOf(at, slot, channel), channel, holder, key };
+      if (raw === true) this.#takeValue(item, slot, place);
+      else this.#takeWhole(item, slot, place);
+    }
+    readItemRest(this.texts, json, at, read);
     if (isRewritable(json)) item.json = json;
     else this.tally.invalidEvents++;
   }
 
-  #contentPart(event: Json, done: boolean): readonly Delta[] {
-    const block = index(event, "output_index") ?? 0;
-    const item = this.#item(block);
+  /** The call that an item is, once its name is there. Each command of a shell is one. */
+  #takeCall(item: OutputItem, at: number, json: Json, read: readonly ItemText[]): void {
+    const name = calledTool(json);
+    const asked = name ?? (textField(json, "type") === "mcp_approval_request" ? textField(json, "name") : undefined);
+    if (name !== undefined) {
+      item.named = true;
+      this.tally.calledTool(name);
+    }
+    if (asked === undefined) return;
+    const id = textField(json, "call_id") || textField(json, "id");
+    this.texts.call(0, at, asked, id);
+    for (const { slot, channel } of read) if (slot !== "a" && slot !== "x0") this.texts.call(0, blockOf(at, slot, channel), asked, id);
+  }
+
+  #part(event: Json, at: number, slot: string, done: boolean): void {
+    const item = this.#item(at);
     const part = field(event, "part");
-    if (item === undefined || part === undefined) return NO_DELTAS;
-    const slot = `c${index(event, "content_index") ?? 0}`;
+    if (item === undefined || part === undefined) {
+      this.texts.walk(0, at, part);
+      return;
+    }
     const type = textField(part, "type");
     if (isRewritable(part) && item.parts.size < SLOTS_MAX) item.parts.set(slot, part);
     if (done) this.#ended(item, slot);
-    const out: Delta[] = [];
-    const channel = type === "refusal" ? "refusal" : type === "reasoning_text" ? "reasoning" : "content";
-    this.#takeWhole(item, block, slot, channel, textField(part, type === "refusal" ? "refusal" : "text"), out);
-    return out;
-  }
-
-  #summaryPart(event: Json, done: boolean): readonly Delta[] {
-    const block = index(event, "output_index") ?? 0;
-    const item = this.#item(block);
-    const part = field(event, "part");
-    if (item === undefined || part === undefined) return NO_DELTAS;
-    const slot = `s${index(event, "summary_index") ?? 0}`;
-    if (isRewritable(part) && item.parts.size < SLOTS_MAX) item.parts.set(slot, part);
-    if (done) this.#ended(item, slot);
-    const out: Delta[] = [];
-    this.#takeWhole(item, block, slot, "reasoning", textField(part, "text"), out);
-    return out;
+    const isReasoning = slot.startsWith("s") || type === "reasoning_text";
+    const channel = type === "refusal" ? "refusal" : isReasoning ? "reasoning" : "content";
+    const block = blockOf(at, slot, channel);
+    this.#takeWhole(item, slot, { block, channel, holder: part, key: type === "refusal" ? "refusal" : "text" });
+    if (this.texts.guarded) readPartRest(this.texts, part, block, KEYS.part);
+    if (done) this.texts.end(0, block, channel);
   }
 
   #ended(item: OutputItem, what: string): void {
@@ -235,8 +283,38 @@ export class ResponsesAnswer implements AnswerMapper {
     return item;
   }
 
-  #take(item: OutputItem, block: number, slot: string, channel: Delta["channel"], text: string, out: Delta[]): void {
+  #take(item: OutputItem, slot: string, { block, channel, holder, key }: TextAt): void {
+    const text = textAt(holder, key);
     if (text === "") return;
+    this.#keep(item, slot, channel, text);
+    this.texts.add(0, block, channel, holder, key);
+  }
+
+  /** A text that is known whole: what no delta brought yet is new. */
+  #takeWhole(item: OutputItem, slot: string, place: TextAt): void {
+    const chars = item.slots.get(slot)?.chars ?? 0;
+    if (chars === 0) {
+      this.#take(item, slot, place);
+      return;
+    }
+    const { block, channel, holder, key } = place;
+    const more = textAt(holder, key).slice(chars);
+    this.texts.beside(0, block, channel, holder, key);
+    if (more === "") return;
+    this.#keep(item, slot, channel, more);
+    if (this.texts.guarded) this.tally.countChars(more.length);
+    else this.texts.loose(0, block, channel, more);
+  }
+
+  /** Arguments that stand as a JSON value, which is always whole. */
+  #takeValue(item: OutputItem, slot: string, { block, channel, holder, key }: TextAt): void {
+    const first = !item.slots.has(slot);
+    if (first && item.slots.size < SLOTS_MAX) item.slots.set(slot, { channel, text: "", chars: 0 });
+    if (!this.texts.guarded && !first) return;
+    if (!this.texts.addValue(0, block, channel, holder, String(key), first ? undefined : "repeats")) this.tally.invalidEvents++;
+  }
+
+  #keep(item: OutputItem, slot: string, channel: Delta["channel"], text: string): void {
     const kept = this.#keptChars < KEPT_CHARS_MAX ? text : "";
     this.#keptChars += kept.length;
     const seen = item.slots.get(slot);
@@ -245,14 +323,15 @@ export class ResponsesAnswer implements AnswerMapper {
       seen.text += kept;
       seen.chars += text.length;
     }
-    out.push({ choice: 0, block, channel, text });
   }
+}
 
-  /** A text that is known whole: what no delta brought yet is new. */
-  #takeWhole(item: OutputItem, block: number, slot: string, channel: Delta["channel"], text: string, out: Delta[]): void {
-    const chars = item.slots.get(slot)?.chars ?? 0;
-    if (text.length > chars) this.#take(item, block, slot, channel, text.slice(chars), out);
-  }
+/** Where a text of an item stands. */
+interface TextAt {
+  readonly block: number;
+  readonly channel: Delta["channel"];
+  readonly holder: Json;
+  readonly key: string | number;
 }
 
 function index(event: Json, key: string): number | undefined {

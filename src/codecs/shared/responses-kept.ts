@@ -35,7 +35,7 @@ export function openKeptResponse(context: AnswerContext): AnswerReader {
 
 /** A small JSON answer about a response. */
 export function openNotice(context: AnswerContext): AnswerReader {
-  return openReader({ ...context, contentType: "application/json" }, new PlainAnswer(), openAiErrorBody);
+  return openReader({ ...context, contentType: "application/json" }, new PlainAnswer(context), openAiErrorBody);
 }
 
 export function withFactsQuery(path: string, facts: PathFacts): string {

@@ -39,23 +39,58 @@ export function errorTail(reason: Extract<TailReason, { kind: "error" }>, sequen
 }
 
 /**
- * Ends a stream as the provider does at `max_output_tokens`: a `.done` event for every text, part and item that is open, then
- * `response.incomplete` with the output so far. Items that no `response.output_item.added` announced are left out: no client
- * could know them.
+ * Ends a stream as the provider does at `max_output_tokens` or for its content filter: a `.done` event for every text, part and item that
+ * is open, then `response.incomplete` with the output so far. Items that no `response.output_item.added` announced are left out: no client
+ * could know them. What is said instead of the rest goes into the open text of a message, or a message of its own.
  */
-export function lengthTail(state: StreamState): string {
+export function incompleteTail(state: StreamState, reason: Exclude<TailReason, { kind: "error" }>): string {
   const writer = new TailWriter(state.nextSequence);
   const response = state.response ?? emptyResponse(state.model);
   if (state.response === undefined) writer.write("response.created", { response });
+  const items = new Map(state.items);
+  const said = reason.kind === "filtered" ? (reason.text ?? "") : "";
+  if (said !== "") say(writer, items, said);
   const output: Json[] = [];
-  for (const [index, item] of [...state.items].sort(([a], [b]) => a - b)) {
+  for (const [index, item] of [...items].sort(([a], [b]) => a - b)) {
     if (item.json === undefined) continue;
     const json = item.done ? item.json : closeItem(writer, index, item, item.json);
     output.push(json);
   }
-  const ended = { ...objectOf(response), status: "incomplete", incomplete_details: { reason: "max_output_tokens" }, output };
+  const why = reason.kind === "filtered" ? "content_filter" : "max_output_tokens";
+  const ended = { ...objectOf(response), status: "incomplete", incomplete_details: { reason: why }, output };
   writer.write("response.incomplete", { response: ended });
   return writer.text;
+}
+
+/** Says a text in the last open message, or in a new one; what it opens is open in `items`. */
+function say(writer: TailWriter, items: Map<number, OutputItem>, text: string): void {
+  const open = [...items].filter(([, item]) => item.json !== undefined && !item.done && textField(item.json, "type") === "message");
+  let [at, item] = open.sort(([a], [b]) => a - b).at(-1) ?? [];
+  if (at === undefined || item?.json === undefined) {
+    at = Math.max(-1, ...[...items].flatMap(([index, { json }]) => (json === undefined ? [] : [index]))) + 1;
+    const json = { id: "msg_said", type: "message", status: "in_progress", role: "assistant", content: [] };
+    item = { json, done: false, named: false, slots: new Map(), parts: new Map(), ended: new Set() };
+    writer.write("response.output_item.added", { output_index: at, item: json });
+  }
+  const known = Math.max(listField(item.json, "content").length, slotCount(item, "c"));
+  const isOpen = (slot: string): boolean =>
+    !item.ended.has(`${slot}.text`) &&
+    !item.ended.has(slot) &&
+    item.parts.has(slot) &&
+    textField(item.parts.get(slot), "type") === "output_text";
+  const index = known > 0 && isOpen(`c${known - 1}`) ? known - 1 : known;
+  const slot = `c${index}`;
+  const place = { item_id: textField(item.json, "id"), output_index: at, content_index: index };
+  const parts = new Map(item.parts);
+  if (index === known) {
+    const part = { type: "output_text", text: "", annotations: [], logprobs: [] };
+    writer.write("response.content_part.added", { ...place, part });
+    parts.set(slot, part);
+  }
+  writer.write("response.output_text.delta", { ...place, delta: text, logprobs: [] });
+  const before = item.slots.get(slot)?.text ?? "";
+  const whole = { channel: "content", text: before + text, chars: before.length + text.length } as const;
+  items.set(at, { ...item, parts, slots: new Map([...item.slots, [slot, whole]]) });
 }
 
 class TailWriter {

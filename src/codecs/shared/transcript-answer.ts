@@ -2,10 +2,10 @@ import type { AnswerContext, AnswerReader, Frame, TailReason } from "../../core/
 import { field, isJsonObject, type Json, parseJsonValue } from "../../core/json.ts";
 import { BODY_BYTES_MAX } from "../../core/limits.ts";
 import type { Usage } from "../../core/usage.ts";
-import type { AnswerSummary, Delta } from "../../core/view.ts";
-import { type AnswerMapper, openReader } from "./answer-reader.ts";
-import { AnswerTally, textField } from "./answer-tally.ts";
-import { AnswerTexts } from "./answer-texts.ts";
+import type { AnswerSummary } from "../../core/view.ts";
+import { type AnswerMapper, openReader, unreadFrame } from "./answer-reader.ts";
+import { AnswerTally, listField, textField } from "./answer-tally.ts";
+import { AnswerTexts, silentAnd } from "./answer-texts.ts";
 import { openAiErrorBody, openAiErrorEvents } from "./openai-error.ts";
 import { defined, reportedFigures, tokenCount } from "./reported-usage.ts";
 
@@ -16,63 +16,104 @@ import { defined, reportedFigures, tokenCount } from "./reported-usage.ts";
 export function openTranscript(context: AnswerContext): AnswerReader {
   const type = context.contentType.toLowerCase();
   const events = type.includes("text/event-stream") || (context.view.streaming && !type.includes("json") && !type.includes("text/plain"));
-  const mapper = new TranscriptAnswer();
+  const mapper = new TranscriptAnswer(context);
   if (events || type.includes("json") || context.status >= 400) return openReader(context, mapper, openAiErrorBody);
   return new TextReader(mapper);
 }
 
-/** Source: `Transcription`, `TranscriptionVerbose`, `TranscriptionStreamEvent` of the `openai` package 7.57. */
+/** Members that are read, or hold no text. */
+const KEYS = {
+  body: silentAnd("text", "usage", "duration", "language", "task", "segments", "words", "logprobs"),
+  part: silentAnd("text", "word", "start", "end", "tokens", "seek", "speaker"),
+  event: silentAnd("delta", "text", "usage", "logprobs", "start", "end", "speaker", "segment_id"),
+};
+/** Part of the lane's name of a segment, which holds a piece of the text once more. */
+const LANE = [0, 0, "content"] as const;
+
+/**
+ * Segments and words repeat pieces of the text; each is a text by itself for guards. What was said over the border of two segments is seen
+ * whole in the text only, so where the text changes, words go, and segments too.
+ * Source: `Transcription`, `TranscriptionVerbose`, `TranscriptionStreamEvent` of the `openai` package 7.57.
+ */
 class TranscriptAnswer implements AnswerMapper {
   readonly tally = new AnswerTally();
-  readonly texts = new AnswerTexts({});
-  event(name: string | undefined, data: string): void {
-    this.texts.give(this.#readEvent(name, data));
-  }
-  body(json: Json): void {
-    this.texts.give(this.#readBody(json));
-  }
+  readonly texts: AnswerTexts;
   #usage: Usage | undefined;
   #chars = 0;
 
-  #readBody(json: Json): readonly Delta[] {
-    this.tally.complete = true;
-    if (this.tally.readError(json)) return [];
-    this.#usage = transcriptUsage(json);
-    return this.#text(textField(json, "text"));
+  constructor(context: AnswerContext) {
+    this.texts = new AnswerTexts(context);
   }
 
-  #readEvent(name: string | undefined, data: string): readonly Delta[] {
+  body(json: Json): void {
+    const { texts } = this;
+    this.tally.complete = true;
+    texts.walk(0, 0, json, KEYS.body);
+    if (this.tally.readError(json)) return;
+    this.#usage = transcriptUsage(json);
+    texts.add(...LANE, json, "text");
+    for (const [list, key] of [
+      ["segments", "text"],
+      ["words", "word"],
+    ] as const) {
+      for (const part of listField(json, list)) {
+        texts.beside(...LANE, part, key);
+        texts.walk(0, 0, part, KEYS.part);
+      }
+      texts.erase(0, json, list, "[]");
+    }
+    texts.erase(0, json, "logprobs", "[]");
+  }
+
+  event(name: string | undefined, data: string): void {
     if (data.trim() === "[DONE]") {
       this.tally.complete = true;
-      return [];
+      this.texts.endAll();
+      return;
     }
     const event = parseJsonValue(data);
     if (!isJsonObject(event)) {
       this.tally.invalidEvents++;
-      return [];
+      this.texts.unread(data);
+      return;
     }
+    this.texts.begin(event, data);
+    this.texts.walk(0, 0, event, KEYS.event);
+    this.texts.erase(0, event, "logprobs", "[]");
     switch (textField(event, "type") || name) {
       case "transcript.text.delta":
-        return this.#text(textField(event, "delta"));
+        this.#text(event, "delta");
+        return;
       case "transcript.text.segment":
         // Beside deltas a segment repeats them; alone it is the text.
-        return this.#chars === 0 ? this.#text(textField(event, "text")) : [];
+        if (this.#chars === 0) this.#text(event, "text");
+        else this.texts.beside(...LANE, event, "text");
+        return;
       case "transcript.text.done":
         this.tally.complete = true;
         this.#usage = transcriptUsage(event) ?? this.#usage;
-        return this.#text(textField(event, "text").slice(this.#chars));
+        this.#whole(event);
+        this.texts.endAll();
+        return;
       default:
-        if (!this.tally.readError(event)) this.tally.unknownEvents++;
-        return [];
+        if (this.tally.readError(event)) this.texts.endAll();
+        else this.tally.unknownEvents++;
+        for (const key of ["delta", "text"]) this.texts.beside(...LANE, event, key);
     }
   }
 
-  /** A body that is text and nothing else. */
-  plain(text: string): readonly Delta[] {
+  /** A body that is text and nothing else; it can be any. */
+  plain(text: string): void {
     const json = text.trimStart().startsWith("{") ? parseJsonValue(text) : undefined;
-    if (isJsonObject(json) && (field(json, "text") !== undefined || field(json, "error") !== undefined)) return this.#readBody(json);
+    if (isJsonObject(json) && (field(json, "text") !== undefined || field(json, "error") !== undefined)) {
+      this.texts.begin(json, text);
+      this.body(json);
+      return;
+    }
     this.tally.complete = true;
-    return this.#text(text);
+    const quoted = [text];
+    this.texts.begin(quoted, JSON.stringify(quoted));
+    this.texts.add(...LANE, quoted, 0);
   }
 
   usage(): Usage | undefined {
@@ -82,10 +123,21 @@ class TranscriptAnswer implements AnswerMapper {
     return this.tally.complete || reason.kind !== "error" ? "" : openAiErrorEvents(reason.denial, reason.requestId);
   }
 
-  #text(text: string): readonly Delta[] {
-    if (text === "") return [];
-    this.#chars += text.length;
-    return [{ choice: 0, block: 0, channel: "content", text }];
+  #text(event: Json, key: "delta" | "text"): void {
+    this.#chars += textField(event, key).length;
+    this.texts.add(...LANE, event, key);
+  }
+
+  /** The whole text once more: what no delta brought yet is new. */
+  #whole(event: Json): void {
+    if (this.#chars === 0) {
+      this.#text(event, "text");
+      return;
+    }
+    this.texts.beside(...LANE, event, "text");
+    const more = textField(event, "text").slice(this.#chars);
+    if (this.texts.guarded) this.tally.countChars(more.length);
+    else this.texts.loose(...LANE, more);
   }
 }
 
@@ -128,14 +180,19 @@ class TextReader implements AnswerReader {
     this.#held.push(chunk);
     if (this.#heldBytes <= BODY_BYTES_MAX) return [];
     this.#mapper.tally.invalidEvents = 1;
-    return this.#release().map((bytes) => ({ bytes, deltas: [] }));
+    return this.#release().map((bytes) => unreadFrame(this.#mapper.texts, bytes));
   }
   end(): readonly Frame[] {
     const bytes = Buffer.concat(this.#release());
     if (bytes.length === 0 || this.#heldBytes > BODY_BYTES_MAX) return [];
-    const deltas = this.#mapper.plain(bytes.toString("utf8"));
-    this.#mapper.tally.count(deltas);
-    return [{ bytes, deltas }];
+    const { texts, tally } = this.#mapper;
+    const text = bytes.toString("utf8");
+    this.#mapper.plain(text);
+    texts.endAll();
+    const isJson = text.trimStart().startsWith("{");
+    const frame = texts.frame(bytes, texts.guarded ? (changed) => Buffer.from(isJson ? changed : unquoted(changed)) : undefined);
+    tally.count(frame.deltas);
+    return [frame];
   }
   usage(): Usage | undefined {
     return this.#mapper.usage();
@@ -153,4 +210,11 @@ class TextReader implements AnswerReader {
     this.#held = [];
     return chunks;
   }
+}
+
+/** The text of a list of one string. */
+function unquoted(json: string): string {
+  const list = parseJsonValue(json);
+  const [text] = Array.isArray(list) ? list : [];
+  return typeof text === "string" ? text : "";
 }
