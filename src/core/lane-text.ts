@@ -28,6 +28,7 @@ const ANY_VALUE = /^\s*(?:"|\{\s*["}]|\[\s*[[\]{"\-0-9tfn])/;
 const UNDECIDED = /^\s*[[{]?\s*$/;
 /** Blanks are no beginning for ever; UTF-16 units. */
 const LEAD_CHARS_MAX = 256;
+const LITERALS = ["true", "false", "null"];
 const NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/;
 const NOTHING: readonly TextEdit[] = [];
 
@@ -38,7 +39,7 @@ const NOTHING: readonly TextEdit[] = [];
  * them, and what is put into a string is escaped again. A number that is touched is written anew whole, so it is held until it is
  * whole. Commas, brackets and quotes are shown, as context, and stay. Everything else is shown and changed as it is.
  *
- * Trade-off: what begins like JSON and is not (`{"` in prose) is shown with escapes undone too, and stays otherwise as it is.
+ * What begins like JSON and turns out to be none (`[[1] Smith`) is plain text from there on.
  */
 export class LaneText {
   /** unknown: what came is kept in `#lead`. */
@@ -49,6 +50,9 @@ export class LaneText {
   #seen = 0;
   #raw = 0;
   #inString = false;
+  /** It is no JSON after all: what stood outside strings is none of its words. The rest is plain text. */
+  #broken = false;
+  #word = "";
   /** An escape whose end has not come. */
   #escape = "";
   /** The last sign outside strings that counts; a number is a value behind `[`, `,` and `:`. */
@@ -143,6 +147,10 @@ export class LaneText {
     let shown = "";
     let at = 0;
     while (at < text.length) {
+      if (this.#broken) {
+        shown += this.#run("bare", text.slice(at));
+        break;
+      }
       if (this.#escape !== "") {
         const [seen, used] = this.#readEscape(text, at);
         shown += seen;
@@ -197,9 +205,13 @@ export class LaneText {
     }
     const isValue = /[-0-9]/.test(sign) && /^[[,:]$/.test(this.#last);
     this.#last = sign;
-    if (!isValue) return this.#run("bare", sign);
-    this.#add("number", 1, sign);
-    return sign;
+    if (isValue) {
+      this.#add("number", 1, sign);
+      return sign;
+    }
+    this.#word = last?.kind === "bare" ? this.#word + sign : sign;
+    this.#broken = !LITERALS.some((literal) => literal.startsWith(this.#word));
+    return this.#run("bare", sign);
   }
 
   #run(kind: "structure" | "bare" | "string", text: string): string {

@@ -89,3 +89,5 @@ export const TAINTED_CONVERSATIONS_MAX = 100_000;
 export const GUARDED_LANES_MAX = 4_096;
 /** Claims at the ledger that one process has open: exchanges, each with its tenant's and its provider account's. */
 export const LEDGER_CLAIMS_MAX = 16_384;
+/** Values of one request that get stand-ins; further ones are masked. */
+export const PSEUDONYMS_MAX = 10_000;

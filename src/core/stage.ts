@@ -35,12 +35,14 @@ export type Effect =
   /** Cap that the answer must keep; the tighter of several counts. */
   | { readonly kind: "latency_cap"; readonly ms: number };
 
-/** Facts of a request's data that later stages go by. Marks add up: the higher class, all of the taints. */
+/** Facts of a request's data that later stages go by. Marks add up: the higher class, all of the taints and entities. */
 export interface Marks {
   /** The class that findings raise the request to; with what the caller declared, the higher counts. */
   readonly dataClass?: DataClass;
   /** Where untrusted content stands in the request: names of tools, or places. Never content. */
   readonly tainted?: readonly string[];
+  /** Kinds of data that were found in the request: `email`, `payment_card`. */
+  readonly entities?: readonly string[];
 }
 
 export type Verdict = (

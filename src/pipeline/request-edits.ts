@@ -1,6 +1,6 @@
 /** Edits of a request that are the same in every dialect: texts said otherwise, and tools no longer offered. */
 import type { RequestChange } from "../core/codec.ts";
-import type { JsonDoc, JsonEdit, JsonNode, JsonObject, JsonString } from "../core/json.ts";
+import type { JsonDoc, JsonEdit, JsonNode, JsonObject } from "../core/json.ts";
 
 /** Members that speak of tools and mean nothing, or are refused, without any. */
 const ORPHANS = new Set([
@@ -44,8 +44,12 @@ function textEdits(texts: RequestChange["texts"], written: readonly JsonNode[]):
   if (texts === undefined) return [];
   return [...texts]
     .filter(([node]) => !written.some((whole) => within(node, whole)))
-    .map(([node, text]) => ({ kind: "replace", node, text: JSON.stringify(text) }));
+    .map(([node, text]) => ({ kind: "replace", node, text: asJson(node, text) }));
 }
+
+const NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/;
+/** What stood as a number stays one where the new text is one. */
+const asJson = (node: JsonNode, text: string): string => (node.kind === "number" && NUMBER.test(text) ? text : JSON.stringify(text));
 
 const within = (inner: JsonNode, outer: JsonNode): boolean => outer.start <= inner.start && inner.end <= outer.end;
 
@@ -53,9 +57,9 @@ const within = (inner: JsonNode, outer: JsonNode): boolean => outer.start <= inn
 class Rest {
   readonly #doc: JsonDoc;
   readonly #dropped: ReadonlySet<JsonNode>;
-  readonly #texts: ReadonlyMap<JsonString, string>;
+  readonly #texts: ReadonlyMap<JsonNode, string>;
 
-  constructor(doc: JsonDoc, dropped: ReadonlySet<JsonNode>, texts: ReadonlyMap<JsonString, string> = new Map()) {
+  constructor(doc: JsonDoc, dropped: ReadonlySet<JsonNode>, texts: ReadonlyMap<JsonNode, string> = new Map()) {
     this.#doc = doc;
     this.#dropped = dropped;
     this.#texts = texts;
@@ -70,8 +74,8 @@ class Rest {
       return left.length === node.items.length && !this.#touches(node) ? this.#slice(node) : `[${left.join(",")}]`;
     }
     if (node.kind === "object") return this.#objectOf(node);
-    const text = node.kind === "string" ? this.#texts.get(node) : undefined;
-    return text === undefined ? this.#slice(node) : JSON.stringify(text);
+    const text = this.#texts.get(node);
+    return text === undefined ? this.#slice(node) : asJson(node, text);
   }
 
   #objectOf(node: JsonObject): string | undefined {

@@ -307,7 +307,12 @@ function merge(before: RequestChange, after: RequestChange): RequestChange {
 function mergeMarks(before: Marks, after: Marks): Marks {
   const dataClass = higherClass(before.dataClass, after.dataClass);
   const tainted = [...new Set([...(before.tainted ?? []), ...(after.tainted ?? [])])];
-  return { ...(dataClass === undefined ? {} : { dataClass }), ...(tainted.length === 0 ? {} : { tainted }) };
+  const entities = [...new Set([...(before.entities ?? []), ...(after.entities ?? [])])];
+  return {
+    ...(dataClass === undefined ? {} : { dataClass }),
+    ...(tainted.length === 0 ? {} : { tainted }),
+    ...(entities.length === 0 ? {} : { entities }),
+  };
 }
 
 /** The class of the exchange's data: what the caller declared, raised by what was found. */

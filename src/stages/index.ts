@@ -4,7 +4,16 @@ import { budgetsStage } from "./budgets/stage.ts";
 import { capsStage } from "./caps/stage.ts";
 import { contractStage } from "./contract/stage.ts";
 import { limitsStage } from "./limits/stage.ts";
+import { redactStage } from "./redact/stage.ts";
 import { routeStage } from "./route/stage.ts";
 
 /** Every stage, in the order in which a request meets them. A new stage is one folder and one line here. */
-export const STAGES: readonly StageDefinition[] = [contractStage, accessStage, limitsStage, routeStage, capsStage, budgetsStage];
+export const STAGES: readonly StageDefinition[] = [
+  contractStage,
+  accessStage,
+  limitsStage,
+  redactStage,
+  routeStage,
+  capsStage,
+  budgetsStage,
+];

@@ -6,7 +6,7 @@ import { type ContractSection, contractSection } from "./section.ts";
  * Limits that a caller may name but no stage of this version keeps. To accept one and not keep it would break the caller's
  * trust, so the call is refused.
  */
-const NOT_KEPT: readonly ContractField[] = ["redactionProfile", "retention", "piiMode"];
+const NOT_KEPT: readonly ContractField[] = ["retention"];
 
 const deny = (detail: string): Verdict => ({ kind: "deny", code: "contract_violation", detail });
 

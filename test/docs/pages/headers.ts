@@ -20,10 +20,11 @@ export const MEANING: Readonly<Record<ContractField, string>> = {
   modelFamily: "Only models of this family; picks one where the body names no model.",
   qualityTier: "Goes before the model field: the policy's models of this tier.",
   region: "Only targets in this region.",
-  redactionProfile: NOT_KEPT,
+  redactionProfile:
+    "standard, strict or a profile of the policy: what is found in texts is treated as the stricter of it and the policy's own says.",
   retention: NOT_KEPT,
   untrusted: "true: the call brings content that nobody vouches for, so that the policy's rules for tainted exchanges hold.",
-  piiMode: NOT_KEPT,
+  piiMode: "partial, pseudonymise, hash, mask or block: at least this becomes of personal, financial and network data.",
 };
 
 /** Headers that Sluice or its Envoy adds to answers. A test holds the list against the sources. */

@@ -1,0 +1,101 @@
+import type { Detector, DetectorClass } from "../../core/detector.ts";
+import { DETECTORS, entitiesOf } from "../../detectors/index.ts";
+import { ACTIONS, type Action, type ProfileSetting, type RedactSection } from "./section.ts";
+
+/** A profile with everything said: what is done with each entity. */
+export interface Profile {
+  /** Entities that are looked for in requests. `pass` is left out. */
+  readonly requests: ReadonlyMap<string, Action>;
+  readonly answers: ReadonlyMap<string, Action>;
+  readonly minScore: number;
+  readonly inNumber: string | undefined;
+}
+
+const MIN_SCORE = 0.5;
+const CLASSES: ReadonlyMap<string, DetectorClass> = new Map(
+  DETECTORS.flatMap((one) => one.entities.map((entity) => [entity, one.class] as const)),
+);
+
+/** The stricter of two actions. */
+export const stricter = (one: Action, other: Action): Action => (ACTIONS.indexOf(one) >= ACTIONS.indexOf(other) ? one : other);
+
+/** standard: stand-ins for what is personal or financial, secrets masked, answers looked at for secrets alone. strict: more is looked for, secrets refuse the call, and nothing that the model makes up passes. */
+function builtIn(name: "standard" | "strict"): Profile {
+  const requests = new Map<string, Action>();
+  const answers = new Map<string, Action>();
+  for (const entity of entitiesOf(name)) {
+    const secret = CLASSES.get(entity) === "secret";
+    requests.set(entity, secret ? (name === "strict" ? "block" : "mask") : "pseudonymise");
+    if (name === "strict" || secret) answers.set(entity, "mask");
+  }
+  return { requests, answers, minScore: MIN_SCORE, inNumber: undefined };
+}
+
+/** The profile of that name; undefined: there is none. */
+export function profileOf(name: string, profiles: RedactSection["profiles"]): Profile | undefined {
+  if (name === "standard" || name === "strict") return builtIn(name);
+  const setting = Object.hasOwn(profiles, name) ? profiles[name] : undefined;
+  return setting === undefined ? undefined : compiled(setting);
+}
+
+function compiled(setting: ProfileSetting): Profile {
+  const base = setting.extends === undefined ? undefined : builtIn(setting.extends);
+  return {
+    requests: ruled(setting.entities, base?.requests),
+    answers: ruled(setting.answers, base?.answers),
+    minScore: setting.minScore ?? MIN_SCORE,
+    inNumber: setting.numbers === "zero" ? "0" : undefined,
+  };
+}
+
+function ruled(rules: Readonly<Record<string, Action>>, base: ReadonlyMap<string, Action> | undefined): ReadonlyMap<string, Action> {
+  const said = new Map(base);
+  for (const [entity, group] of CLASSES) {
+    const action = mostSpecific(rules, entity, group);
+    if (action === "pass") said.delete(entity);
+    else if (action !== undefined) said.set(entity, action);
+  }
+  return said;
+}
+
+/** The entity's own name before a prefix, a longer prefix before a shorter one, any prefix before the class, the class before `*`. */
+function mostSpecific(rules: Readonly<Record<string, Action>>, entity: string, group: DetectorClass): Action | undefined {
+  if (Object.hasOwn(rules, entity)) return rules[entity];
+  const prefixes = Object.keys(rules).filter((rule) => rule.length > 1 && rule.endsWith("*") && entity.startsWith(rule.slice(0, -1)));
+  const longest = prefixes.sort((a, b) => b.length - a.length)[0];
+  if (longest !== undefined) return rules[longest];
+  return Object.hasOwn(rules, group) ? rules[group] : rules["*"];
+}
+
+/** Names of the profiles that callers may ask for. */
+export const profileNames = (section: RedactSection): readonly string[] => ["standard", "strict", ...Object.keys(section.profiles)];
+
+/** Both profiles together: of each entity the stricter word. */
+export function tightened(one: Profile | undefined, other: Profile | undefined): Profile | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return {
+    requests: stricterOf(one.requests, other.requests),
+    answers: stricterOf(one.answers, other.answers),
+    minScore: Math.min(one.minScore, other.minScore),
+    inNumber: one.inNumber ?? other.inNumber,
+  };
+}
+
+function stricterOf(one: ReadonlyMap<string, Action>, other: ReadonlyMap<string, Action>): ReadonlyMap<string, Action> {
+  const both = new Map(one);
+  for (const [entity, action] of other) both.set(entity, stricter(both.get(entity) ?? "pass", action));
+  return both;
+}
+
+/** `x-ai-pii-mode`: at least this is done with all that is personal, financial or of the network. */
+export const PII_MODES: readonly Action[] = ["partial", "pseudonymise", "hash", "mask", "block"];
+export function piiMode(mode: string): Profile | undefined {
+  const action = PII_MODES.find((known) => known === mode);
+  if (action === undefined) return undefined;
+  const entities = entitiesOf("standard").filter((entity) => CLASSES.get(entity) !== "secret");
+  return { requests: new Map(entities.map((entity) => [entity, action])), answers: new Map(), minScore: MIN_SCORE, inNumber: undefined };
+}
+
+/** The detectors that look for these entities. */
+export const detectorsFor = (rules: ReadonlyMap<string, Action>): readonly Detector[] =>
+  DETECTORS.filter(({ entities }) => entities.some((entity) => rules.has(entity)));

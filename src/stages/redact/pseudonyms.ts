@@ -1,0 +1,64 @@
+import { PSEUDONYMS_MAX } from "../../core/limits.ts";
+import { Draw } from "./draw.ts";
+import { canonical, type Spelling, type StandIn, spellingOf, standInFor } from "./stand-in.ts";
+
+/** A value and what stands for it, as they are spelled in this exchange. */
+export interface Pair {
+  readonly value: string;
+  readonly standIn: string;
+  readonly spelling: Spelling;
+}
+
+/** Draws of one value, until one is free. */
+const DRAWS_MAX = 32;
+
+/**
+ * The stand-ins of one exchange. They follow from the tenant's key, the conversation and the value, so that every turn of a conversation
+ * has the same ones and nothing needs to be kept; what they stand for is known from the request, which brings its whole history along.
+ * Where two values would have one stand-in, the one that comes first in the request has it, and the other draws again.
+ */
+export class Pseudonyms {
+  readonly #key: Uint8Array;
+  readonly #conversation: string;
+  readonly #isTaken: (standIn: StandIn) => boolean;
+  readonly #byValue = new Map<string, Pair>();
+  readonly #byStandIn = new Map<string, Pair>();
+
+  /** `isTaken`: the caller's own text holds what a stand-in would be. Asked of scarce ones alone. */
+  constructor(key: Uint8Array, conversation: string, isTaken: (standIn: StandIn) => boolean) {
+    this.#key = key;
+    this.#conversation = conversation;
+    this.#isTaken = isTaken;
+  }
+
+  get pairs(): readonly Pair[] {
+    return [...this.#byStandIn.values()];
+  }
+
+  /** What stands for the value; undefined: there are too many, or none is free. A stand-in that came back stays as it is. */
+  of(entity: string, value: string): string | undefined {
+    const spelling = spellingOf(entity);
+    const form = canonical(value, spelling);
+    const key = `${entity} ${form}`;
+    const known = this.#byValue.get(key);
+    if (known !== undefined) return known.standIn;
+    if (this.#byStandIn.has(`exact ${canonical(value, "exact")}`) || this.#byStandIn.has(`code ${canonical(value, "code")}`)) return value;
+    if (this.#byStandIn.size >= PSEUDONYMS_MAX) return undefined;
+    for (let nth = 0; nth < DRAWS_MAX; nth++) {
+      const made = standInFor(entity, value, new Draw(this.#key, [this.#conversation, entity, form, String(nth)]));
+      const place = `${made.spelling} ${canonical(made.text, made.spelling)}`;
+      if (this.#byStandIn.has(place) || canonical(made.text, spelling) === form) continue;
+      if (made.scarce === true && this.#isTaken(made)) continue;
+      const pair = { value, standIn: made.text, spelling: made.spelling };
+      this.#byValue.set(key, pair);
+      this.#byStandIn.set(place, pair);
+      return made.text;
+    }
+    return undefined;
+  }
+
+  /** Does a text of the answer say one of the request's own values? */
+  knows(entity: string, value: string): boolean {
+    return this.#byValue.has(`${entity} ${canonical(value, spellingOf(entity))}`);
+  }
+}

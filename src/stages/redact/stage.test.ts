@@ -1,0 +1,199 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { readRequest } from "../../../test/support/codec-runs.ts";
+import { context, decideWith } from "../../../test/support/context.ts";
+import { frameOf, gated, LANE, seat } from "../../../test/support/guards.ts";
+import { testKeyring } from "../../../test/support/keyring.ts";
+import { property } from "../../../test/support/property.ts";
+import { assertSubset } from "../../../test/support/subset.ts";
+import { openaiChat } from "../../codecs/openai-chat.ts";
+import { applyEdits } from "../../core/json.ts";
+import type { StageContext, Verdict } from "../../core/stage.ts";
+import type { LaneId } from "../../core/view.ts";
+import { sharedEdits } from "../../pipeline/request-edits.ts";
+import type { WorkGuard } from "../../pipeline/work.ts";
+import { redactStage } from "./stage.ts";
+
+const EMAIL = "jane.doe@acme-corp.com";
+const CARD = "4012 8888 8888 1881";
+const PHONE = "+1 (415) 623-2671";
+const IBAN = "DE89 3704 0044 0532 0130 00";
+
+const ask = (...messages: readonly (string | Record<string, unknown>)[]): string =>
+  JSON.stringify({
+    model: "gpt",
+    messages: messages.map((message) => (typeof message === "string" ? { role: "user", content: message } : message)),
+  });
+
+interface Run {
+  readonly verdict: Verdict;
+  /** The request as the provider gets it. */
+  readonly sent: string;
+  readonly guards: readonly WorkGuard[];
+}
+async function run(
+  body: string,
+  section: object = { profile: "standard" },
+  values: Record<string, string> = {},
+  more: Partial<StageContext> = {},
+): Promise<Run> {
+  const request = readRequest(openaiChat, body);
+  const of: StageContext = {
+    ...context({ contract: { values, unknown: [], problems: [] }, stores: { keyring: testKeyring() } }),
+    request,
+    ...more,
+  };
+  const said = await decideWith(redactStage, section, of);
+  const verdict = "ok" in said ? (said.ok ? said.value : assert.fail(said.error.code)) : said;
+  const effects = verdict.kind === "allow" ? verdict.effects : [];
+  const change = Object.assign({}, ...effects.map((effect) => (effect.kind === "change" ? effect.change : {})));
+  const guards = effects.flatMap((effect) => (effect.kind === "guard" ? [seat("redact", effect.guard)] : []));
+  return { verdict, sent: applyEdits(request.doc, sharedEdits(request.doc, change)), guards };
+}
+const contents = (sent: string): readonly string[] => JSON.parse(sent).messages.map((message: { content: string }) => message.content);
+/** What the caller gets of an answer of these pieces. */
+const answered = (guards: readonly WorkGuard[], pieces: readonly string[], lane: LaneId = LANE): string =>
+  gated(
+    guards,
+    pieces.map((text) => ({
+      bytes: Buffer.from(text),
+      deltas: [{ ...lane, text }],
+      rewrite: ([other]) => Buffer.from(other ?? text),
+    })),
+  ).out;
+
+test("values get stand-ins of their form, and what the model says of them comes back as they were", async () => {
+  const { sent, guards } = await run(ask(`I am ${EMAIL}, call ${PHONE}, card ${CARD}, account ${IBAN}.`));
+  for (const value of [EMAIL, PHONE, CARD, IBAN]) assert.ok(!sent.includes(value), sent);
+  const [text] = contents(sent);
+  assert.match(
+    text ?? "",
+    /^I am \w+@example\.(?:com|net), call \+1 \(\d{3}\) 555-01\d\d, card 4000 00\d\d \d{4} \d{4}, account DE\d\d 000\d (?:\d{4} ){3}\d\d\.$/,
+  );
+  assert.equal(answered(guards, [text ?? ""]), `I am ${EMAIL}, call ${PHONE}, card ${CARD}, account ${IBAN}.`);
+});
+test("stand-ins are the same in every turn of a conversation, and others in another conversation and for another tenant", async () => {
+  const turn = async (messages: readonly string[], values: Record<string, string> = {}, more: Partial<StageContext> = {}) =>
+    contents((await run(ask(...messages), undefined, values, more)).sent);
+  const first = await turn([`mail ${EMAIL}`]);
+  assert.deepEqual((await turn([`mail ${EMAIL}`, "done", `and ${CARD}`])).slice(0, 1), first);
+  assert.notDeepEqual(await turn([`Mail ${EMAIL}`]), first);
+  const named = { conversation: "c1" };
+  const standIn = (texts: readonly string[]) => /\S+@\S+/.exec(texts.join(" "))?.[0];
+  assert.equal(standIn(await turn([`a ${EMAIL}`], named)), standIn(await turn([`b ${EMAIL.toUpperCase()}`], named)));
+  const principal = { ...context().principal, tenant: "other" };
+  assert.notEqual(standIn(await turn([`a ${EMAIL}`], named)), standIn(await turn([`a ${EMAIL}`], named, { principal })));
+});
+test("a code comes back however the model groups it, an address in any case; nothing else does", async () => {
+  const { sent, guards } = await run(ask(`${EMAIL} ${CARD}`));
+  const [mail = "", ...card] = (contents(sent)[0] ?? "").split(" ");
+  const digits = card.join("");
+  assert.equal(answered(guards, [`${mail.toUpperCase()} ${digits.replaceAll(/(\d{4})(?=\d)/g, "$1-")}`]), `${EMAIL} ${CARD}`);
+  assert.equal(
+    answered(guards, [`{"card":${digits},"s":"${digits}"}`], { ...LANE, channel: "tool_arguments" }),
+    '{"card":4012888888881881,"s":"4012888888881881"}',
+  );
+  assert.equal(answered(guards, [`x${mail} ${digits}7`]), `x${mail} ${digits}7`);
+});
+test("arguments and results in JSON are looked at without their escapes, and stay JSON", async () => {
+  const call = {
+    role: "assistant",
+    content: null,
+    tool_calls: [
+      { id: "c", type: "function", function: { name: "f", arguments: `{"to":"jane.doe\\u0040acme-corp.com","n":4012888888881881}` } },
+    ],
+  };
+  const { sent } = await run(ask("hi", call));
+  const given = JSON.parse(JSON.parse(sent).messages[1].tool_calls[0].function.arguments);
+  assert.match(given.to, /^\w+@example\.(?:com|net)$/);
+  assert.match(String(given.n), /^400000\d{10}$/);
+});
+test("a long number in the body that is a finding is replaced too; what is not stays to the byte", async () => {
+  const body = `{"model":"gpt", "messages":[{"role":"user","content":"hi","extra":{"card": 4012888888881881, "at":1732447474}}], "seed": 12345678}`;
+  const { sent } = await run(body);
+  assert.match(
+    sent,
+    /^\{"model":"gpt", "messages":\[\{"role":"user","content":"hi","extra":\{"card": 400000\d{10}, "at":1732447474\}\}\], "seed": 12345678\}$/,
+  );
+});
+
+const actions: readonly (readonly [string, RegExp])[] = [
+  ["mask", /^card <PAYMENT_CARD>$/],
+  ["partial", /^card \*{4} \*{4} \*{4} 1881$/],
+  ["hash", /^card <PAYMENT_CARD:[0-9a-f]{12}>$/],
+  ["watch", /^card 4012 8888 8888 1881$/],
+  ["pass", /^card 4012 8888 8888 1881$/],
+];
+for (const [action, expected] of actions)
+  test(`${action}: what is sent, and what the record counts`, async () => {
+    const { sent, verdict } = await run(ask(`card ${CARD}`), { profile: "own", profiles: { own: { entities: { payment_card: action } } } });
+    assert.match(contents(sent)[0] ?? "", expected);
+    const found = verdict.evidence?.found;
+    if (action === "pass") assert.equal(found, undefined);
+    else assertSubset(found, [{ entity: "payment_card", place: "user", action, count: 1, digest: "~^[0-9a-f]{32}$" }]);
+    assert.ok(!JSON.stringify(verdict.evidence ?? "").includes("1881"));
+  });
+test("block: the call is refused, and the refusal names the kind, not the value", async () => {
+  const { verdict } = await run(ask(`card ${CARD}`), { profile: "own", profiles: { own: { entities: { financial: "block" } } } });
+  assertSubset(verdict, { kind: "deny", code: "content_blocked", detail: "The policy does not allow payment_card to leave." });
+});
+test("a caller may only tighten", async () => {
+  const own = { profile: "own", profiles: { own: { entities: { payment_card: "mask", email: "pseudonymise" } }, loose: { entities: {} } } };
+  const sent = async (values: Record<string, string>) => contents((await run(ask(`${CARD} ${EMAIL}`), own, values)).sent)[0] ?? "";
+  assert.match(await sent({}), /^<PAYMENT_CARD> \w+@example/);
+  assert.match(await sent({ redactionProfile: "loose" }), /^<PAYMENT_CARD> \w+@example/);
+  assert.match(await sent({ piiMode: "partial" }), /^<PAYMENT_CARD> \w+@example/);
+  assert.match(await sent({ piiMode: "hash" }), /^<PAYMENT_CARD> <EMAIL:/);
+  assert.match(await sent({ redactionProfile: "strict" }), /^<PAYMENT_CARD> \w+@example/);
+  for (const values of [{ redactionProfile: "none" }, { piiMode: "off" }])
+    assertSubset((await run(ask("hi"), own, values)).verdict, { kind: "deny", code: "contract_violation", detail: "~must be one of" });
+  const { sent: alone } = await run(ask(EMAIL), {}, { piiMode: "mask" });
+  assert.deepEqual(contents(alone), ["<EMAIL>"]);
+});
+
+test("what the model brings up itself is treated as `answers` says; a value that comes back wins over masking", async () => {
+  const strict = await run(ask(`I am ${EMAIL}`), { profile: "strict" });
+  const standIn = (contents(strict.sent)[0] ?? "").slice(5);
+  assert.equal(answered(strict.guards, [`${standIn} or bob@corp-x.com`]), `${EMAIL} or <EMAIL>`);
+  const blocks = await run(ask("hi"), { profile: "own", profiles: { own: { answers: { email: "block" } } } });
+  const ended = gated(blocks.guards, [frameOf([{ ...LANE, text: "write to bob@corp-x.com now" }])]);
+  assert.deepEqual([ended.out, ended.stop?.kind, ended.stop?.denial.code], ["<write to >", "refuse", "content_blocked"]);
+});
+test("two values never share a stand-in, and none is one that the caller's own text holds", async () => {
+  const own = Array.from({ length: 254 }, (_none, at) => `192.0.2.${at + 1}`).join(" ");
+  const { sent } = await run(ask(`10.1.2.3 and 10.1.2.4`, { role: "user", content: "hi" }), {
+    profile: "own",
+    profiles: { own: { entities: { ip_address: "pseudonymise" } } },
+  });
+  const ips = (contents(sent)[0] ?? "").split(" and ");
+  assert.equal(new Set(ips).size, 2);
+  const { sent: crowded, guards } = await run(ask("10.1.2.3", own), {
+    profile: "own",
+    profiles: { own: { entities: { ip_address: "pseudonymise" } } },
+  });
+  assert.equal(answered(guards, [contents(crowded).join(" ")]), `10.1.2.3 ${own}`);
+});
+test("large texts are scanned in slices and come out the same", async () => {
+  const body = ask(`${"lorem ipsum ".repeat(20_000)} ${EMAIL}`);
+  const { sent, guards } = await run(body);
+  assert.ok(!sent.includes(EMAIL));
+  assert.equal(answered(guards, [(contents(sent)[0] ?? "").slice(-30)]).slice(-EMAIL.length), EMAIL);
+});
+
+const words = fc.array(fc.constantFrom(EMAIL, CARD, PHONE, IBAN, "bob@corp-x.com", "order 12345", "+1", "(", "4000 00", "x", "é"), {
+  maxLength: 6,
+});
+property(
+  "I8: what comes back does not depend on how the answer is cut",
+  fc.tuple(words, fc.array(fc.nat({ max: 400 }), { maxLength: 30 }), fc.constantFrom("standard", "strict")),
+  async ([said, cuts, profile]) => {
+    const { sent, guards } = await run(ask(`${said.join(" ")} ${EMAIL} ${CARD}`), { profile });
+    const text = contents(sent)[0] ?? "";
+    const again = await run(ask(`${said.join(" ")} ${EMAIL} ${CARD}`), { profile });
+    const places = [...new Set(cuts.map((cut) => cut % (text.length + 1)))].sort((a, b) => a - b);
+    const pieces = [...places, text.length].map((end, index) => text.slice(places[index - 1] ?? 0, end));
+    assert.equal(answered(guards, pieces), answered(again.guards, [text]));
+  },
+  300,
+);

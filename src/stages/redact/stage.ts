@@ -1,0 +1,125 @@
+import type { Finding } from "../../core/detector.ts";
+import type { TextEdit } from "../../core/guard.ts";
+import type { JsonNumber, JsonString } from "../../core/json.ts";
+import { defineStage, type Effect, type StageContext, type Verdict } from "../../core/stage.ts";
+import type { Keyring } from "../../ports/keyring.ts";
+import { redactGuard } from "./guard.ts";
+import { detectorsFor, PII_MODES, type Profile, piiMode, profileNames, profileOf, tightened } from "./profile.ts";
+import { Pseudonyms } from "./pseudonyms.ts";
+import { makeReplacer, type Replacer } from "./replace.ts";
+import { RestoreScan, StandIns } from "./restore.ts";
+import { type RedactSection, redactSection } from "./section.ts";
+import type { StandIn } from "./stand-in.ts";
+import { Tally } from "./tally.ts";
+import { changed, isLong, type Looked, look, lookSliced, textsOf } from "./texts.ts";
+
+type Chosen = { readonly profile: Profile | undefined } | { readonly wrong: string };
+
+/** The policy's profile, tightened by what the caller asks for. */
+function chosen({ contract }: StageContext, section: RedactSection): Chosen {
+  const { redactionProfile, piiMode: mode } = contract.values;
+  const own = section.profile === undefined ? undefined : profileOf(section.profile, section.profiles);
+  if (section.profile !== undefined && own === undefined) throw new Error("the policy names a profile that is not there");
+  const asked = redactionProfile === undefined ? undefined : profileOf(redactionProfile, section.profiles);
+  if (redactionProfile !== undefined && asked === undefined)
+    return { wrong: `Contract: x-ai-redaction-profile must be one of ${profileNames(section).join(", ")}.` };
+  const least = mode === undefined ? undefined : piiMode(mode);
+  if (mode !== undefined && least === undefined) return { wrong: `Contract: x-ai-pii-mode must be one of ${PII_MODES.join(", ")}.` };
+  return { profile: tightened(tightened(own, asked), least) };
+}
+
+function gather(context: StageContext, section: RedactSection, signal: AbortSignal) {
+  const choice = chosen(context, section);
+  if ("wrong" in choice || choice.profile === undefined) return undefined;
+  const texts = textsOf(context);
+  if (!isLong(texts)) return undefined;
+  return lookSliced(texts, detectorsFor(choice.profile.requests), signal).then((looked) =>
+    signal.aborted ? { ok: false as const, error: { code: "timeout" as const } } : { ok: true as const, value: looked },
+  );
+}
+
+function decide(context: StageContext, section: RedactSection, gathered: readonly Looked[] | undefined): Verdict {
+  const choice = chosen(context, section);
+  if ("wrong" in choice) return { kind: "deny", code: "contract_violation", detail: choice.wrong };
+  const { profile } = choice;
+  if (profile === undefined || context.request === undefined) return { kind: "allow", effects: [] };
+  const keyring = context.stores?.keyring;
+  if (keyring === undefined) throw new Error("no keyring");
+  const looked = gathered ?? textsOf(context).map((text) => look(text, detectorsFor(profile.requests)));
+  const replacer = replacerOf(context, profile, keyring, looked);
+  const { texts, tally, blocked } = redacted(looked, profile, replacer);
+  const entities = tally.entities;
+  const effects: Effect[] = entities.length === 0 ? [] : [{ kind: "mark", mark: { entities } }];
+  const evidence = tally.isEmpty ? {} : { evidence: { found: tally.found(replacer.digest) } };
+  if (blocked.size > 0)
+    return {
+      kind: "deny",
+      code: "content_blocked",
+      detail: `The policy does not allow ${[...blocked].join(", ")} to leave.`,
+      effects,
+      ...evidence,
+    };
+  if (texts.size > 0) effects.push({ kind: "change", change: { texts } });
+  const guard = redactGuard(profile, replacer);
+  if (guard !== undefined) effects.push({ kind: "guard", guard });
+  return { kind: "allow", effects, ...evidence };
+}
+
+/** Purposes of keys. */
+const STAND_INS = "redact.stand-ins";
+const DIGESTS = "redact.digests";
+
+function replacerOf(context: StageContext, profile: Profile, keyring: Keyring, looked: readonly Looked[]): Replacer {
+  const { tenant } = context.principal;
+  const digest = (text: string): string => keyring.digest(DIGESTS, tenant, text);
+  const conversation = context.contract.values.conversation ?? digest(firstTexts(looked));
+  const isTaken = (standIn: StandIn): boolean => {
+    const one = new StandIns([{ value: "", standIn: standIn.text, spelling: standIn.spelling }]);
+    return looked.some(({ shown }) => {
+      const scan = new RestoreScan(one);
+      return scan.push(shown).length > 0 || scan.end().length > 0;
+    });
+  };
+  const pseudonyms = new Pseudonyms(keyring.keyOf(STAND_INS, tenant), conversation, isTaken);
+  return makeReplacer(pseudonyms, digest, profile.inNumber);
+}
+
+/** What a conversation begins with and each of its turns repeats: all up to the first word of the user. */
+function firstTexts(looked: readonly Looked[]): string {
+  const first = looked.findIndex(({ place }) => place === "user");
+  return looked
+    .slice(0, first < 0 ? 1 : first + 1)
+    .map(({ source }) => source)
+    .join("\0");
+}
+
+interface Redacted {
+  readonly texts: ReadonlyMap<JsonString | JsonNumber, string>;
+  readonly tally: Tally;
+  readonly blocked: ReadonlySet<string>;
+}
+
+function redacted(looked: readonly Looked[], profile: Profile, replacer: Replacer): Redacted {
+  const texts = new Map<JsonString | JsonNumber, string>();
+  const tally = new Tally();
+  const blocked = new Set<string>();
+  for (const text of looked) {
+    const edits = text.findings.flatMap((finding) => edit(text, finding));
+    if (edits.length === 0) continue;
+    const said = changed(text, edits);
+    if (said !== text.source) texts.set(text.node, said);
+  }
+  return { texts, tally, blocked };
+
+  function edit({ shown, place }: Looked, { entity, start, end, score }: Finding): readonly TextEdit[] {
+    const action = profile.requests.get(entity);
+    if (action === undefined || score < profile.minScore) return [];
+    const value = shown.slice(start, end);
+    tally.note(entity, place, action, value);
+    if (action === "block") blocked.add(entity);
+    if (action === "block" || action === "watch" || action === "pass") return [];
+    return [{ start, end, text: replacer.replacement(entity, value, action), ...replacer.numbers }];
+  }
+}
+
+export const redactStage = defineStage<RedactSection, readonly Looked[]>({ name: "redact", section: redactSection, gather, decide });

@@ -1,0 +1,36 @@
+import type { FoundCount } from "../../core/record.ts";
+
+/** What was found and what became of it, for the record: by entity, place and action, with a keyed digest of the values. */
+export class Tally {
+  readonly #counts = new Map<string, { entity: string; place: string; action: string; count: number; values: string[] }>();
+
+  note(entity: string, place: string, action: string, value: string): void {
+    const key = `${entity} ${place} ${action}`;
+    let entry = this.#counts.get(key);
+    if (entry === undefined) {
+      entry = { entity, place, action, count: 0, values: [] };
+      this.#counts.set(key, entry);
+    }
+    entry.count += 1;
+    if (entry.values.length < VALUES_MAX) entry.values.push(value);
+  }
+
+  get isEmpty(): boolean {
+    return this.#counts.size === 0;
+  }
+  get entities(): readonly string[] {
+    return [...new Set([...this.#counts.values()].map(({ entity }) => entity))];
+  }
+
+  found(digest: (text: string) => string): readonly FoundCount[] {
+    return [...this.#counts.values()].map(({ values, ...entry }) => ({
+      ...entry,
+      digest: digest(values.join("\0")).slice(0, DIGEST_CHARS),
+    }));
+  }
+}
+
+/** Values that one digest covers; more are counted. */
+const VALUES_MAX = 1_000;
+/** Hex digits of a digest in a record: 128 bits. */
+const DIGEST_CHARS = 32;

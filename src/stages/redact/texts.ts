@@ -1,0 +1,85 @@
+import type { Detector, Finding } from "../../core/detector.ts";
+import type { TextEdit } from "../../core/guard.ts";
+import type { JsonNode, JsonNumber, JsonString } from "../../core/json.ts";
+import { LaneText } from "../../core/lane-text.ts";
+import { YIELD_CHARS } from "../../core/limits.ts";
+import type { StageContext } from "../../core/stage.ts";
+import { scan, scanSliced } from "../../detectors/index.ts";
+
+/** A text of the request as this stage sees it: as earlier stages left it, with JSON in it shown without escapes. */
+export interface Shown {
+  readonly node: JsonString | JsonNumber;
+  readonly place: string;
+  readonly source: string;
+  readonly shown: string;
+  readonly lane: LaneText;
+}
+export interface Looked extends Shown {
+  readonly findings: readonly Finding[];
+}
+
+/** Numbers with fewer digits are amounts and settings. */
+const NUMBER_DIGITS_MIN = 7;
+
+/** Every text of the request, and the longer numbers that stand in it as JSON numbers. */
+export function textsOf({ request, change }: StageContext): readonly Omit<Shown, "shown" | "lane">[] {
+  if (request === undefined) return [];
+  const texts: Omit<Shown, "shown" | "lane">[] = [];
+  for (const { node, place } of request.view.texts()) texts.push({ node, place, source: change.texts?.get(node) ?? node.value });
+  const { root, text } = request.doc;
+  if (request.form === undefined && /[:[,]\s*-?[0-9]{7}/.test(text) && root.kind === "object")
+    for (const { value } of root.members) if (value.kind !== "number") collectNumbers(value, text, texts);
+  return texts;
+}
+
+function collectNumbers(from: JsonNode, text: string, out: Omit<Shown, "shown" | "lane">[]): void {
+  const open: JsonNode[] = [from];
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    if (node.kind === "array") for (const item of node.items) open.push(item);
+    else if (node.kind === "object") for (const { value } of node.members) open.push(value);
+    else if (node.kind === "number" && node.end - node.start >= NUMBER_DIGITS_MIN)
+      out.push({ node, place: "number", source: text.slice(node.start, node.end) });
+  }
+}
+
+export const isLong = (texts: readonly { readonly source: string }[]): boolean => {
+  let chars = 0;
+  for (const { source } of texts) chars += source.length;
+  return chars > YIELD_CHARS;
+};
+
+export function look(text: Omit<Shown, "shown" | "lane">, detectors: readonly Detector[]): Looked {
+  const shown = show(text);
+  return { ...shown, findings: scan(shown.shown, detectors) };
+}
+
+/** `look` for texts of any length, in slices of the event loop. */
+export async function lookSliced(
+  texts: readonly Omit<Shown, "shown" | "lane">[],
+  detectors: readonly Detector[],
+  signal: AbortSignal,
+): Promise<readonly Looked[]> {
+  const looked: Looked[] = [];
+  for (const text of texts) {
+    const shown = show(text);
+    looked.push({ ...shown, findings: await scanSliced(shown.shown, detectors, signal) });
+  }
+  return looked;
+}
+
+function show(text: Omit<Shown, "shown" | "lane">): Shown {
+  const lane = new LaneText(text.node.kind === "number" ? "plain" : "content");
+  const shown = lane.push(text.source) + lane.end();
+  return { ...text, shown, lane };
+}
+
+/** The text with changes made, given in what was shown. */
+export function changed({ source, lane }: Shown, edits: readonly TextEdit[]): string {
+  let out = "";
+  let at = 0;
+  for (const { start, end, text } of lane.settle(Number.POSITIVE_INFINITY, edits, true).edits) {
+    out += source.slice(at, start) + text;
+    at = end;
+  }
+  return out + source.slice(at);
+}
