@@ -91,3 +91,24 @@ export const GUARDED_LANES_MAX = 4_096;
 export const LEDGER_CLAIMS_MAX = 16_384;
 /** Values of one request that get stand-ins; further ones are masked. */
 export const PSEUDONYMS_MAX = 10_000;
+/** Text of one request that a remote analyser or classifier is sent, in UTF-16 units; past it the stage's fault mode decides. */
+export const REMOTE_CHARS_MAX = 2 * MIB;
+/** Text of one call to a remote analyser, in UTF-16 units: some 100 ms of an ordinary Presidio. Longer texts go in pieces. */
+export const ANALYSER_PIECE_CHARS_MAX = 65_536;
+/** Texts of one call to a remote analyser or classifier. */
+export const REMOTE_BATCH_TEXTS_MAX = 64;
+/** How far pieces of a long text overlap, in UTF-16 units: entities up to half of it are found on a border too. */
+export const REMOTE_OVERLAP_CHARS = 512;
+/** Largest answer of one call to a remote analyser or classifier, bytes. */
+export const REMOTE_ANSWER_BYTES_MAX = MIB;
+/** Calls that wait for a free place at one remote service; past it a further one fails at once. */
+export const REMOTE_QUEUED_MAX = 256;
+/** Failures in a row after which a remote service is left alone for a while. */
+export const REMOTE_FAILURES_MAX = 5;
+/** How long it is left alone at first, and at most, milliseconds; then one call tries it. */
+export const REMOTE_REST_MS = 1_000;
+export const REMOTE_REST_MS_MAX = 8_000;
+/** Longest that a key or a file of authorities is used after it was read, milliseconds. */
+export const REMOTE_SECRET_KEPT_MS = 5_000;
+/** Calls that one request may make of a classifier that takes one text a call. */
+export const CLASSIFIER_CALLS_MAX = 128;

@@ -21,39 +21,86 @@ export interface HttpCall {
   readonly bytesMax: number;
   /** Also http to hosts that are not this one: services of the cluster that the policy names. */
   readonly plainHttp?: boolean;
+  /** Connections that are kept between calls. Absent: one for this call alone. */
+  readonly connections?: Connections;
 }
-/** status: the server said something else than 2xx, such as a redirect, which is not followed. The texts are safe to log. */
+/**
+ * status: the server said something else than 2xx, such as a redirect, which is not followed. timeout: not whole within its time, or
+ * ended by the caller's signal. large: more bytes than are taken. The texts are safe to log.
+ */
 export type HttpError =
   | { readonly code: "status"; readonly status: number; readonly message: string }
-  | { readonly code: "failed"; readonly message: string };
+  | { readonly code: "failed" | "timeout" | "large"; readonly message: string };
+
+/** Connections to one server, kept open between calls. */
+export class Connections {
+  readonly agent: HttpAgent | HttpsAgent;
+
+  /** `idle`: most that are kept while nothing is asked. */
+  constructor(url: URL, env: Readonly<Record<string, string | undefined>>, idle: number) {
+    this.agent = agentFor(url, env, { keepAlive: true, maxFreeSockets: idle });
+  }
+  close(): void {
+    this.agent.destroy();
+  }
+}
+
+function agentFor(
+  url: URL,
+  env: Readonly<Record<string, string | undefined>>,
+  options: { readonly keepAlive: boolean; readonly maxFreeSockets?: number },
+): HttpAgent | HttpsAgent {
+  const proxyEnv = isLoopback(url.hostname) ? {} : proxies(env);
+  return url.protocol === "https:" ? new HttpsAgent({ proxyEnv, ...options }) : new HttpAgent({ proxyEnv, ...options });
+}
 
 /** The body of a 2xx answer. */
-export function callHttp(url: URL, call: HttpCall): Promise<Result<Buffer, HttpError>> {
-  const loopback = isLoopback(url.hostname);
+export async function callHttp(url: URL, call: HttpCall): Promise<Result<Buffer, HttpError>> {
   const secure = url.protocol === "https:";
-  if (!secure && !(url.protocol === "http:" && (loopback || call.plainHttp === true))) return Promise.resolve(failed("not https"));
-  const proxyEnv = loopback ? {} : proxies(call.env);
-  const agent = secure ? new HttpsAgent({ proxyEnv, keepAlive: false }) : new HttpAgent({ proxyEnv, keepAlive: false });
+  if (!secure && !(url.protocol === "http:" && (isLoopback(url.hostname) || call.plainHttp === true))) return failed("not https");
+  const signal = AbortSignal.any([call.signal, AbortSignal.timeout(call.deadlineMs)]);
+  if (call.connections === undefined) {
+    const agent = agentFor(url, call.env, { keepAlive: false });
+    const { result } = await exchange(url, call, { agent, signal });
+    agent.destroy();
+    return result;
+  }
+  const { agent } = call.connections;
+  const first = await exchange(url, call, { agent, signal });
+  // The server may close a kept connection just as it is used: nothing was answered, and nothing is wrong with the server.
+  return first.stale ? (await exchange(url, call, { agent, signal })).result : first.result;
+}
+
+interface Exchanged {
+  readonly result: Result<Buffer, HttpError>;
+  /** A kept connection was found to be closed. */
+  readonly stale: boolean;
+}
+
+function exchange(
+  url: URL,
+  call: HttpCall,
+  { agent, signal }: { readonly agent: HttpAgent | HttpsAgent; readonly signal: AbortSignal },
+): Promise<Exchanged> {
   return new Promise((resolve) => {
-    const done = (result: Result<Buffer, HttpError>): void => {
-      resolve(result);
-      agent.destroy();
-    };
-    const request = (secure ? requestHttps : requestHttp)(url, {
+    const request = (url.protocol === "https:" ? requestHttps : requestHttp)(url, {
       agent,
       method: call.method,
       headers: { "user-agent": "sluice", ...call.headers, ...(call.body === undefined ? {} : { "content-length": call.body.length }) },
-      signal: AbortSignal.any([call.signal, AbortSignal.timeout(call.deadlineMs)]),
+      signal,
       ...(call.ca === undefined ? {} : { ca: call.ca }),
     });
-    request.on("error", (cause) => done(failed(codeOf(cause))));
+    request.on("error", (cause) => {
+      const code = codeOf(cause);
+      resolve({ result: broken(cause), stale: request.reusedSocket && (code === "ECONNRESET" || code === "EPIPE") });
+    });
     request.on("response", (response) => {
       readBody(response, call.bytesMax).then(
-        (body) => {
+        (result) => {
           request.destroy();
-          done(body);
+          resolve({ result, stale: false });
         },
-        (cause: unknown) => done(failed(codeOf(cause))),
+        (cause: unknown) => resolve({ result: broken(cause), stale: false }),
       );
     });
     request.end(call.body);
@@ -68,7 +115,7 @@ async function readBody(response: IncomingMessage, bytesMax: number): Promise<Re
   for await (const chunk of response) {
     if (!Buffer.isBuffer(chunk)) return failed("not bytes");
     bytes += chunk.length;
-    if (bytes > bytesMax) return failed(`larger than ${bytesMax} bytes`);
+    if (bytes > bytesMax) return err({ code: "large", message: `larger than ${bytesMax} bytes` });
     chunks.push(chunk);
   }
   return ok(Buffer.concat(chunks));
@@ -83,12 +130,17 @@ export function parseAnswer(text: string): Result<unknown, HttpError> {
   }
 }
 
+const TOO_LONG = "took too long";
+function broken(cause: unknown): Result<never, HttpError> {
+  const message = codeOf(cause);
+  return err({ code: message === TOO_LONG ? "timeout" : "failed", message });
+}
 const failed = (message: string): Result<never, HttpError> => err({ code: "failed", message });
 
 /** The code of a system or TLS error (`ECONNREFUSED`), which names no content. */
 export function codeOf(cause: unknown): string {
   if (!(cause instanceof Error)) return "unknown error";
-  if (cause.name === "AbortError" || cause.name === "TimeoutError") return "took too long";
+  if (cause.name === "AbortError" || cause.name === "TimeoutError") return TOO_LONG;
   return "code" in cause && typeof cause.code === "string" ? cause.code : cause.name;
 }
 
