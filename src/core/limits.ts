@@ -112,3 +112,14 @@ export const REMOTE_REST_MS_MAX = 8_000;
 export const REMOTE_SECRET_KEPT_MS = 5_000;
 /** Calls that one request may make of a classifier that takes one text a call. */
 export const CLASSIFIER_CALLS_MAX = 128;
+/** Characters of text that the injection score reads at once; longer texts are read in overlapping parts. */
+export const INJECTION_PART_CHARS = 16_384;
+/** What two parts share, characters: more than the longest sign. */
+export const INJECTION_OVERLAP_CHARS = 1_024;
+/** Encoded payloads decoded in one part, and all their characters together. */
+export const INJECTION_PAYLOADS_MAX = 16;
+export const INJECTION_DECODED_CHARS_MAX = 16_384;
+/** How deep payloads within payloads are decoded. */
+export const INJECTION_DEPTH_MAX = 2;
+/** Stretches taken out of one text before the whole text goes. */
+export const INJECTION_STRIPS_MAX = 8;

@@ -3,6 +3,7 @@ import { accessStage } from "./access/stage.ts";
 import { budgetsStage } from "./budgets/stage.ts";
 import { capsStage } from "./caps/stage.ts";
 import { contractStage } from "./contract/stage.ts";
+import { injectionStage } from "./injection/stage.ts";
 import { limitsStage } from "./limits/stage.ts";
 import { redactStage } from "./redact/stage.ts";
 import { routeStage } from "./route/stage.ts";
@@ -13,6 +14,7 @@ export const STAGES: readonly StageDefinition[] = [
   accessStage,
   limitsStage,
   redactStage,
+  injectionStage,
   routeStage,
   capsStage,
   budgetsStage,

@@ -37,7 +37,7 @@ test("every x-ai-* header that the code sends is in the list, and none that it d
   const request = new Set(readFileSync(join(ROOT, "docs/headers.md"), "utf8").match(/`x-ai-[a-z-]+`/g));
   const sent = new Set(
     sources
-      .filter(({ file }) => /^(?:pipeline|server|envoy|exchange|stages\/budgets)\//.test(file))
+      .filter(({ file }) => /^(?:pipeline|server|envoy|exchange|stages\/budgets|stages\/injection)\//.test(file))
       .flatMap(({ text }) => text.match(/(?<=["'`])x-ai-[a-z-]*[a-z](?=["'`])/g) ?? []),
   );
   for (const name of sent) assert.ok(request.has(`\`${name}\``), `${name} is not in docs/headers.md: add it to test/docs/pages/headers.ts`);

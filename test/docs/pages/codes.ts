@@ -51,7 +51,10 @@ export const WHEN: Readonly<Record<DenialCode, { readonly when: string; readonly
     when: "A rule of the policy on texts refused the request or ended the answer; or an answer could not be inspected as the rules demand.",
     helps: "The record's `stages` say which rule, what it found and where. Leave the content out, or have the policy treat it otherwise.",
   },
-  injection_suspected: "reserved",
+  injection_suspected: {
+    when: "A text scores at or above a `refuse` threshold of the `injection` rules, or a `strip` one where it cannot be rewritten.",
+    helps: "The record has score, families and place. Higher thresholds, or `strip` or `spotlight` instead; see the stage's [settings](policy-reference.md).",
+  },
   approval_required: {
     when: "The model called a tool whose calls people approve (`access.tools.approve`), and no grant for this very call is there.",
     helps: "Have the approval that the message names decided, then send the same request again; see [approvals](approvals.md).",

@@ -39,6 +39,11 @@ export const ANSWER_HEADERS: readonly (readonly [name: string, when: string, wha
     "unless Envoy answered without Sluice",
     "`allowed`, `warned`, `degraded` (another model than asked for, or a text of ours) or `refused` (`cached` is reserved).",
   ],
+  [
+    "x-ai-injection",
+    "a text met a threshold of the `injection` rules",
+    "`action=warn, score=0.87, place=tool_result`: what was done about the strongest such text.",
+  ],
   ["x-ai-policy", "once the caller is known", "`tenant/app/use-case@version`: which rules held."],
   ["x-ai-warning", "mode `warn`", "Codes of rules that would have refused."],
   ["x-ai-model", "the call went to a provider", "The policy's name of the model."],

@@ -1,0 +1,146 @@
+import { ideaOf } from "./lexicon.ts";
+import { MARK_QUESTION, MARK_REQUEST, MARK_STRANGE, MARK_STRANGE_QUESTION, MARK_STRANGE_REQUEST, MARKS, RULES } from "./rules.ts";
+import type { Tokens } from "./tokens.ts";
+
+/**
+ * What the model weighs. Words, their stems, pairs of words, shapes and pairs of ideas are hashed into `BUCKETS`: many weak signs, whose
+ * sum over a window is divided by the root of its words. Rules and single marks are strong signs with a weight each, counted once in
+ * `REPEAT_WORDS` words, not divided: an attack may be one sentence.
+ */
+export const BUCKETS = 65_536;
+/** Strong signs: first the rules, then the marks. */
+export const STRONG = RULES.length + MARKS;
+/** The same rule met again within so many words adds nothing. */
+const REPEAT_WORDS = 40;
+/** Words between two ideas that make a pair, and how many earlier ideas a new one is paired with. */
+const PAIR_WORDS = 8;
+const PAIRS = 4;
+
+export interface FeatureSink {
+  weak(token: number, bucket: number): void;
+  /** `from`: the first word that belongs to the sign. */
+  strong(token: number, sign: number, from: number): void;
+}
+
+/** Tells `sink` every sign, in the order of the words. `untrusted` texts have weights of their own for some signs beside the shared ones. */
+export function eachFeature(tokens: Tokens, byMark: readonly (readonly number[])[], untrusted: boolean, sink: FeatureSink): void {
+  const salt = untrusted ? 0x5bd1e995 : 0x27d4eb2f;
+  const lastMark = new Int32Array(MARKS).fill(-10_000);
+  const lastSign = new Int32Array(STRONG).fill(-10_000);
+  const recent: { mark: number; token: number }[] = [];
+  const kinds = untrusted ? sentenceMarks(tokens) : [];
+  let previous = 1;
+  for (let token = 0; token < tokens.count; token += 1) {
+    const hash = tokens.hashes[token] ?? 0;
+    const stem = tokens.stems[token] ?? 0;
+    const shape = tokens.shapes[token] ?? 0;
+    sink.weak(token, bucket(hash, 1));
+    sink.weak(token, bucket(stem, 2));
+    sink.weak(token, bucket(stem, salt));
+    sink.weak(token, bucket(previous ^ Math.imul(hash, 0x9e3779b1), 3));
+    sink.weak(token, bucket(shape, 4));
+    previous = hash;
+    if (tokens.breaks[token] === true) {
+      sink.weak(token, bucket(hash, 9));
+      sink.weak(token, bucket(hash, salt ^ 10));
+      for (const mark of kinds[token] ?? []) noteStrong(RULES.length + mark, token, token, lastSign, sink);
+    }
+    const marks = tokens.marks[token];
+    if (marks === undefined) continue;
+    for (const mark of marks) lastMark[mark] = token;
+    for (const mark of marks) {
+      sink.weak(token, bucket(mark, 5));
+      sink.weak(token, bucket(mark, salt ^ 6));
+      for (const other of recent)
+        if (token - other.token <= PAIR_WORDS) {
+          const pair = other.mark * 1024 + mark;
+          sink.weak(token, bucket(pair, 7));
+          sink.weak(token, bucket(pair, salt ^ 8));
+        }
+      noteStrong(RULES.length + mark, token, token, lastSign, sink);
+      for (const rule of byMark[mark] ?? []) {
+        const from = firstMark(rule, token, lastMark);
+        if (from >= 0) noteStrong(rule, token, from, lastSign, sink);
+      }
+    }
+    for (const mark of marks) {
+      recent.push({ mark, token });
+      if (recent.length > PAIRS) recent.shift();
+    }
+  }
+}
+
+function noteStrong(sign: number, token: number, from: number, last: Int32Array, sink: FeatureSink): void {
+  if (token - (last[sign] ?? 0) < (sign >= RULES.length + MARK_QUESTION ? 1 : REPEAT_WORDS)) return;
+  last[sign] = token;
+  sink.strong(token, sign, from);
+}
+
+/** Where the rule's earliest mark stands; -1 where one is missing or too far. One word may be several marks. */
+function firstMark(rule: number, token: number, lastMark: Int32Array): number {
+  const { marks, span } = RULES[rule] ?? { marks: [], span: 0 };
+  let first = token;
+  for (const mark of marks) {
+    const at = lastMark[mark] ?? -10_000;
+    if (token - at >= span) return -1;
+    if (at < first) first = at;
+  }
+  // All in one word is one idea with two names, unless it is the rule's only mark.
+  return first === token && marks.length > 1 ? -1 : first;
+}
+
+function bucket(value: number, salt: number): number {
+  let hash = Math.imul(value ^ Math.imul(salt, 0x85ebca6b), 0xc2b2ae35);
+  hash ^= hash >>> 15;
+  hash = Math.imul(hash, 0x2c1b3c6d);
+  hash ^= hash >>> 13;
+  return hash & (BUCKETS - 1);
+}
+
+/** Ideas whose words ask for something when a sentence begins with one. */
+const REQUESTS = new Set(
+  (["request", "howTo", "embed", "reveal", "answer", "act", "call", "send", "destroy", "ignore", "shift", "must"] as const).map(ideaOf),
+);
+/** Words of a text that are compared with a sentence, the most: past it no sentence is called strange. */
+const STRANGE_TEXT_WORDS = 4_000;
+const STRANGE_TEXT_WORDS_MIN = 16;
+
+/** For each word that begins a sentence, the marks of that sentence. */
+function sentenceMarks(tokens: Tokens): readonly (readonly number[] | undefined)[] {
+  const { count, stems } = tokens;
+  const seen = new Map<number, number>();
+  for (const stem of stems) seen.set(stem, (seen.get(stem) ?? 0) + 1);
+  const marks: (readonly number[] | undefined)[] = [];
+  for (let from = 0; from < count; ) {
+    let to = from + 1;
+    while (to < count && tokens.breaks[to] !== true) to += 1;
+    const own = new Map<number, number>();
+    let content = 0;
+    let shared = 0;
+    let asks = false;
+    for (let token = from; token < to; token += 1) {
+      if (tokens.asks[token] === true) asks = true;
+      const stem = stems[token] ?? 0;
+      own.set(stem, (own.get(stem) ?? 0) + 1);
+    }
+    for (let token = from; token < to; token += 1) {
+      const length = (tokens.ends[token] ?? 0) - (tokens.starts[token] ?? 0);
+      if (length < 4) continue;
+      content += 1;
+      const stem = stems[token] ?? 0;
+      if ((seen.get(stem) ?? 0) > (own.get(stem) ?? 0)) shared += 1;
+    }
+    const requests = tokens.marks[from]?.some((mark) => REQUESTS.has(mark)) ?? false;
+    const elsewhere = count - (to - from);
+    const strange = content >= 2 && shared === 0 && elsewhere >= STRANGE_TEXT_WORDS_MIN && count <= STRANGE_TEXT_WORDS;
+    const found: number[] = [];
+    if (asks) found.push(MARK_QUESTION);
+    if (requests) found.push(MARK_REQUEST);
+    if (strange) found.push(MARK_STRANGE);
+    if (strange && asks) found.push(MARK_STRANGE_QUESTION);
+    if (strange && requests) found.push(MARK_STRANGE_REQUEST);
+    marks[from] = found;
+    from = to;
+  }
+  return marks;
+}

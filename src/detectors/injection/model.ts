@@ -1,0 +1,50 @@
+import { BUCKETS, STRONG } from "./features.ts";
+
+/** Weights of a linear model, see `features.ts`; `score = 1 / (1 + exp(-logit))`. */
+export interface Model {
+  readonly weak: Float32Array;
+  /** Twice `STRONG`: for the user's own words, then for untrusted text. */
+  readonly strong: Float32Array;
+  /** By position (user, untrusted) and size of window (small, large). */
+  readonly bias: readonly number[];
+}
+
+/** A model as `weights.ts` holds it: one signed byte a weight, in base64. */
+export interface PackedModel {
+  readonly weak: string;
+  readonly weakScale: number;
+  readonly strong: string;
+  readonly strongScale: number;
+  readonly bias: readonly number[];
+}
+
+export function unpackModel(packed: PackedModel): Model {
+  return {
+    weak: unpack(packed.weak, packed.weakScale, BUCKETS),
+    strong: unpack(packed.strong, packed.strongScale, 2 * STRONG),
+    bias: packed.bias,
+  };
+}
+
+/** A table that is too short (rules were added since training) reads as zeros past its end. */
+function unpack(base64: string, scale: number, length: number): Float32Array {
+  const bytes = Buffer.from(base64, "base64");
+  const table = new Float32Array(length);
+  for (let index = 0; index < Math.min(length, bytes.length); index += 1) table[index] = bytes.readInt8(index) * scale;
+  return table;
+}
+
+export function packModel(model: Model): PackedModel {
+  const [weak, weakScale] = pack(model.weak);
+  const [strong, strongScale] = pack(model.strong);
+  return { weak, weakScale, strong, strongScale, bias: model.bias.map((bias) => Math.round(bias * 1000) / 1000) };
+}
+
+function pack(table: Float32Array): [string, number] {
+  let largest = 1e-6;
+  for (const weight of table) largest = Math.max(largest, Math.abs(weight));
+  const scale = Number((largest / 127).toPrecision(6));
+  const bytes = Buffer.alloc(table.length);
+  for (const [index, weight] of table.entries()) bytes.writeInt8(Math.max(-127, Math.min(127, Math.round(weight / scale))), index);
+  return [bytes.toString("base64"), scale];
+}

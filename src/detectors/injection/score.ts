@@ -1,0 +1,171 @@
+import { INJECTION_DEPTH_MAX, INJECTION_OVERLAP_CHARS, INJECTION_PART_CHARS } from "../../core/limits.ts";
+import type { Family } from "./families.ts";
+import { buildLexicon, ideaOf } from "./lexicon.ts";
+import { type Model, unpackModel } from "./model.ts";
+import { normalise } from "./normalise.ts";
+import { payloads, rot13 } from "./payloads.ts";
+import { familyOfMark, MARK_DECODED, MARK_OBFUSCATED, RULES, rulesByMark } from "./rules.ts";
+import { type Tokens, tokenise } from "./tokens.ts";
+import type { Trie } from "./trie.ts";
+import { WEIGHTS } from "./weights.ts";
+import { bestWindow, type Sign } from "./windows.ts";
+
+/** Whose words a text is: a user's own, or what came from elsewhere (tool results, documents), which has nothing to command. */
+export type Position = "user" | "untrusted";
+
+/** How likely a text is an attack. Offsets are UTF-16 units; never the text itself, so that it can be recorded. */
+export interface InjectionScore {
+  /** 0 to 1. */
+  readonly score: number;
+  /** What speaks for it, strongest first; empty below `FAMILIES_FROM`. */
+  readonly families: readonly Family[];
+  /** The strongest stretch; `start === end` where there is none. */
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface InjectionScorer {
+  score(text: string, position: Position): InjectionScore;
+  /** The same in steps of at most `INJECTION_PART_CHARS`: the caller may rest between them. */
+  steps(text: string, position: Position): Generator<undefined, InjectionScore>;
+}
+
+/** Below this score no families are named. */
+const FAMILIES_FROM = 0.2;
+const FAMILIES_MAX = 4;
+const NOTHING: InjectionScore = { score: 0, families: [], start: 0, end: 0 };
+/** How far the strongest stretch is widened to the borders of its sentence, characters. */
+const SENTENCE_CHARS_MAX = 400;
+
+/** Everything that scoring needs, built once a process: 30 ms. */
+export function createInjectionScorer(model: Model = unpackModel(WEIGHTS)): InjectionScorer {
+  const engine: Engine = { lexicon: buildLexicon(), byMark: rulesByMark(), model };
+  function* steps(text: string, position: Position): Generator<undefined, InjectionScore> {
+    let best = NOTHING;
+    for (let from = 0; from < text.length; from += INJECTION_PART_CHARS - INJECTION_OVERLAP_CHARS) {
+      const to = Math.min(text.length, from + INJECTION_PART_CHARS);
+      const found = scorePart(engine, text, from, to, position, 0);
+      if (found.score > best.score) best = found;
+      if (to === text.length) break;
+      yield undefined;
+    }
+    return best;
+  }
+  const score = (text: string, position: Position): InjectionScore => {
+    const running = steps(text, position);
+    for (;;) {
+      const step = running.next();
+      if (step.done === true) return step.value;
+    }
+  };
+  return { score, steps };
+}
+
+export interface Engine {
+  readonly lexicon: Trie;
+  readonly byMark: readonly (readonly number[])[];
+  readonly model: Model;
+}
+
+/** The words of a part, with marks for hidden characters. */
+export function readPart(
+  lexicon: Trie,
+  text: string,
+  from: number,
+  to: number,
+): { readonly tokens: Tokens; readonly inner: readonly Inner[] } {
+  const normal = normalise(text, from, to);
+  const tokens = tokenise(text, normal, lexicon);
+  const inner: Inner[] = normal.smuggled.map((piece) => ({ ...piece, hidden: true }));
+  for (const piece of payloads(text, from, to)) inner.push({ ...piece, hidden: false });
+  if (normal.hidden >= 3 && tokens.count > 0) return { tokens: withMark(tokens, MARK_OBFUSCATED), inner };
+  return { tokens, inner };
+}
+export interface Inner {
+  readonly text: string;
+  readonly start: number;
+  readonly end: number;
+  readonly hidden: boolean;
+}
+
+function withMark(tokens: Tokens, mark: number): Tokens {
+  const [first, ...rest] = tokens.marks;
+  return { ...tokens, marks: [[...(first ?? []), mark], ...rest] };
+}
+
+function scorePart(engine: Engine, text: string, from: number, to: number, position: Position, depth: number): InjectionScore {
+  const { tokens, inner } = readPart(engine.lexicon, text, from, to);
+  let best = scoreTokens(engine, text, tokens, position);
+  if (depth >= INJECTION_DEPTH_MAX) return best;
+  const pieces = [...inner, ...turned(tokens, text, from, to)];
+  for (const { text: decoded, start, end, hidden } of pieces) {
+    // Nobody encodes what may be read: what is inside counts as from elsewhere, and written invisibly it is an attack by itself.
+    const found = scorePart(engine, decoded, 0, Math.min(decoded.length, INJECTION_PART_CHARS), "untrusted", depth + 1);
+    const user =
+      position === "user" ? scorePart(engine, decoded, 0, Math.min(decoded.length, INJECTION_PART_CHARS), "user", depth + 1).score : 1;
+    const within = Math.min(found.score, Math.max(user, 0.5));
+    const score = hidden ? Math.max(0.9, within) : within;
+    const family: Family = hidden ? "hidden_text" : "encoded_payload";
+    if (score > best.score) best = { score, families: [...new Set([family, ...found.families])].slice(0, FAMILIES_MAX), start, end };
+  }
+  return best;
+}
+
+/** The whole part read with its letters turned or backwards, where two words show that it should be. */
+function turned(tokens: Tokens, text: string, from: number, to: number): readonly Inner[] {
+  const [rot, back] = [ideaOf("rot13"), ideaOf("reversed")];
+  let rots = 0;
+  let backs = 0;
+  for (const marks of tokens.marks) {
+    if (marks === undefined) continue;
+    if (marks.includes(rot)) rots += 1;
+    if (marks.includes(back)) backs += 1;
+  }
+  const found: Inner[] = [];
+  const piece = { start: from, end: to, hidden: false };
+  if (rots >= 2) found.push({ ...piece, text: rot13(text.slice(from, to)) });
+  if (backs >= 2) found.push({ ...piece, text: Array.from(text.slice(from, to)).reverse().join("") });
+  return found;
+}
+
+function scoreTokens(engine: Engine, text: string, tokens: Tokens, position: Position): InjectionScore {
+  const best = bestWindow(tokens, engine.byMark, position === "untrusted", engine.model);
+  if (best === undefined) return NOTHING;
+  const score = 1 / (1 + Math.exp(-best.logit));
+  if (score < FAMILIES_FROM) return { score, families: [], start: 0, end: 0 };
+  const [from, to] = best.sentence;
+  const [start, end] = sentence(text, tokens.starts[from] ?? 0, tokens.ends[to - 1] ?? 0);
+  return { score, families: familiesOf(best.signs), start, end };
+}
+
+function sentence(text: string, start: number, end: number): [number, number] {
+  let first = start;
+  while (first > 0 && start - first < SENTENCE_CHARS_MAX && !isBorder(text, first - 1)) first -= 1;
+  let last = end;
+  while (last < text.length && last - end < SENTENCE_CHARS_MAX && !isBorder(text, last)) last += 1;
+  while (first < start && /\s/.test(text[first] ?? "")) first += 1;
+  if (last < text.length && !/[\n|]/.test(text[last] ?? "")) last += 1;
+  return [first, last];
+}
+
+/** Sentences end at a line's end, a table's bar, and a full stop before a space. */
+function isBorder(text: string, index: number): boolean {
+  const char = text[index] ?? "";
+  return /[\n|。！？]/.test(char) || (/[.!?;]/.test(char) && /\s/.test(text[index + 1] ?? " "));
+}
+
+function familiesOf(signs: readonly Sign[]): readonly Family[] {
+  const sums = new Map<Family, number>();
+  for (const { sign, weight } of signs) {
+    const family = sign < RULES.length ? RULES[sign]?.family : familyOfMark(sign - RULES.length);
+    if (family !== undefined && weight > 0.05) sums.set(family, (sums.get(family) ?? 0) + weight);
+  }
+  if (sums.size === 0) return ["learned"];
+  return [...sums]
+    .sort((a, b) => b[1] - a[1])
+    .map(([family]) => family)
+    .slice(0, FAMILIES_MAX);
+}
+
+/** The mark of a decoded text, for training. */
+export const DECODED_MARK = MARK_DECODED;

@@ -1,0 +1,64 @@
+import type { JsonString } from "../../core/json.ts";
+import type { StageContext } from "../../core/stage.ts";
+import type { TextPlace } from "../../core/view.ts";
+import type { Position } from "../../detectors/injection/score.ts";
+import type { InjectionSection } from "./section.ts";
+
+/** Which thresholds hold for a text. */
+export type Rules = InjectionSection["untrusted"];
+
+/** A text of the request that is scored. */
+export interface Scanned {
+  readonly node: JsonString;
+  readonly place: TextPlace;
+  readonly position: Position;
+  /** As earlier stages left it. */
+  readonly text: string;
+  readonly rules: Rules;
+  /** It can be rewritten: no part of a schema, no JSON that must stay valid, no name. */
+  readonly editable: boolean;
+}
+
+/** The policy has no threshold: nothing is scored. */
+export const isIdle = ({ user, untrusted, toolDefinitions }: InjectionSection): boolean =>
+  [user, untrusted, toolDefinitions].every((rules) => Object.values(rules).every((threshold) => threshold === undefined));
+
+/** Texts whose place has a threshold, in document order. The operator's own words (system) weigh nothing and are not here. */
+export function textsOf(context: StageContext, section: InjectionSection): readonly Scanned[] {
+  const { request, contract, change } = context;
+  if (request === undefined || isIdle(section)) return [];
+  const declared = contract.values.untrusted === "true";
+  const scanned: Scanned[] = [];
+  for (const { node, place, holds } of request.view.texts()) {
+    const kind = kindOf(place, declared);
+    if (kind === undefined) continue;
+    const rules: Rules = section[kind];
+    if (Object.values(rules).every((threshold) => threshold === undefined)) continue;
+    const text = change.texts?.get(node) ?? node.value;
+    if (text.trim() === "") continue;
+    const editable = holds === undefined && (place === "user" || place === "assistant" || place === "tool_result" || place === "other");
+    scanned.push({ node, place, position: kind === "user" ? "user" : "untrusted", text, rules, editable });
+  }
+  return scanned;
+}
+
+function kindOf(place: TextPlace, declared: boolean): "user" | "untrusted" | "toolDefinitions" | undefined {
+  switch (place) {
+    case "system":
+      return undefined;
+    // An answer of the model, or a caller's word for one: as much as the user may say.
+    case "assistant":
+    case "tool_arguments":
+      return "user";
+    case "user":
+      return declared ? "untrusted" : "user";
+    case "tool_result":
+    case "other":
+    case "file_name":
+    case "url":
+      return "untrusted";
+    case "tool_definition":
+    case "schema":
+      return "toolDefinitions";
+  }
+}
