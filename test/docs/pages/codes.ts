@@ -53,7 +53,8 @@ export const WHEN: Readonly<Record<DenialCode, { readonly when: string; readonly
   },
   injection_suspected: {
     when: "A text scores at or above a `refuse` threshold of the `injection` rules, or a `strip` one where it cannot be rewritten.",
-    helps: "The record has score, families and place. Higher thresholds, or `strip` or `spotlight` instead; see the stage's [settings](policy-reference.md).",
+    helps:
+      "The record has score, families and place. Higher thresholds, or `strip` or `spotlight` instead; see the stage's [settings](policy-reference.md).",
   },
   approval_required: {
     when: "The model called a tool whose calls people approve (`access.tools.approve`), and no grant for this very call is there.",
