@@ -21,7 +21,8 @@ help: ## this page
 	@echo '  ARGS="--listen 127.0.0.1:9090"   options of `make run`; ARGS=--help lists them'
 	@echo '  OPENAI_API_KEY ANTHROPIC_API_KEY GEMINI_API_KEY   call the real providers; without any, a simulator'
 	@echo '  ENVOY_BIN=PATH       an Envoy of 1.40 or later, instead of the one that set-up fetches'
-	@echo '  FUZZ_RUNS=N          `make fuzz` does N times the usual runs (25); FUZZ_SEED=N repeats one'
+	@echo '  FUZZ_RUNS=N          `make fuzz` does N times the usual runs (25), FUZZ_SECONDS=N at most for each property (20);'
+	@echo '                       FUZZ_SEED=N repeats one; the seeds are kept in .run/fuzz.log'
 	@echo '  SOAK_MINUTES=N       how long `make soak` runs (60); SOAK_CALLERS=N calls at once (16)'
 	@echo '  TEST_OUTPUT=1        show what tests print'
 	@echo
@@ -65,8 +66,13 @@ bench: setup ## CPU and latency against Envoy alone and a do-nothing sidecar (fo
 quality: setup ## how well detection does, by entity; ARGS=--json for machines, ARGS=--mistakes for what went wrong
 	@$(NODE) test/quality/quality.ts $(ARGS)
 
-fuzz: setup ## the property tests, many more runs
-	@FUZZ_RUNS=$${FUZZ_RUNS:-25} $(NODE) --test --test-concurrency=2 --test-timeout=1800000 --test-reporter=./test/support/reporter.ts $$(grep -l 'support/property' -r src test --include='*.test.ts')
+fuzz: setup ## the property tests, many more runs (a quarter of an hour at most)
+	@mkdir -p .run && : > .run/fuzz.log
+	@status=0; FUZZ_LOG=$(CURDIR)/.run/fuzz.log FUZZ_RUNS=$${FUZZ_RUNS:-25} FUZZ_SECONDS=$${FUZZ_SECONDS:-20} \
+	$(NODE) --test --test-concurrency=2 --test-timeout=1800000 --test-reporter=./test/support/reporter.ts \
+	$$(grep -l 'support/property' -r src test --include='*.test.ts') || status=1; \
+	awk -F '\t' '{ runs += $$1; ms += $$2 } END { printf "fuzz: %d properties, %d runs in %d s of testing; seeds in .run/fuzz.log\n", NR, runs, ms / 1000 }' .run/fuzz.log; \
+	exit $$status
 
 soak: setup ## an hour of everything at once through a real Envoy
 	@$(NODE) test/soak/main.ts
