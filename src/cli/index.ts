@@ -1,5 +1,6 @@
 import { approvalsCommand } from "./approvals.ts";
 import { auditCommand } from "./audit.ts";
+import { budgetCommand } from "./budget.ts";
 import { checkCommand } from "./check.ts";
 import type { Command } from "./command.ts";
 import { envoyCommand } from "./envoy.ts";
@@ -18,4 +19,5 @@ export const COMMANDS: readonly Command[] = [
   statusCommand,
   auditCommand,
   approvalsCommand,
+  budgetCommand,
 ];

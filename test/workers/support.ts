@@ -50,14 +50,17 @@ export interface Answer {
 }
 
 /** `workers` says how many sockets Envoy knows. All of it ends with the test. */
-export async function makeSite(t: TestContext, options: { readonly workers: number; readonly data?: string }): Promise<Site> {
+export async function makeSite(
+  t: TestContext,
+  options: { readonly workers: number; readonly data?: string; readonly policy?: string },
+): Promise<Site> {
   const dir = await mkdtemp(join(tmpdir(), "sluice-wk-"));
   t.after(() => rm(dir, { recursive: true, force: true }));
-  const simulator = await startSimulator({ port: 0 });
+  const simulator = await startSimulator({ port: 0, requestsKept: 100_000 });
   t.after(() => simulator.close());
   const keys = new KeyRing();
   const policy = join(dir, "policy.yaml");
-  await writeFile(policy, keys.fill(BASIC_POLICY, simulator.url));
+  await writeFile(policy, keys.fill(options.policy ?? BASIC_POLICY, simulator.url));
   const loaded = await loadPolicy(policy, STAGES);
   assert.ok(loaded.ok);
   const socket = join(dir, "s.sock");

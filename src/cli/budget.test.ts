@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import { after, before, test } from "node:test";
+import { must, openSqlite } from "../../test/ledger/stores.ts";
+import { Calendar } from "../core/windows.ts";
+import { auditCommand } from "./audit.ts";
+import { budgetCommand } from "./budget.ts";
+import type { Command } from "./command.ts";
+
+const POLICY = `
+apiVersion: sluice/v1
+version: "1"
+tenants: { acme: { timeZone: Asia/Tokyo }, globex: {} }
+`;
+const DOLLAR = 1_000_000_000;
+let dir: string;
+before(async () => {
+  dir = await mkdtemp(join(tmpdir(), "sluice-budget-"));
+  await writeFile(join(dir, "policy.yaml"), POLICY);
+});
+after(() => rm(dir, { recursive: true, force: true }));
+
+async function run(
+  command: Command,
+  ...args: readonly string[]
+): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+  const env = { SLUICE_POLICY: join(dir, "policy.yaml"), SLUICE_DATA: dir };
+  const code = await command.run(args, { stdout, stderr, env, cwd: dir });
+  return { code, out: String(stdout.read() ?? ""), err: String(stderr.read() ?? "") };
+}
+const budget = (...args: readonly string[]) => run(budgetCommand, ...args);
+const scopes = async (...args: readonly string[]): Promise<readonly Record<string, unknown>[]> => {
+  const { out, code } = await budget("--json", ...args);
+  assert.equal(code, 0);
+  const page: { readonly scopes: readonly Record<string, unknown>[] } = JSON.parse(out);
+  return page.scopes;
+};
+const WHY = ["--by", "ada", "--reason", "launch day"];
+
+test("list, grant, freeze, thaw, reset: seen, in force, and recorded", async () => {
+  const day = new Calendar("Asia/Tokyo").windowAt({ unit: "day" }, Date.now());
+  const ledger = await openSqlite(dir);
+  const partition = { kind: "tenant", name: "acme" } as const;
+  const hold = (exchange: string, dollars: number) =>
+    ledger.hold({
+      ...{ partition, exchange, leaseMs: 60_000, onLapse: "charge" },
+      scopes: [{ key: "app=bot", unit: "nanoUsd", window: day, limit: 10 * DOLLAR, amount: dollars * DOLLAR }],
+    });
+  assert.equal(must(await hold("a", 4)).kind, "admitted");
+  must(await ledger.settle({ partition, exchange: "a", charges: [{ key: "app=bot", unit: "nanoUsd", window: day, amount: 3 * DOLLAR }] }));
+  assert.equal(must(await hold("b", 2)).kind, "admitted");
+
+  const [row, ...others] = await scopes();
+  assert.deepEqual(others, []);
+  const { forecast, exhaustedAt: _exhausted, ...shown } = row ?? {};
+  assert.deepEqual(shown, {
+    ...{ tenant: "acme", scope: "app=bot", kind: "budget", unit: "usd", window: "day", limit: "10", granted: "0", spent: "3", held: "2" },
+    ...{ used: "5", remaining: "5", resetsAt: new Date(day.endMs).toISOString(), frozen: false },
+  });
+  assert.ok(Number(forecast) >= 3);
+  const table = await budget("--tenant", "acme");
+  assert.match(table.out, /TENANT +SCOPE +WINDOW[\s\S]*acme +app=bot +day +usd +10 +3 +2 +5/);
+
+  assert.equal(must(await hold("c", 6)).kind, "refused");
+  const granted = await budget("grant", "--tenant", "acme", "--scope", "app=bot", "--window", "day", "--usd", "1.5", ...WHY);
+  assert.equal(granted.code, 0, granted.err);
+  assert.equal(must(await hold("d", 6)).kind, "admitted");
+  assert.equal((await budget("freeze", "--tenant", "acme", "--scope", "app=bot", ...WHY)).code, 0);
+  assert.equal(must(await hold("e", 0)).kind, "refused");
+  assert.equal((await scopes())[0]?.["frozen"], true);
+  assert.equal((await budget("thaw", "--tenant", "acme", "--scope", "app=bot", ...WHY)).code, 0);
+  assert.equal((await budget("reset", "--tenant", "acme", "--scope", "app=bot", "--window", "day", ...WHY)).code, 0);
+  const [after] = await scopes();
+  assert.deepEqual([after?.["spent"], after?.["held"], after?.["granted"], after?.["frozen"]], ["0", "8", "0", false]);
+  await ledger.close();
+
+  const events = await run(auditCommand, "events", "--data", dir, "--json");
+  const lines: readonly Record<string, unknown>[] = events.out
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    lines.map(({ event, by, tenant, subject, reason }) => [event, by, tenant, subject, reason]),
+    ["grant", "freeze", "thaw", "reset"].map((what) => [`budget.${what}`, "ada", "acme", "app=bot", "launch day"]),
+  );
+});
+
+test("what cannot be meant changes nothing", async () => {
+  for (const [args, says] of [
+    [["grant", "--tenant", "acme", "--scope", "tenant", "--window", "day", "--usd", "1"], /--by and --reason/],
+    [["grant", "--tenant", "nobody", "--scope", "tenant", "--window", "day", "--usd", "1", ...WHY], /no tenant nobody/],
+    [["grant", "--tenant", "acme", "--scope", "tenant", "--window", "year", "--usd", "1", ...WHY], /--window/],
+    [["grant", "--tenant", "acme", "--scope", "tenant", "--window", "day", "--usd", "1e3", ...WHY], /--usd is dollars/],
+    [["grant", "--tenant", "acme", "--scope", "tenant", "--window", "day", ...WHY], /--usd and --tokens/],
+    [["melt"], /there is no melt/],
+    [["--ledger", "redis://user:secret@host"], /may hold no user or password/],
+  ] as const) {
+    const { code, err } = await budget(...args);
+    assert.equal(code, 2, args.join(" "));
+    assert.match(err, says);
+    assert.doesNotMatch(err, /secret/);
+  }
+});
