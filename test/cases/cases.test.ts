@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { parse } from "yaml";
 import { z } from "zod";
-import type { ExchangeRecord, StageEntry } from "../../src/core/record.ts";
 import { BASIC_POLICY, type Gateway, startGateway } from "../support/gateway.ts";
+import { assertRecord } from "../support/records.ts";
 import { assertSubset } from "../support/subset.ts";
 
 const FILE = z.strictObject({ name: z.string(), file: z.string(), bytes: z.int() });
@@ -112,10 +112,7 @@ for (const name of readdirSync(folder).filter((entry) => entry.endsWith(".yaml")
         const record = (await gateway.records(index + 1))[index];
         assert.ok(record !== undefined, "no record");
         assert.equal(response.headers.get("x-ai-request-id"), record.id);
-        const { stages, ...rest } = item.record;
-        assertSubset(record, rest, "record");
-        for (const expected of stageList.parse(stages ?? []))
-          assertSubset(entryOf(record, expected), expected, `record.stages.${expected.stage}`);
+        assertRecord(record, item.record);
       });
     }
     test("one record an exchange, and no key in any of them", async () => {
@@ -126,12 +123,6 @@ for (const name of readdirSync(folder).filter((entry) => entry.endsWith(".yaml")
       assert.ok(!text.includes("sk-sim-provider-key"), "the provider's key is in a record");
     });
   });
-}
-
-/** What a stage must have said of the request, or (`on: answer`) of the answer; other stages may have spoken too. */
-const stageList = z.array(z.looseObject({ stage: z.string(), on: z.literal("answer").optional() }));
-function entryOf(record: ExchangeRecord, { stage, on }: z.infer<typeof stageList>[number]): StageEntry {
-  return record.stages.find((entry) => entry.stage === stage && entry.on === on) ?? assert.fail(`${stage} said nothing`);
 }
 
 const BOUNDARY = "case-boundary";
