@@ -4,6 +4,8 @@ export interface Section {
   readonly texts: number;
   readonly rows: readonly Row[];
   /** For whoever improves it. */
+  /** More lines to print below the figures. */
+  readonly notes?: readonly string[];
   readonly mistakes: readonly string[];
 }
 export interface Row {

@@ -147,10 +147,7 @@ export function sharedSamples(folder: string): readonly Sample[] {
     position: positionOf(line.position),
     hard: line.hard === true,
     source: line.source,
-    language:
-      line.category !== undefined && /^[A-Z][a-z]+(?:\/[A-Z][a-z]+)?$/.test(line.category) && line.source.startsWith("CyberSecEval")
-        ? line.category
-        : "unknown",
+    language: line.language ?? "not told",
     half: digest(line.id ?? line.text) % 2 === 0 ? "develop" : "held-out",
   }));
 }
@@ -161,7 +158,6 @@ interface Line {
   readonly position: string;
   readonly source: string;
   readonly language?: string;
-  readonly category?: string;
   readonly hard?: boolean | null;
   readonly group?: number;
   readonly id?: string;
