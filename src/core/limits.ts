@@ -123,3 +123,11 @@ export const INJECTION_DECODED_CHARS_MAX = 16_384;
 export const INJECTION_DEPTH_MAX = 2;
 /** Stretches taken out of one text before the whole text goes. */
 export const INJECTION_STRIPS_MAX = 8;
+/** Most words of one list of a policy. */
+export const CUSTOM_WORDS_MAX = 20_000;
+/** Longest word or phrase of such a list, in UTF-16 units. */
+export const CUSTOM_WORD_CHARS_MAX = 128;
+/** Longest pattern of a policy, in UTF-16 units. */
+export const CUSTOM_PATTERN_CHARS_MAX = 512;
+/** Longest text that such a pattern may match, in UTF-16 units: a stream holds so much. */
+export const CUSTOM_MATCH_CHARS_MAX = 256;

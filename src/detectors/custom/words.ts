@@ -1,0 +1,92 @@
+import type { Detector, DetectorClass, Finding, Found, ScanText } from "../../core/detector.ts";
+import { CUSTOM_WORD_CHARS_MAX, CUSTOM_WORDS_MAX } from "../../core/limits.ts";
+import { err, ok, type Result } from "../../core/result.ts";
+import { fold, isAlnum } from "../shared/text.ts";
+
+export interface WordList {
+  readonly entity: string;
+  readonly class: DetectorClass;
+  readonly words: readonly string[];
+}
+
+interface Node {
+  readonly next: Map<number, Node>;
+  isWord: boolean;
+}
+
+/**
+ * Finds the words and phrases of a list: in any case and in full-width forms, whole where their script puts blanks between words, the
+ * longest where several begin at one place. Its time does not grow with the list. The error says what is wrong with a list.
+ */
+export function wordDetector({ entity, class: kind, words }: WordList): Result<Detector, string> {
+  if (words.length === 0 || words.length > CUSTOM_WORDS_MAX) return err(`a list has 1 to ${CUSTOM_WORDS_MAX} words`);
+  const root: Node = { next: new Map(), isWord: false };
+  for (const word of words) {
+    if (word.trim() === "" || word.length > CUSTOM_WORD_CHARS_MAX) return err(`a word has 1 to ${CUSTOM_WORD_CHARS_MAX} characters`);
+    add(root, plain(fold(word)));
+  }
+  return ok({
+    entities: [entity],
+    class: kind,
+    profile: "asked",
+    lookBehind: 1,
+    lengthMax: CUSTOM_WORD_CHARS_MAX,
+    find: (text, from) => find(text, from, { entity, root }),
+  });
+}
+
+/** A detector that does not report what is a word of the list, whole and in any case: test cards, addresses of one's own. */
+export function except(detector: Detector, allowed: readonly string[]): Detector {
+  const known = new Set(allowed.map((word) => plain(fold(word))));
+  if (known.size === 0) return detector;
+  return {
+    ...detector,
+    find: (text, from) => {
+      const { findings, open } = detector.find(text, from);
+      return { findings: findings.filter(({ start, end }) => !known.has(plain(text.folded.slice(start, end)))), open };
+    },
+  };
+}
+
+function add(root: Node, word: string): void {
+  let node = root;
+  for (let at = 0; at < word.length; at += 1) {
+    const code = word.charCodeAt(at);
+    const next = node.next.get(code) ?? { next: new Map(), isWord: false };
+    node.next.set(code, next);
+    node = next;
+  }
+  node.isWord = true;
+}
+
+/** Small letters, unit by unit: the one capital that becomes two units, and the sigma that depends on what follows, are put in one form. */
+const plain = (text: string): string => text.replaceAll("\u0130", "i").toLowerCase().replaceAll("\u03c2", "\u03c3");
+
+function find({ folded, ended }: ScanText, from: number, list: { readonly entity: string; readonly root: Node }): Found {
+  const text = plain(folded);
+  const findings: Finding[] = [];
+  let at = from;
+  while (at < text.length) {
+    const end = isWordUnit(text.charCodeAt(at)) && isWordUnit(text.charCodeAt(at - 1)) ? 0 : longest(text, at, list.root, ended);
+    if (end === MORE) return { findings, open: at };
+    if (end > 0) findings.push({ entity: list.entity, start: at, end, score: 1 });
+    at = end > 0 ? end : at + 1;
+  }
+  return { findings, open: folded.length };
+}
+const MORE = -1;
+
+/** End of the longest word that begins there, 0 for none, MORE where the text ends inside of one. */
+function longest(text: string, start: number, root: Node, ended: boolean): number {
+  let node: Node | undefined = root;
+  let best = 0;
+  for (let at = start; node !== undefined; at += 1) {
+    if (at >= text.length && !ended) return MORE;
+    if (node.isWord && !(isWordUnit(text.charCodeAt(at - 1)) && isWordUnit(text.charCodeAt(at)))) best = at;
+    node = at < text.length ? node.next.get(text.charCodeAt(at)) : undefined;
+  }
+  return best;
+}
+
+/** A letter or digit of a script with blanks between words. */
+const isWordUnit = (code: number): boolean => isAlnum(code) || (code >= 0xc0 && code < 0x2000 && code !== 0xd7 && code !== 0xf7);
