@@ -81,6 +81,7 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
   await keySets.settled(KEYS_WAIT_MS);
   const capacity = new Capacity();
   const metrics = new Metrics();
+  metrics.watch(...stores.value.watched);
   const exports = await openExports(options.env ?? {}, metrics, log);
   const prepared = (await options.beforeServing?.()) ?? ok(undefined);
   const grpc = prepared.ok

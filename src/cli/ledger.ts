@@ -6,6 +6,8 @@ import { systemClock } from "../ports/clock.ts";
 import type { LedgerPort } from "../ports/ledger.ts";
 import type { Log } from "../ports/log.ts";
 import { Desk } from "../server/ledger-desk.ts";
+import { METRICS } from "../server/metrics/definitions.ts";
+import type { Watched } from "../server/metrics.ts";
 import type { LedgerSettings } from "./ledger-settings.ts";
 
 /** The ledger of a process, and the desk where its stages claim. */
@@ -13,6 +15,18 @@ export interface OpenLedger {
   readonly ledger: LedgerPort;
   readonly desk: Desk;
   close(): Promise<void>;
+}
+
+/** Figures of store and desk. */
+export function watchedLedger({ ledger, desk }: Pick<OpenLedger, "ledger" | "desk">): readonly Watched[] {
+  return [
+    { metric: METRICS.ledgerFailing, read: () => (ledger.stats.up ? 0 : 1) },
+    { metric: METRICS.ledgerQueued, read: () => ledger.stats.queued },
+    { metric: METRICS.ledgerLost, read: () => ledger.stats.lost },
+    { metric: METRICS.ledgerLapsed, read: () => ledger.stats.lapsed },
+    { metric: METRICS.ledgerClaims, read: () => desk.stats.open },
+    { metric: METRICS.ledgerAllowed, read: () => desk.stats.allowed },
+  ];
 }
 
 /** The store alone, for commands. */

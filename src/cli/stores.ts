@@ -11,8 +11,9 @@ import type { AuditPort } from "../ports/audit.ts";
 import { systemClock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { StatePort } from "../ports/state.ts";
+import type { Watched } from "../server/metrics.ts";
 import { approvalEvent } from "./approval-event.ts";
-import { openLedger } from "./ledger.ts";
+import { openLedger, watchedLedger } from "./ledger.ts";
 import type { LedgerSettings } from "./ledger-settings.ts";
 
 export interface StoresOptions {
@@ -33,6 +34,8 @@ export interface Stores {
   readonly state: StatePort;
   /** What stages may ask. */
   readonly stages: StageStores;
+  /** Figures that they keep. */
+  readonly watched: readonly Watched[];
   /** Writes what waits, and lets go. */
   close(): Promise<void>;
 }
@@ -88,7 +91,7 @@ async function openEach(
   if (!ledger.ok) return ledger;
   opened.push(() => ledger.value.close());
   const stages = { keyring: keyring.value, tokens: openGptTokens(), approvals: approvals.value, ledger: ledger.value.desk };
-  return ok({ audit: audit.value, state: state.value, stages });
+  return ok({ audit: audit.value, state: state.value, stages, watched: watchedLedger(ledger.value) });
 }
 
 const causeOf = ({ cause }: PortError): string => (cause instanceof Error ? cause.message : "unusable");

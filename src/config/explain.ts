@@ -3,8 +3,8 @@ import { err, ok, type Result } from "../core/result.ts";
 import type { StageDefinition } from "../core/stage.ts";
 import type { LoadedPolicy } from "./load.ts";
 import { formatPath, type Path, suggest } from "./problems.ts";
-import { bindSettings, type LayerName, layersOf, mergeLayers, type Subject } from "./resolve.ts";
-import { entriesOf, isJsonMap } from "./tree.ts";
+import { bindSettings, type LayerName, layersOf, type Merged, mergeLayers, type Subject } from "./resolve.ts";
+import { entriesOf, isJsonMap, type JsonMap } from "./tree.ts";
 import { placeKey } from "./yaml-source.ts";
 
 /** One setting as it holds, and who said so. */
@@ -35,13 +35,10 @@ export function explain(loaded: LoadedPolicy, stages: readonly StageDefinition[]
     ["errors", bound.common.errors],
     ["evidence", { ...bound.common.evidence }],
     ["telemetry", { ...bound.common.telemetry }],
-    ...bound.stages.map((stage): [string, Json] => [
-      stage.name,
-      { mode: stage.mode, onFault: stage.onFault, ...(isJsonMap(stage.settings) ? stage.settings : {}) },
-    ]),
+    ...bound.stages.map((stage): [string, Json] => [stage.name, { mode: stage.mode, onFault: stage.onFault, ...ownOf(stage.settings) }]),
   ];
   const settings = holds
-    .flatMap(([name, value]) => leavesOf([name], value))
+    .flatMap(([name, value]) => leavesOf([name], value, merged))
     .map(([path, value]): ExplainedSetting => {
       // A section without a mode of its own has the mode of the whole.
       const inherited = path.length === 2 && path[1] === "mode" ? merged.origins.get("mode") : undefined;
@@ -75,9 +72,24 @@ function findSubject({ document }: LoadedPolicy, text: string): Result<Subject, 
   );
 }
 
-/** Settings one by one; lists and empty maps are one setting. */
-function leavesOf(path: Path, value: Json): [Path, Json][] {
+/** What a stage joins is another section's, and is shown there. */
+function ownOf(settings: Json): JsonMap {
+  if (!isJsonMap(settings)) return {};
+  const { joined: _joined, ...own } = settings;
+  return own;
+}
+
+/** Settings one by one; lists and empty maps are one setting, but for rules that add up: each has a line of its own. */
+function leavesOf(path: Path, value: Json, merged: Merged): [Path, Json][] {
+  if (Array.isArray(value) && merged.origins.has(placeKey([...path, 0])))
+    return value.map((rule: Json, index): [Path, Json] => [[...path, index], withoutLayer(rule)]);
   const members = entriesOf(value);
   if (!isJsonMap(value) || members.length === 0) return [[path, value]];
-  return members.flatMap(([name, member]) => leavesOf([...path, name], member));
+  return members.flatMap(([name, member]) => leavesOf([...path, name], member, merged));
+}
+
+function withoutLayer(rule: Json): Json {
+  if (!isJsonMap(rule)) return rule;
+  const { layer: _layer, ...own } = rule;
+  return own;
 }

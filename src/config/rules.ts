@@ -2,6 +2,7 @@ import type { Json } from "../core/json.ts";
 import { matchesAny } from "../core/patterns.ts";
 import type { StageDefinition } from "../core/stage.ts";
 import { targetPrice } from "./catalog.ts";
+import { ledgerProblems } from "./ledger-rules.ts";
 import type { PriceCatalog } from "./prices/catalog.ts";
 import { formatPath, type Path, type PolicyProblem } from "./problems.ts";
 import { bindSettings, layersOf, type Merged, mergeLayers, type Subject } from "./resolve.ts";
@@ -39,6 +40,7 @@ export function ruleProblems(
     });
   };
   const seen = new Set<string>();
+  const unpriced = unpricedModels(document, prices);
   for (const subject of subjectsOf(document)) {
     const layers = layersOf(tree, stages, subject);
     // Tenants that say nothing of their own share the rules of their use cases: check those once.
@@ -48,7 +50,8 @@ export function ruleProblems(
     seen.add(same);
     const merged = mergeLayers(layers);
     mergedProblems(merged, subject, stages, add);
-    const callable = subject.useCase === undefined || residency === undefined ? [] : callableModels(merged, document);
+    const callable = subject.useCase === undefined ? [] : callableModels(merged, document);
+    if (subject.useCase !== undefined) ledgerProblems(merged, { document, callable, unpriced }, add);
     if (residency !== undefined && callable.length > 0 && !callable.some((name) => hasTargetIn(document, name, residency))) {
       const message = `no model that use case ${subject.useCase} may call has a target with residency ${residency}: all its calls will be refused`;
       add(["tenants", subject.tenant, "residency"], message, "add such a target, or allow a model that has one", "warning");
@@ -67,6 +70,17 @@ export function ruleProblems(
     }
   }
   return [...problems.values()];
+}
+
+/** Models with a target of which nobody says the price. */
+function unpricedModels(document: PolicyDocument, prices: PriceCatalog): ReadonlySet<string> {
+  const found = Object.entries(document.models).filter(([, model]) =>
+    model.targets.some((target) => {
+      const provider = document.providers[target.provider];
+      return provider !== undefined && targetPrice(target.price ?? model.price, provider, target.model, prices) === undefined;
+    }),
+  );
+  return new Set(found.map(([name]) => name));
 }
 
 type Add = (path: Path, message: string, remedy: string, severity?: "error" | "warning") => void;

@@ -157,6 +157,8 @@ export interface ExchangeRecord {
     readonly unknownEvents?: number;
     readonly invalidEvents?: number;
   };
+  /** Output tokens, all choices together, at which Sluice ends the stream. */
+  readonly outputCap?: number;
   readonly usage?: Usage;
   readonly cost?: { readonly nanoUsd: number; readonly price: string; readonly estimated: boolean };
   /** Milliseconds, three decimals; `sidecar` is Sluice's own share, the rest is measured from arrival. */

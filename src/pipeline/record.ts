@@ -64,6 +64,7 @@ export function makeRecord(work: Work, ending: Ending, answerDigest: string | un
     status: work.status,
     ending,
     answer: answerOf(work),
+    outputCap: work.outputCap === undefined ? undefined : work.outputCap * (view?.choices ?? 1),
     usage: work.usage,
     cost: costOf(work),
     ms: defined({

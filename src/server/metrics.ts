@@ -1,6 +1,6 @@
 import { genAiOperation, genAiProvider } from "../core/gen-ai.ts";
 import type { Catalog } from "../core/policy.ts";
-import type { ExchangeRecord } from "../core/record.ts";
+import type { ExchangeRecord, StageEvidence } from "../core/record.ts";
 import type { MetricFamily, MetricSource, NumberPoint } from "../ports/telemetry.ts";
 import { METRICS, type MetricDefinition } from "./metrics/definitions.ts";
 import { metricsText, type TextFormat } from "./metrics/prometheus.ts";
@@ -47,6 +47,11 @@ export class Metrics implements MetricSource {
   readonly #tokens = new Counter(METRICS.tokens);
   readonly #cost = new Counter(METRICS.cost);
   readonly #estimated = new Counter(METRICS.estimated);
+  readonly #ledgerHolds = new Counter(METRICS.ledgerHolds);
+  readonly #ledgerRefusals = new Counter(METRICS.ledgerRefusals);
+  readonly #ledgerWarnings = new Counter(METRICS.ledgerWarnings);
+  readonly #holdUsed = new Histogram(METRICS.holdUsed);
+  readonly #cutOvershoot = new Histogram(METRICS.cutOvershoot);
   readonly #attempts = new Counter(METRICS.attempts);
   readonly #retries = new Counter(METRICS.retries);
   readonly #exchangeDuration = new Histogram(METRICS.exchangeDuration);
@@ -86,11 +91,28 @@ export class Metrics implements MetricSource {
     if (record.code !== undefined && record.observed !== true) this.#refusals.at(tenant, app, useCase, record.code).value += 1;
     for (const entry of record.stages) {
       if (entry.us !== undefined) this.#stageDuration.at(entry.stage).observe(entry.us / 1e6, ref);
+      if (entry.evidence !== undefined && record.observed !== true) this.#counted(record, entry.evidence, model, ref);
       if (entry.verdict === "allow") continue;
       if (entry.verdict === "fault") this.#stageFaults.at(entry.stage, entry.code ?? "").value += 1;
       else if (entry.mode !== "enforce") this.#wouldDeny.at(tenant, app, useCase, entry.stage, entry.mode, entry.code ?? "").value += 1;
     }
     if (record.target !== undefined) this.#called(record, row, model, ref);
+  }
+
+  /** What limits and budgets said. */
+  #counted(
+    { tenant = "", app = "", useCase = "", usage, target }: ExchangeRecord,
+    { scopes = [], held }: StageEvidence,
+    model: string,
+    ref: TraceRef | undefined,
+  ): void {
+    for (const { unit, window = "", state } of scopes)
+      (state === "warned" ? this.#ledgerWarnings : this.#ledgerRefusals).at(tenant, app, useCase, unit, window).value += 1;
+    if (held === undefined) return;
+    this.#ledgerHolds.at(tenant, app, useCase).value += 1;
+    if (usage === undefined || held.tokens === 0) return;
+    const tokens = (usage.inputTokens ?? 0) + (usage.outputTokens ?? 0);
+    this.#holdUsed.at(model, target?.provider ?? "").observe(tokens / held.tokens, ref);
   }
 
   /** What a call to a provider took and cost. */
@@ -111,6 +133,8 @@ export class Metrics implements MetricSource {
       );
     }
     if (usage === undefined) return;
+    if (record.ending === "cut" && record.outputCap !== undefined && usage.outputTokens !== undefined)
+      this.#cutOvershoot.at(model, provider).observe(Math.max(0, usage.outputTokens - record.outputCap), ref);
     row.tokens ??= {
       input: this.#tokens.at(tenant, app, useCase, model, provider, "input"),
       output: this.#tokens.at(tenant, app, useCase, model, provider, "output"),
@@ -174,10 +198,12 @@ export class Metrics implements MetricSource {
         this.#tokens,
         this.#cost,
         this.#estimated,
+        ...[this.#ledgerHolds, this.#ledgerRefusals, this.#ledgerWarnings],
         this.#attempts,
         this.#retries,
       ],
       ...[this.#exchangeDuration, this.#sidecarDuration, this.#stageDuration],
+      ...[this.#holdUsed, this.#cutOvershoot],
       ...[this.#tokenUsage, this.#operationDuration, this.#timeToFirstToken, this.#timePerOutputToken],
     ];
     return [...counted.map((metric) => metric.family()), ...this.#watched.map(watchedFamily)];

@@ -4,6 +4,7 @@
  * Rounds are interleaved, so that a machine that slows down slows all alike; medians over rounds are printed.
  *
  * Usage: node test/bench/bench.ts [--rounds N] [--seconds S] [--warm S] [--json] [--only unary|stream|memory|scale] [--subjects control,sluice]
+ * BENCH_POLICY=policy-ledger.yaml: limits and budgets too, six scopes a call, in the embedded store (the bar is 2.0 x control).
  * BENCH_NODE_FLAGS replaces Node's flags, BENCH_PROFILE=DIR writes a CPU profile of Sluice, BENCH_VERBOSE shows what it logs.
  */
 import { type ChildProcess, spawn } from "node:child_process";
@@ -162,7 +163,7 @@ function alone(rendered: RenderedEnvoy, cluster: string): RenderedEnvoy {
 async function subjects(dir: string): Promise<readonly Subject[]> {
   const simulator = await start([join(here, "../../src/simulator/main.ts"), "--port", "0"]);
   const simulatorPort = Number(/"port":\s*(\d+)/.exec(simulator.line)?.[1]);
-  const policyText = readFileSync(join(here, "policy.yaml"), "utf8")
+  const policyText = readFileSync(join(here, process.env["BENCH_POLICY"] ?? "policy.yaml"), "utf8")
     .replaceAll("${SIM}", `http://127.0.0.1:${simulatorPort}`)
     .replaceAll("${KEY}", createHash("sha256").update(KEY).digest("hex"));
   await writeFile(join(dir, "policy.yaml"), policyText);

@@ -25,6 +25,9 @@ const EXCHANGE_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 1
 const SIDECAR_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5] as const;
 const STAGE_SECONDS = [0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.005, 0.025, 0.1, 1] as const;
 
+const HOLD_SHARES = [0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.05, 1.2, 1.5, 2] as const;
+const OVERSHOOT_TOKENS = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024] as const;
+
 const counter = (name: string, unit: string, labels: readonly string[], help: string, scale = 1): MetricDefinition => ({
   name,
   kind: "counter",
@@ -81,6 +84,49 @@ export const METRICS = {
     "{exchange}",
     WHERE,
     "Exchanges whose usage was estimated because the provider did not report it.",
+  ),
+  ledgerHolds: counter("sluice.ledger.holds", "{hold}", WHO, "Calls for which tokens or money were held."),
+  ledgerRefusals: counter(
+    "sluice.ledger.refusals",
+    "{refusal}",
+    [...WHO, "sluice.ledger.unit", "sluice.ledger.window"],
+    "Limits and budgets that refused a call, or had it switched or answered otherwise; one for each that had no room.",
+  ),
+  ledgerWarnings: counter(
+    "sluice.ledger.warnings",
+    "{warning}",
+    [...WHO, "sluice.ledger.unit", "sluice.ledger.window"],
+    "Calls that fitted into a budget past its warnAt; one for each such budget.",
+  ),
+  holdUsed: histogram(
+    "sluice.ledger.hold.used",
+    "1",
+    WHERE,
+    HOLD_SHARES,
+    "Tokens that a call took, as a share of those that were held for it: above 1 the hold was too low.",
+  ),
+  cutOvershoot: histogram(
+    "sluice.answer.cut.overshoot",
+    "{token}",
+    WHERE,
+    OVERSHOOT_TOKENS,
+    "Output tokens of streams that were ended at their cap, beyond it.",
+  ),
+  ledgerFailing: gauge("sluice.ledger.failing", "", "1 while the store of limits and budgets does not answer."),
+  ledgerQueued: gauge("sluice.ledger.queued", "", "Settles and releases that wait for the store of limits and budgets."),
+  ledgerLost: counter("sluice.ledger.lost", "{settle}", [], "Settles and releases that were given up: their holds lapse by rule."),
+  ledgerLapsed: counter(
+    "sluice.ledger.lapsed",
+    "{claim}",
+    [],
+    "Claims whose lease ended before they were settled, found by this process: of processes that died, or of a store that was gone too long.",
+  ),
+  ledgerClaims: gauge("sluice.ledger.claims", "", "Claims under way, whose leases this process renews."),
+  ledgerAllowed: counter(
+    "sluice.ledger.allowance",
+    "{step}",
+    [],
+    "Steps that this process decided from its own allowance, because the store did not answer.",
   ),
   attempts: counter("sluice.upstream.attempts", "{attempt}", WHERE, "Attempts at providers, retries included."),
   retries: counter("sluice.upstream.retries", "{attempt}", WHERE, "Attempts after the first."),

@@ -11,6 +11,12 @@ const GROUPS: readonly { readonly title: string; readonly fits: RegExp; readonly
   },
   { title: "The policy", fits: /^sluice\.policy\./, about: "" },
   {
+    title: "Limits and budgets",
+    fits: /^sluice\.(?:ledger|answer)\./,
+    about:
+      "What is spent is `sluice_cost_usd_total` and `sluice_tokens_total`. Alert on `sluice_ledger_failing` and `sluice_ledger_lost_total`; [budgets.md](budgets.md) says what happens then.",
+  },
+  {
     title: "Credentials and kept state",
     fits: /^sluice\.(?:key_set|state)\./,
     about: "A key set is named by its issuer's host, or by its file; those of one name are shown as the worst of them.",
