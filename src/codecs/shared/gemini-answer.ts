@@ -177,12 +177,18 @@ export class GeminiAnswer implements AnswerMapper {
     const { texts } = this;
     const content = field(json, "content");
     for (const part of listField(content, "parts")) this.#part(part, candidate, choice);
-    texts.walk(choice, Math.max(0, candidate.block), content, KEYS.content);
-    texts.walk(choice, Math.max(0, candidate.block), json, KEYS.candidate);
-    for (const key of ["logprobsResult", "citationMetadata", "groundingAttributions"]) texts.erase(choice, json, key, "nothing");
-    texts.erase(choice, field(json, "groundingMetadata"), "groundingSupports", "nothing");
+    if (texts.guarded) this.#beside(json, content, choice, Math.max(0, candidate.block));
     // Older models repeat the reason in every chunk, so it ends no lane by itself.
     candidate.finish = reasonOf(field(json, "finishReason")) ?? candidate.finish;
+  }
+
+  /** What a candidate shows besides its parts, and what of it goes with a changed text. */
+  #beside(json: Json, content: Json | undefined, choice: number, block: number): void {
+    const { texts } = this;
+    texts.walk(choice, block, content, KEYS.content);
+    texts.walk(choice, block, json, KEYS.candidate);
+    for (const key of ["logprobsResult", "citationMetadata", "groundingAttributions"]) texts.erase(choice, json, key, "nothing");
+    texts.erase(choice, field(json, "groundingMetadata"), "groundingSupports", "nothing");
   }
 
   #part(part: Json, candidate: Candidate, choice: number): void {
@@ -216,11 +222,13 @@ export class GeminiAnswer implements AnswerMapper {
       texts.end(choice, candidate.block);
     }
     const result = field(part, "codeExecutionResult");
-    const [found, key] = textField(result, "output") === "" ? [field(part, "audioTranscription"), "text"] : [result, "output"];
+    const key = textField(result, "output") === "" ? "text" : "output";
+    const found = key === "output" ? result : field(part, "audioTranscription");
     if (textField(found, key) !== "") {
       this.#openBlock(candidate, "other", choice);
       texts.add(choice, candidate.block, "content", found, key);
     }
+    if (!texts.guarded) return;
     for (const one of [result, field(part, "audioTranscription")]) texts.walk(choice, Math.max(0, candidate.block), one, KEYS.result);
   }
 
