@@ -10,6 +10,7 @@
  */
 import type { Denial } from "./denials.ts";
 import type { StageEvidence } from "./record.ts";
+import type { Marks } from "./stage.ts";
 import type { LaneId, ToolCall } from "./view.ts";
 
 /**
@@ -66,6 +67,8 @@ export type CallVerdict =
     };
 
 export interface AnswerGuard {
+  /** Before anything of the answer: what all stages together found in the request, those that came after this guard's own included. */
+  begin?(found: Marks): void;
   /**
    * undefined: this guard does not care for the lane. `tool` is set where the lane is the arguments of a call. `repeats`: the text was
    * streamed before and comes again whole (OpenAI's `response.completed`): judged the same, counted once.

@@ -58,6 +58,7 @@ export function openAnswer(work: Work, head: HeaderView, origin: AnswerOrigin, d
   if (as === "stream" && work.outputLimit !== undefined)
     work.counter = new OutputCounter(familyOfAny([work.plan?.chain[0]?.model, request.view.model]));
   if (work.guards.length === 0) return as;
+  for (const { guard } of work.guards) guard.begin?.(work.marks);
   // A held answer has a cap of its own.
   work.gate = new Gate(work.guards, as === "stream" ? GUARDED_BYTES_MAX : Number.POSITIVE_INFINITY, context.contentType);
   if (as === "stream") work.released = codec.openAnswer(context);

@@ -83,7 +83,9 @@ export const accessSection = z
               .describe("Values of x-ai-channel whose calls bring untrusted content: email, web."),
           })
           .prefault({})
-          .describe("What taints an exchange, beside x-ai-untrusted: true; and its conversation (x-ai-conversation) for a day."),
+          .describe(
+            "What taints an exchange, beside x-ai-untrusted: true and what the injection rules find; and its conversation (x-ai-conversation) for a day.",
+          ),
         whenTainted: z
           .strictObject({
             approve: patterns.default(() => []).describe("Tools whose calls then wait for approval."),

@@ -182,3 +182,13 @@ test("a conversation stays tainted after the call that tainted it", async () => 
   const later = await said(rules, talk({ conversation: "c1" }));
   assert.deepEqual(later.effects?.find((effect) => effect.kind === "mark")?.mark.tainted, ["conversation"]);
 });
+
+test("what a later stage finds in the request taints the calls of its answer", async () => {
+  const rules = { allow: ["*"], whenTainted: { deny: ["shell"] } };
+  const verdict = await said(rules, offering(["shell", "clock"]));
+  const guard = verdict.effects?.find((effect) => effect.kind === "guard")?.guard;
+  assert.equal(guard?.judgesCall?.("shell"), false);
+  guard?.begin?.({ tainted: ["user"] });
+  assert.deepEqual([guard?.judgesCall?.("shell"), guard?.judgesCall?.("clock")], [true, false]);
+  assertSubset(guard?.judgeCall?.({ choice: 0, block: 0, name: "shell", id: "c1", arguments: "{}" }), refusedAs("tool_not_allowed"));
+});

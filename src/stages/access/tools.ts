@@ -13,7 +13,7 @@ import type { AnswerGuard, CallVerdict, GuardEvidence, Stop } from "../../core/g
 import { type Json, parseJsonValue } from "../../core/json.ts";
 import { judgeName, matchesAny, matchesPattern } from "../../core/patterns.ts";
 import type { FoundCount } from "../../core/record.ts";
-import type { StageContext, Verdict } from "../../core/stage.ts";
+import type { Marks, StageContext, Verdict } from "../../core/stage.ts";
 import type { RequestView, ToolCall, ToolRef } from "../../core/view.ts";
 import type { ApprovalsPort, HeldFor } from "../../ports/approvals.ts";
 import { type CheckValue, compileSchema } from "../shared/json-schema.ts";
@@ -134,7 +134,7 @@ function checksOf(section: ToolsSection) {
 export class ToolGuard implements AnswerGuard {
   readonly #section: ToolsSection;
   readonly #context: StageContext;
-  readonly #tainted: boolean;
+  #tainted: boolean;
   readonly #counts = new Map<string, number>();
   #denial: Denial | undefined;
 
@@ -142,6 +142,11 @@ export class ToolGuard implements AnswerGuard {
     this.#section = section;
     this.#context = context;
     this.#tainted = tainted;
+  }
+
+  /** An attack that a later stage found taints the exchange too, where the policy has rules for that. */
+  begin({ tainted }: Marks): void {
+    this.#tainted ||= (tainted?.length ?? 0) > 0 && asksForTaint(this.#section);
   }
 
   judgesCall(name: string): boolean {
