@@ -74,6 +74,7 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
   });
   if (!stores.ok) return stores;
   const { audit, state } = stores.value;
+  stores.value.follow(options.loaded);
   // The environment has the proxy settings.
   const keySets = openKeySets({ clock: systemClock, log, env: process.env });
   keySets.keep(generations.current.keySources);
@@ -129,7 +130,8 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
     swap: (next) => {
       const snapshot = compileSnapshot(next, STAGES);
       keySets.keep(snapshot.keySources);
-      return generations.swap(snapshot);
+      const letGo = stores.value.follow(next);
+      return generations.swap(snapshot).then(letGo);
     },
     found: (waitMs) => grpc.value.found(waitMs),
     stop: async (deadlineMs) => {

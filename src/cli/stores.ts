@@ -1,9 +1,13 @@
 import { join } from "node:path";
+import { openAnalysers } from "../adapters/analyser/open.ts";
 import { openJsonlAudit } from "../adapters/audit/jsonl.ts";
+import { openClassifier } from "../adapters/classifier/open.ts";
 import { openFileKeyring } from "../adapters/keyring/file.ts";
 import { openSqliteApprovals } from "../adapters/sqlite/approvals.ts";
 import { openSqliteState } from "../adapters/sqlite/state.ts";
 import { openGptTokens } from "../adapters/tokens/gpt.ts";
+import type { LoadedPolicy } from "../config/load.ts";
+import { compileRemotes } from "../config/remotes.ts";
 import { AUDIT_PENDING_BYTES_MAX } from "../core/limits.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { PortError, StageStores } from "../core/stage.ts";
@@ -36,6 +40,8 @@ export interface Stores {
   readonly stages: StageStores;
   /** Figures that they keep. */
   readonly watched: readonly Watched[];
+  /** Services that the policy names are asked as it says from now on. Gives what lets go of those of the policy before, once it is over. */
+  follow(policy: LoadedPolicy): () => void;
   /** Writes what waits, and lets go. */
   close(): Promise<void>;
 }
@@ -90,8 +96,23 @@ async function openEach(
   const ledger = await openLedger(settings, data, log);
   if (!ledger.ok) return ledger;
   opened.push(() => ledger.value.close());
-  const stages = { keyring: keyring.value, tokens: openGptTokens(), approvals: approvals.value, ledger: ledger.value.desk };
-  return ok({ audit: audit.value, state: state.value, stages, watched: watchedLedger(ledger.value) });
+  // The environment has the proxy settings too.
+  const analysers = openAnalysers({ clock: systemClock, log, env: { ...process.env, ...env } });
+  const classifier = openClassifier({ clock: systemClock, log, env: { ...process.env, ...env } });
+  opened.push(() => {
+    analysers.close();
+    classifier.close();
+  });
+  const stages = {
+    ...{ keyring: keyring.value, tokens: openGptTokens(), approvals: approvals.value, ledger: ledger.value.desk },
+    ...{ analysers, classifier },
+  };
+  const follow = ({ document, folder }: LoadedPolicy): (() => void) => {
+    const remotes = compileRemotes(document, folder);
+    classifier.keep(remotes.classifier);
+    return analysers.keep(remotes.analysers);
+  };
+  return ok({ audit: audit.value, state: state.value, stages, watched: watchedLedger(ledger.value), follow });
 }
 
 const causeOf = ({ cause }: PortError): string => (cause instanceof Error ? cause.message : "unusable");

@@ -42,6 +42,7 @@ export function referenceProblems(tree: SourceTree, prices: PriceCatalog): reado
   checker.listen();
   checker.approvers();
   checker.access();
+  checker.remotes();
   checker.limits();
   return checker.problems;
 }
@@ -339,6 +340,19 @@ class Checker {
       for (const [index, region] of stringsOf(at(this.#root, [...path, "route", "preferRegions"])).entries()) {
         this.#reference([...path, "route", "preferRegions", index], region, regions, "provider in region");
       }
+    }
+  }
+
+  remotes(): void {
+    const analysers = this.#names("analysers");
+    for (const path of this.#layers()) {
+      const name = [...path, "redact", "analyser", "name"];
+      this.#reference(name, at(this.#root, name), analysers, "analyser");
+      const asked = [...path, "injection", "classifier"];
+      if (at(this.#root, asked) !== undefined && this.#root["classifier"] === undefined)
+        this.#add(asked, "the policy has no classifier to ask", "add one: classifier: { kind: ..., url: ... }, or remove this", {
+          what: "key",
+        });
     }
   }
 

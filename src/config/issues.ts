@@ -4,7 +4,7 @@ import { formatPath, nearest, type Path, type PolicyProblem, suggest } from "./p
 import { at, entriesOf, isJsonMap, memberOf, type SourceTree } from "./tree.ts";
 
 /** Rules of the design that this version does not have yet: a document that relies on one must not load as if it held. */
-const NOT_YET = new Set(["injection", "cache", "idempotency", "approve", "canary", "degraded", "chain", "backoffMs"]);
+const NOT_YET = new Set(["cache", "idempotency", "approve", "canary", "degraded", "chain", "backoffMs"]);
 
 /** Where settings live that people look for elsewhere. */
 const MOVED: Readonly<Record<string, string>> = { retry: "route.retry", rate_limits: "limits", apiKeys: "keys", usecases: "useCases" };

@@ -9,6 +9,7 @@ import { keyFacts } from "./credentials/api-key.ts";
 import { CREDENTIAL_ID } from "./credentials/facts.ts";
 import { CREDENTIAL_KINDS } from "./credentials/index.ts";
 import { price } from "./prices/schema.ts";
+import { analysersSection, classifierSection } from "./remotes.ts";
 
 /**
  * The policy document. Two readings of one set of shapes: `documentSchema(stages)` is strict, knows every stage's section
@@ -265,6 +266,8 @@ const root = {
     .prefault({}),
   observe: observe.optional(),
   approvals: approvalsSection.prefault({}),
+  analysers: analysersSection.default({}),
+  classifier: classifierSection.optional(),
 };
 
 const mode = z.enum(["off", "shadow", "warn", "enforce"]);

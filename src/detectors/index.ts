@@ -57,6 +57,7 @@ import { url } from "./url.ts";
 import { urlWithCredentials } from "./url-with-credentials.ts";
 import { vin } from "./vin.ts";
 
+export { merged } from "./shared/overlaps.ts";
 export { type Decided, StreamScan, scan, scanSliced } from "./shared/scan.ts";
 
 /** Everything that Sluice knows to find. Where two findings overlap and are equally sure and long, the one earlier in this list stands. */

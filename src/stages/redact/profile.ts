@@ -20,7 +20,7 @@ const CLASSES: ReadonlyMap<string, DetectorClass> = new Map(
 export const stricter = (one: Action, other: Action): Action => (ACTIONS.indexOf(one) >= ACTIONS.indexOf(other) ? one : other);
 
 /** standard: stand-ins for what is personal or financial, secrets masked, answers looked at for secrets alone. strict: more is looked for, secrets refuse the call, and nothing that the model makes up passes. */
-function builtIn(name: "standard" | "strict"): Profile {
+function builtIn(name: "standard" | "strict", others: readonly string[]): Profile {
   const requests = new Map<string, Action>();
   const answers = new Map<string, Action>();
   for (const entity of entitiesOf(name)) {
@@ -28,29 +28,35 @@ function builtIn(name: "standard" | "strict"): Profile {
     requests.set(entity, secret ? (name === "strict" ? "block" : "mask") : "pseudonymise");
     if (name === "strict" || secret) answers.set(entity, "mask");
   }
+  for (const entity of others) if (!CLASSES.has(entity)) requests.set(entity, "pseudonymise");
   return { requests, answers, minScore: MIN_SCORE, inNumber: undefined };
 }
 
-/** The profile of that name; undefined: there is none. */
-export function profileOf(name: string, profiles: RedactSection["profiles"]): Profile | undefined {
-  if (name === "standard" || name === "strict") return builtIn(name);
+/** The profile of that name; undefined: there is none. `others`: entities that an analyser may find beside ours, which count as personal. */
+export function profileOf(name: string, profiles: RedactSection["profiles"], others: readonly string[]): Profile | undefined {
+  if (name === "standard" || name === "strict") return builtIn(name, others);
   const setting = Object.hasOwn(profiles, name) ? profiles[name] : undefined;
-  return setting === undefined ? undefined : compiled(setting);
+  return setting === undefined ? undefined : compiled(setting, others);
 }
 
-function compiled(setting: ProfileSetting): Profile {
-  const base = setting.extends === undefined ? undefined : builtIn(setting.extends);
+function compiled(setting: ProfileSetting, others: readonly string[]): Profile {
+  const base = setting.extends === undefined ? undefined : builtIn(setting.extends, others);
   return {
-    requests: ruled(setting.entities, base?.requests),
-    answers: ruled(setting.answers, base?.answers),
+    requests: ruled(setting.entities, base?.requests, others),
+    answers: ruled(setting.answers, base?.answers, []),
     minScore: setting.minScore ?? MIN_SCORE,
     inNumber: setting.numbers === "zero" ? "0" : undefined,
   };
 }
 
-function ruled(rules: Readonly<Record<string, Action>>, base: ReadonlyMap<string, Action> | undefined): ReadonlyMap<string, Action> {
+function ruled(
+  rules: Readonly<Record<string, Action>>,
+  base: ReadonlyMap<string, Action> | undefined,
+  others: readonly string[],
+): ReadonlyMap<string, Action> {
   const said = new Map(base);
-  for (const [entity, group] of CLASSES) {
+  const foreign = others.filter((entity) => !CLASSES.has(entity)).map((entity) => [entity, "personal"] as const);
+  for (const [entity, group] of [...CLASSES, ...foreign]) {
     const action = mostSpecific(rules, entity, group);
     if (action === "pass") said.delete(entity);
     else if (action !== undefined) said.set(entity, action);
@@ -89,11 +95,12 @@ function stricterOf(one: ReadonlyMap<string, Action>, other: ReadonlyMap<string,
 
 /** `x-ai-pii-mode`: at least this is done with all that is personal, financial or of the network. */
 export const PII_MODES: readonly Action[] = ["partial", "pseudonymise", "hash", "mask", "block"];
-export function piiMode(mode: string): Profile | undefined {
+export function piiMode(mode: string, others: readonly string[]): Profile | undefined {
   const action = PII_MODES.find((known) => known === mode);
   if (action === undefined) return undefined;
   const entities = entitiesOf("standard").filter((entity) => CLASSES.get(entity) !== "secret");
-  return { requests: new Map(entities.map((entity) => [entity, action])), answers: new Map(), minScore: MIN_SCORE, inNumber: undefined };
+  const all = [...new Set([...entities, ...others.filter((entity) => CLASSES.get(entity) !== "secret")])];
+  return { requests: new Map(all.map((entity) => [entity, action])), answers: new Map(), minScore: MIN_SCORE, inNumber: undefined };
 }
 
 /** The detectors that look for these entities. */

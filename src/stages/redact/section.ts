@@ -55,6 +55,19 @@ export const redactSection = z
       .meta({ propertyNames: { pattern: "^(?!standard$|strict$|off$|none$)[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" } })
       .default({})
       .describe("Profiles of your own; those of `defaults` are known everywhere. Callers may ask for one in x-ai-redaction-profile."),
+    analyser: z
+      .strictObject({
+        name: z.string().min(1).max(64).describe("One of `analysers`."),
+        language: z
+          .string()
+          .regex(/^[a-z]{2,3}(?:-[A-Za-z]{2,4})?$/, "must be a language -> write for example en")
+          .default("en")
+          .describe("What the texts are said to be in."),
+      })
+      .optional()
+      .describe(
+        "A service that is asked about requests too. What it finds counts as personal, under the names of its `entities`. Where it fails, onFault decides.",
+      ),
   })
   .refine(
     ({ profile: name, profiles }) =>

@@ -3,6 +3,7 @@ import type { TextEdit } from "../../core/guard.ts";
 import type { JsonNumber, JsonString } from "../../core/json.ts";
 import { defineStage, type Effect, type StageContext, type Verdict } from "../../core/stage.ts";
 import type { Keyring } from "../../ports/keyring.ts";
+import { lookWithAnalyser } from "./analyse.ts";
 import { redactGuard } from "./guard.ts";
 import { detectorsFor, PII_MODES, type Profile, piiMode, profileNames, profileOf, tightened } from "./profile.ts";
 import { Pseudonyms } from "./pseudonyms.ts";
@@ -16,14 +17,15 @@ import { changed, isLong, type Looked, look, lookSliced, textsOf } from "./texts
 type Chosen = { readonly profile: Profile | undefined } | { readonly wrong: string };
 
 /** The policy's profile, tightened by what the caller asks for. */
-function chosen({ contract }: StageContext, section: RedactSection): Chosen {
+function chosen({ contract, stores }: StageContext, section: RedactSection): Chosen {
+  const others = section.analyser === undefined ? [] : (stores?.analysers?.find(section.analyser.name)?.entities ?? []);
   const { redactionProfile, piiMode: mode } = contract.values;
-  const own = section.profile === undefined ? undefined : profileOf(section.profile, section.profiles);
+  const own = section.profile === undefined ? undefined : profileOf(section.profile, section.profiles, others);
   if (section.profile !== undefined && own === undefined) throw new Error("the policy names a profile that is not there");
-  const asked = redactionProfile === undefined ? undefined : profileOf(redactionProfile, section.profiles);
+  const asked = redactionProfile === undefined ? undefined : profileOf(redactionProfile, section.profiles, others);
   if (redactionProfile !== undefined && asked === undefined)
     return { wrong: `Contract: x-ai-redaction-profile must be one of ${profileNames(section).join(", ")}.` };
-  const least = mode === undefined ? undefined : piiMode(mode);
+  const least = mode === undefined ? undefined : piiMode(mode, others);
   if (mode !== undefined && least === undefined) return { wrong: `Contract: x-ai-pii-mode must be one of ${PII_MODES.join(", ")}.` };
   return { profile: tightened(tightened(own, asked), least) };
 }
@@ -32,8 +34,20 @@ function gather(context: StageContext, section: RedactSection, signal: AbortSign
   const choice = chosen(context, section);
   if ("wrong" in choice || choice.profile === undefined) return undefined;
   const texts = textsOf(context);
+  const { requests } = choice.profile;
+  if (section.analyser !== undefined && texts.length > 0)
+    return lookWithAnalyser(
+      texts,
+      detectorsFor(requests),
+      {
+        analyser: context.stores?.analysers?.find(section.analyser.name),
+        language: section.analyser.language,
+        entities: new Set(requests.keys()),
+      },
+      signal,
+    );
   if (!isLong(texts)) return undefined;
-  return lookSliced(texts, detectorsFor(choice.profile.requests), signal).then((looked) =>
+  return lookSliced(texts, detectorsFor(requests), signal).then((looked) =>
     signal.aborted ? { ok: false as const, error: { code: "timeout" as const } } : { ok: true as const, value: looked },
   );
 }

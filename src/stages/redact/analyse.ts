@@ -1,0 +1,27 @@
+import type { Detector } from "../../core/detector.ts";
+import { err, ok, type Result } from "../../core/result.ts";
+import type { PortError } from "../../core/stage.ts";
+import { merged } from "../../detectors/index.ts";
+import type { AnalyseAsk, AnalyserPort } from "../../ports/analyser.ts";
+import { type Looked, lookSliced, type textsOf } from "./texts.ts";
+
+/** Texts with what the detectors and a remote analyser find in them. It is asked about texts alone, not about JSON numbers. */
+export async function lookWithAnalyser(
+  texts: ReturnType<typeof textsOf>,
+  detectors: readonly Detector[],
+  { analyser, ...ask }: AnalyseAsk & { readonly analyser: AnalyserPort | undefined },
+  signal: AbortSignal,
+): Promise<Result<readonly Looked[], PortError>> {
+  if (analyser === undefined) return err({ code: "unavailable", cause: "no analyser of that name" });
+  const looked = await lookSliced(texts, detectors, signal);
+  if (signal.aborted) return err({ code: "timeout" });
+  const asked = looked.filter(({ place }) => place !== "number");
+  const answer = await analyser.analyse(
+    asked.map(({ shown }) => shown),
+    ask,
+    signal,
+  );
+  if (!answer.ok) return answer;
+  const found = new Map(asked.map((text, index) => [text, answer.value[index] ?? []]));
+  return ok(looked.map((text) => ({ ...text, findings: merged(text.shown, text.findings, found.get(text) ?? []) })));
+}
