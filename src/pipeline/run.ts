@@ -312,6 +312,9 @@ function mergeMarks(before: Marks, after: Marks): Marks {
     ...(dataClass === undefined ? {} : { dataClass }),
     ...(tainted.length === 0 ? {} : { tainted }),
     ...(entities.length === 0 ? {} : { entities }),
+    ...(before.privateOnly === true || after.privateOnly === true ? { privateOnly: true } : {}),
+    ...(before.cacheable === false || after.cacheable === false ? { cacheable: false } : {}),
+    ...(after.retention === undefined && before.retention === undefined ? {} : { retention: after.retention ?? before.retention ?? "" }),
   };
 }
 
