@@ -155,7 +155,10 @@ function contextOf(work: Work, stores: StageStores): StageContext {
     catalog: work.snapshot.catalog,
     tenantResidency: work.snapshot.residencyOf(principal.tenant),
     candidates: work.candidates,
-    plan: work.plan,
+    // Where no rule in force chooses a target, the request goes where its own words lead, and is counted there.
+    get plan() {
+      return work.plan ?? freely(work);
+    },
     change: work.change,
     ...(work.outputCap === undefined ? {} : { outputCap: work.outputCap }),
     marks: work.marks,

@@ -59,6 +59,8 @@ const OPEN_BUSY_MS = 5_000;
 /** A turn that found the file locked comes again after one to three milliseconds: others' turns are shorter than one. */
 const BUSY_RETRY_MS = 1;
 const BUSY_JITTER_MS = 2;
+/** Nobody waits for a settle: it joins the transaction of whoever comes within so many milliseconds. */
+const SETTLE_JOIN_MS = 2;
 /** Work of one transaction, milliseconds: the event loop stands still so long, and other processes wait. */
 const TURN_MS = 4;
 /** Between two rounds of pruning, and of trying what could not be written. */
@@ -98,7 +100,7 @@ class SqliteLedger implements LedgerPort {
   readonly #later = new LaterQueue<Job>();
   readonly #round: NodeJS.Timeout;
   #jobs: Job[] = [];
-  #turn: "none" | "soon" | "waiting" = "none";
+  #turn: "none" | "later" | "soon" | "waiting" = "none";
   #failing = false;
   #closed = false;
 
@@ -203,9 +205,16 @@ class SqliteLedger implements LedgerPort {
       return;
     }
     this.#jobs.push(job);
-    if (this.#turn !== "none") return;
-    this.#turn = "soon";
-    setImmediate(() => this.#work());
+    if (this.#turn === "soon" || this.#turn === "waiting") return;
+    if (!job.kept) {
+      this.#turn = "soon";
+      setImmediate(() => this.#work());
+    } else if (this.#turn === "none") {
+      this.#turn = "later";
+      setTimeout(() => {
+        if (this.#turn === "later") this.#work();
+      }, SETTLE_JOIN_MS);
+    }
   }
 
   #again(delayMs: number): void {
