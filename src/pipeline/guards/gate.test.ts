@@ -271,3 +271,14 @@ test("an answer that is withheld ends for the caller before the call, and is kep
   assert.deepEqual(run(true), { out: "<well >", stop: REFUSE });
   assert.deepEqual(kept, ["text/x", '<well ><{"to":"eve"}><bye>']);
 });
+test("a turn that ends between two texts of one frame goes on with the second", () => {
+  const long = "y".repeat(32_768);
+  const frames = [
+    frameOf([
+      { ...LANE, text: long },
+      { ...LANE, choice: 1, text: "a secret b" },
+      { ...LANE, text: "z" },
+    ]),
+  ];
+  assert.equal(gated([seat("a", wordGuard("secret", "#"))], frames).out, `<${long}><a # b><z>`);
+});

@@ -175,13 +175,14 @@ export class Gate {
     const { held } = reading;
     const { deltas, ends } = held.frame;
     for (let delta = deltas[reading.delta]; delta !== undefined; delta = deltas[reading.delta]) {
-      if (reading.at === 0) this.#beginPart(held, delta);
+      if (held.parts.length === reading.delta) this.#beginPart(held, delta);
       const part = held.parts.at(-1);
       while (part !== undefined && reading.at < delta.text.length) {
         if (left <= 0) return left;
-        part.lane.push(delta.text.slice(reading.at, reading.at + PIECE_CHARS));
-        reading.at += PIECE_CHARS;
-        left -= PIECE_CHARS;
+        const piece = delta.text.slice(reading.at, reading.at + PIECE_CHARS);
+        part.lane.push(piece);
+        reading.at += piece.length;
+        left -= piece.length;
       }
       if (delta.repeats === true) part?.lane.end();
       reading.delta += 1;
