@@ -201,7 +201,7 @@ test("calls that come one after the other under one number are judged each; one 
   assert.deepEqual(run('{"a":1}', "refund"), { out: '<{"a":1}>', stop: REFUSE, said: "" });
   for (const unfinished of ["", '{"a":']) {
     const { out, stop } = run(unfinished, "get_b");
-    assert.deepEqual([out, stop?.denial.code], [`<${unfinished}>`, "content_blocked"]);
+    assert.deepEqual([out, stop?.denial.code], [unfinished === "" ? "" : `<${unfinished}>`, "content_blocked"]);
   }
 });
 
