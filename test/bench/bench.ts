@@ -3,8 +3,9 @@
  * `alone` (Envoy without ext_proc) and `control` (an ext_proc server that sends the same messages and decides nothing).
  * Rounds are interleaved, so that a machine that slows down slows all alike; medians over rounds are printed.
  *
- * Usage: node test/bench/bench.ts [--rounds N] [--seconds S] [--warm S] [--json] [--only unary|stream|memory|scale] [--subjects control,sluice]
+ * Usage: node test/bench/bench.ts [--rounds N] [--seconds S] [--warm S] [--json] [--only unary|stream|memory|detection|scale] [--subjects control,sluice]
  * BENCH_POLICY=policy-ledger.yaml: limits and budgets too, six scopes a call, in the embedded store (the bar is 2.0 x control).
+ * BENCH_POLICY=policy-guards.yaml: data protection on requests and answers too (the bar is 3.0 x control).
  * BENCH_NODE_FLAGS replaces Node's flags, BENCH_PROFILE=DIR writes a CPU profile of Sluice, BENCH_VERBOSE shows what it logs.
  */
 import { type ChildProcess, spawn } from "node:child_process";
@@ -23,6 +24,7 @@ import type { RenderedEnvoy } from "../../src/envoy/bootstrap/render.ts";
 import { NODE_FLAGS } from "../../src/server/node-flags.ts";
 import { STAGES } from "../../src/stages/index.ts";
 import { startEnvoy, type TestEnvoy } from "../support/envoy.ts";
+import { detectionShares } from "./detection.ts";
 import { scale } from "./scale.ts";
 
 const { values: flags } = parseArgs({
@@ -348,6 +350,12 @@ async function main(): Promise<void> {
         row("memory before", memory.before, "MB");
         row("memory after", memory.after, "MB");
       }
+    }
+    if (only === undefined || only === "detection") {
+      const { promptUs, answerUs, eventUs } = detectionShares();
+      row("data protection alone, a prompt of 2 KB", promptUs, "us");
+      row("data protection alone, an answer of 2 KB", answerUs, "us");
+      row("data protection alone, an SSE event", eventUs, "us");
     }
     row("failed calls", failed, "", 0);
     for (const subject of list) if (subject.name !== "alone") await subject.envoy.assertClean();
