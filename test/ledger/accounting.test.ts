@@ -15,6 +15,7 @@ providers:
   openai: { format: openai, baseUrl: "\${SIM}/v1", credential: { env: SIM_KEY }, limits: [{ tokens: 100000000, window: 24h }, { concurrent: 50 }] }
 models:
   m: { targets: [{ provider: openai, model: gpt-4o-mini }], price: { input: 1, output: 10 } }
+  thinker: { targets: [{ provider: openai, model: o4-mini }], price: { input: 1, output: 10 } }
 defaults:
   access: { models: ["*"], providerState: allow }
   timeouts: { requestMs: 20000, perTryMs: 500 }
@@ -123,6 +124,13 @@ test("a caller that leaves in the middle of a stream pays for what was streamed,
   const sent = gateway.simulator.requests.at(-1);
   assert.ok(found.usd > 20 * 10_000 && found.usd < 2000 * 10_000, `${found.usd} nano-dollars for ${sent?.tokensSent} tokens`);
   assert.equal(found.usd, record?.cost?.nanoUsd);
+});
+
+test("a stream that breaks off before its usage, of a model that thinks in silence, is charged with all its output cap", async () => {
+  await charged(() => call({ model: "thinker", stream: true, max_tokens: 500, ...says("[[sim cut=3]]") }).catch(() => {}));
+  const record = await last();
+  assert.equal(record?.usage?.outputTokens, 500);
+  assert.equal(record.cost?.estimated, true);
 });
 
 test("an answer that is cut off is charged as it was held, and so is one that nobody waited for", async () => {
