@@ -8,9 +8,8 @@ import { redactGuard } from "./guard.ts";
 import { detectorsFor, PII_MODES, type Profile, piiMode, profileNames, profileOf, tightened } from "./profile.ts";
 import { Pseudonyms } from "./pseudonyms.ts";
 import { makeReplacer, type Replacer } from "./replace.ts";
-import { RestoreScan, StandIns } from "./restore.ts";
 import { type RedactSection, redactSection } from "./section.ts";
-import type { StandIn } from "./stand-in.ts";
+import { canonical, type StandIn } from "./stand-in.ts";
 import { Tally } from "./tally.ts";
 import { changed, isLong, type Looked, look, lookSliced, textsOf } from "./texts.ts";
 
@@ -87,16 +86,27 @@ function replacerOf(context: StageContext, profile: Profile, keyring: Keyring, l
   const { tenant } = context.principal;
   const digest = (text: string): string => keyring.digest(DIGESTS, tenant, text);
   const conversation = context.contract.values.conversation ?? digest(firstTexts(looked));
-  const isTaken = (standIn: StandIn): boolean => {
-    const one = new StandIns([{ value: "", standIn: standIn.text, spelling: standIn.spelling }]);
-    return looked.some(({ shown }) => {
-      const scan = new RestoreScan(one);
-      return scan.push(shown).length > 0 || scan.end().length > 0;
-    });
+  let own: ReadonlySet<string> | undefined;
+  const isTaken = ({ text, spelling }: StandIn): boolean => {
+    own ??= ownCodes(looked);
+    return own.has(`${spelling} ${canonical(text, spelling)}`);
   };
   const pseudonyms = new Pseudonyms(keyring.keyOf(STAND_INS, tenant), conversation, isTaken);
   return makeReplacer(pseudonyms, digest, profile.inNumber);
 }
+
+/** What the caller's own texts hold that could be taken for a scarce stand-in: numbers, addresses and dates, in the forms that are compared. */
+function ownCodes(looked: readonly Looked[]): ReadonlySet<string> {
+  const codes = new Set<string>();
+  const add = (text: string): void => void codes.add(`exact ${canonical(text, "exact")}`).add(`code ${canonical(text, "code")}`);
+  for (const { shown, findings } of looked) {
+    for (const { start, end } of findings) add(shown.slice(start, end));
+    for (const [code] of shown.matchAll(CODE)) add(code);
+  }
+  return codes;
+}
+/** Groups of hex digits with one or two signs between them. A group ends where its digits do, so that a match takes linear time. */
+const CODE = /(?<![0-9A-Za-z])[0-9A-Fa-f]{1,40}(?:[ .:/()-]{1,2}[0-9A-Fa-f]{1,40}){0,11}(?![0-9A-Za-z])/g;
 
 /** What a conversation begins with and each of its turns repeats: all up to the first word of the user. */
 function firstTexts(looked: readonly Looked[]): string {
