@@ -20,12 +20,19 @@ export interface ScanText {
   readonly ended: boolean;
   /** Runs of ASCII letters and digits of `folded` that hold a digit, in order: where numbers and codes may begin. */
   readonly atoms: readonly Atom[];
-  /** What the atoms are like, by index: to leave most of them after one look. */
-  readonly atomMarks: AtomMarks;
   /** Words close before an offset. */
   wordsBefore(start: number): Worded;
   /** Words close behind an offset, in its sentence; `undefined` where that takes text that has not come. */
   wordsAfter(end: number): Worded | undefined;
+  /** What is written from `start` to `end`, with so many letters and digits; remembered for the last `start`, as many detectors ask for the same. */
+  codeAt(start: number, end: number, units: number): Code;
+}
+
+/** A number or code as it is written (folded), and its letters and digits alone, in upper case. */
+export interface Code {
+  readonly end: number;
+  readonly written: string;
+  readonly compact: string;
 }
 
 /** Text with its words taken apart, so that many lists can be looked for in it. */
@@ -49,18 +56,12 @@ export interface Atom {
   readonly letterFirst: boolean;
   /** How many single digits begin with it that have the same sign between each two (`4 2 4 2`: 4); 0 where it is none or not the first. */
   readonly spread: number;
-}
-
-/** Bit sets, one an atom. */
-export interface AtomMarks {
-  /** Bit n: it has n units (31: or more) and begins with a digit; 0 where it begins with a letter. */
-  readonly digitFirst: Int32Array;
-  /** The same for those that begin with a letter. */
-  readonly letterFirst: Int32Array;
-  /** Bit n: U+0020 + n stands behind it, and a letter, digit or bracket behind that. */
-  readonly joined: Int32Array;
-  /** 1: nothing can be said by length, as it is the first of single digits, more of it may come, or something invisible stands behind; 2: a capital and a sign stand before it. */
-  readonly flags: Uint8Array;
+  /** Its length, 31 at most; and 32 more where it begins with a letter. To leave most atoms after one look, as the two below. */
+  readonly form: number;
+  /** A sign behind it and a letter, digit or bracket behind that: the sign less U+001F, up to 32; 0 for none. */
+  readonly joint: number;
+  /** 1: nothing can be said by length, as more of it may come or something invisible stands behind; 2: a capital and a sign stand before it. */
+  readonly flags: number;
 }
 
 /** What a detector says of a text. */

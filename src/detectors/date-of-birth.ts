@@ -1,6 +1,8 @@
+import type { Atom } from "../core/detector.ts";
 import { isDate, isDayOf } from "./shared/checksums.ts";
 import { after, BEFORE_CHARS, before, words, wordsOf } from "./shared/context.ts";
 import { patternDetector } from "./shared/patterns.ts";
+import { isLetter } from "./shared/text.ts";
 
 /** Names of the months and their short forms, in the main European languages. */
 const MONTHS = [
@@ -82,6 +84,7 @@ export const dateOfBirth = patternDetector({
     `${EDGE}(?:[0-9]{1,8}(?: ?[-./年] ?[0-9]{0,4}){0,1}(?: ?[-./月] ?[0-9]{0,4}){0,1} ?|${DAY}(?: of| de| o| d)?[ -](?:${MONTH_BEGUN}|${MONTH}\\.?(?: de| del| d)?,?[ -]?[0-9]{0,4})|[0-9]{1,2}(?:s|n|r|t|st|nd|rd|th|e|er|º|\\.)?(?: o| of| d| de)?[ -]?|${MONTH_BEGUN}\\.?|${MONTH}\\.? ?[0-9]{0,2}(?:s|n|r|t|st|nd|rd|th|e|er|º|\\.)?,? ?[0-9]{0,4})$`,
     "iu",
   ),
+  starts: startsAt,
   lookBehind: BEFORE_CHARS,
   lengthMax: 40,
   judge: (match, { folded, ended }) => {
@@ -93,6 +96,21 @@ export const dateOfBirth = patternDetector({
     return behind === undefined ? undefined : BORN_BEHIND.test(behind) ? 0.8 : 0;
   },
 });
+
+/** A date begins with digits, or with a month before them. */
+function startsAt(folded: string, { start, letterFirst }: Atom): readonly number[] {
+  if (letterFirst) return NONE;
+  if (folded.charCodeAt(start - 1) !== BLANK) return [start];
+  const end = folded.charCodeAt(start - 2) === STOP ? start - 2 : start - 1;
+  let month = end;
+  while (end - month < MONTH_CHARS_MAX && isLatin(folded.charCodeAt(month - 1))) month -= 1;
+  return month < end ? [month, start] : [start];
+}
+const NONE: readonly number[] = [];
+const BLANK = 32;
+const STOP = 46;
+const MONTH_CHARS_MAX = 12;
+const isLatin = (code: number): boolean => isLetter(code) || (code >= 0xc0 && code <= 0x24f) || code === 0x212a;
 
 const BORN = words(
   ...["born", "birth", "birthday", "birthdate", "birth date", "date of birth", "dob", "d o b", "b day", "bday"],

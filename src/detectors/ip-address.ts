@@ -79,13 +79,28 @@ function addressIn(text: ScanText, runStart: number, runEnd: number): { readonly
   return isV6(address) && !isSlice(folded, start, address) ? found : undefined;
 }
 
+/** Four numbers to 255 without leading zeros, by stops. */
 function isV4(text: string): boolean {
-  const parts = text.split(".");
-  return parts.length === 4 && parts.every((part) => /^(?:0|[1-9][0-9]{0,2})$/.test(part) && Number(part) <= 255);
+  let [parts, value, digits] = [1, 0, 0];
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (isDigit(code)) {
+      if (digits > 0 && value === 0) return false;
+      value = value * 10 + code - 48;
+      digits += 1;
+      if (value > 255) return false;
+    } else {
+      if (code !== 46 || digits === 0) return false;
+      parts += 1;
+      [value, digits] = [0, 0];
+    }
+  }
+  return parts === 4 && digits > 0;
 }
 
 /** At least one digit, so that names joined by `::` are none. */
 function isV6(text: string): boolean {
+  if (!text.includes(":")) return false;
   const halves = text.split("::");
   if (halves.length > 2 || !/[0-9]/.test(text) || text.includes(":::")) return false;
   const groups = halves.flatMap((half) => (half === "" ? [] : half.split(":")));

@@ -1,7 +1,7 @@
 import type { Detector, Finding, Found, ScanText } from "../core/detector.ts";
 import { isOneDigit } from "./shared/checksums.ts";
 import { after, BEFORE_CHARS, before, words, wordsOf } from "./shared/context.ts";
-import { readNumber, type Written } from "./shared/digit-groups.ts";
+import { isSeparator, readNumber, SEPARATOR_CHARS_MAX, type Written } from "./shared/digit-groups.ts";
 import { firstAtom, isAlnum, isDigit } from "./shared/text.ts";
 
 const DIGITS_MIN = 6;
@@ -46,7 +46,9 @@ function find(text: ScanText, from: number): Found {
 /** A few digits with no more behind them. */
 function isShort({ folded, ended }: ScanText, length: number, end: number): boolean {
   if (length >= DIGITS_MIN || (end + 3 >= folded.length && !ended)) return false;
-  return !/^[ \-./()\u200b]{1,3}[0-9]/.test(folded.slice(end, end + 4));
+  let signs = 0;
+  while (signs < SEPARATOR_CHARS_MAX && isSeparator(folded.charCodeAt(end + signs))) signs += 1;
+  return signs === 0 || !isDigit(folded.charCodeAt(end + signs));
 }
 
 /** `+`, `(`, `(+` or `+(` before the first digit belong to the number. */

@@ -6,7 +6,7 @@ import { property } from "../../test/support/property.ts";
 import type { Detector, Finding } from "../core/detector.ts";
 import { SLICE_MS } from "../core/limits.ts";
 import { DETECTORS, detectorsOf, entitiesOf, StreamScan, scan, scanSliced } from "./index.ts";
-import { Overlaps } from "./shared/overlaps.ts";
+import { Overlaps, ranksOf } from "./shared/overlaps.ts";
 
 /** Findings of every kind, and what looks like one, as people write them. */
 const TEXTS: readonly string[] = [
@@ -93,7 +93,7 @@ test("entities have one detector each and names that fit a policy", () => {
 
 const finding = (entity: string, start: number, end: number, score: number): Finding => ({ entity, start, end, score });
 const settled = (findings: readonly Finding[]): readonly Finding[] => {
-  const overlaps = new Overlaps(["a", "b", "c"], (start, end) => end > start);
+  const overlaps = new Overlaps(ranksOf(["a", "b", "c"]), (start, end) => end > start);
   overlaps.add(findings);
   return overlaps.settle(Number.POSITIVE_INFINITY);
 };

@@ -102,12 +102,7 @@ export function ideaOf(name: IdeaName): number {
 }
 
 export function buildLexicon(): Trie {
-  return buildTrie(lexiconEntries());
-}
-
-/** Every word with the number of its idea, folded. */
-export function lexiconEntries(): readonly (readonly [idea: number, word: string])[] {
-  return [...entries()];
+  return buildTrie(entries());
 }
 
 function* entries(): Iterable<readonly [number, string]> {

@@ -1,6 +1,6 @@
 import { isIn, WORD } from "./alphabets.ts";
 import type { SecretEntity } from "./entities.ts";
-import { mayPromise, NAME_CHARS_MAX, type NamePromise } from "./names.ts";
+import { lastWordsOf, mayPromise, NAME_CHARS_MAX, type NamePromise } from "./names.ts";
 import { RANK_CONTEXT, type Sink } from "./sink.ts";
 import { goesOnAsCode, readValue, scoreOfValue, type Value } from "./values.ts";
 
@@ -138,8 +138,7 @@ const isForeign = (code: number): boolean => code >= 0xc0 && (code < 0x2000 || c
 const calledName = (phrase: string): string => phrase.replace(/\.assign$/, "").replace(/^.*[.\s]/, "");
 
 /** In a sentence only what stands next to the operator names the value. */
-const lastWords = (phrase: string): string =>
-  phrase.includes(" ") || phrase.includes("\t") ? phrase.trim().split(/\s+/).slice(-4).join(" ") : phrase;
+const lastWords = (phrase: string): string => (phrase.includes(" ") || phrase.includes("\t") ? lastWordsOf(phrase, 4) : phrase);
 
 /** `<token>` and `<entry name="token">`. */
 function elementName(text: string, at: number, least: number): string | undefined {

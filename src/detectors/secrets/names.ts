@@ -158,3 +158,20 @@ export function wordsOf(name: string): readonly string[] {
     .split(/[^\p{L}0-9]+|(?<=[a-z]{3})\d+$/u)
     .filter((word) => word !== "");
 }
+
+/** The last words of a phrase, a blank between two. */
+export function lastWordsOf(phrase: string, count: number): string {
+  const trimmed = phrase.trim();
+  let [start, words] = [trimmed.length, 0];
+  while (start > 0) {
+    while (start > 0 && !isBlank(trimmed.charCodeAt(start - 1))) start -= 1;
+    words += 1;
+    if (words === count) break;
+    while (start > 0 && isBlank(trimmed.charCodeAt(start - 1))) start -= 1;
+  }
+  const last = trimmed.slice(start);
+  return /\s\s|[^\S ]/.test(last) ? last.split(/\s+/).join(" ") : last;
+}
+/** As `\s` has it, of folded text. */
+const isBlank = (code: number): boolean =>
+  code === 32 || (code >= 9 && code <= 13) || code === 0x1680 || code === 0x2028 || code === 0x2029;

@@ -43,6 +43,8 @@ interface Row extends Shape {
   /** Alphabet of the whole behind the prefix: none of it may stand before a token, so that a long run holds one place to begin. */
   readonly alphabet: number;
   readonly lastAlphabet: number;
+  /** Third unit of the prefix, by which most rows of one beginning are left; 0 where it has none. */
+  readonly third: number;
 }
 
 /** Rows by their first two characters: `lists[heads[key]]`; 0 for no row. */
@@ -57,7 +59,7 @@ export function compileShapes(shapes: readonly Shape[]): ShapeTable {
   for (const shape of shapes) {
     const runs = shape.parts.filter((part): part is Run => typeof part !== "string");
     const alphabet = runs.reduce((all, { of }) => all | of, 0);
-    const row: Row = { ...shape, alphabet, lastAlphabet: runs.at(-1)?.of ?? ALNUM };
+    const row: Row = { ...shape, alphabet, lastAlphabet: runs.at(-1)?.of ?? ALNUM, third: shape.prefix.codePointAt(2) ?? 0 };
     const key = keyAt(shape.prefix, 0);
     const index = heads[key] ?? 0;
     if (index === 0) {
@@ -87,6 +89,7 @@ const GLUE = /[-.]/;
 
 function matchRow(sink: Sink, row: Row, at: number): void {
   const { text } = sink;
+  if (row.third !== 0 && at + 2 < text.length && text.charCodeAt(at + 2) !== row.third) return;
   if (at + row.prefix.length < text.length && !text.startsWith(row.prefix, at)) return;
   const before = text.charAt(at - 1);
   if (row.inAddress !== true && GLUE.test(before) && isIn(text, at - 1, row.alphabet)) return;

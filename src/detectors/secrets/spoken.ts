@@ -1,7 +1,7 @@
 import { runStart, SLUG } from "./alphabets.ts";
 import { GAP_CHARS_MAX, takeValue } from "./assignments.ts";
 import { decoded } from "./checks.ts";
-import { mayPromise, NAME_CHARS_MAX } from "./names.ts";
+import { lastWordsOf, mayPromise, NAME_CHARS_MAX } from "./names.ts";
 import { entropyOf, isPlaceholder, isWordy, looksRandom } from "./randomness.ts";
 import { RANK_CONTEXT, type Sink } from "./sink.ts";
 import { readValue, type Value } from "./values.ts";
@@ -97,13 +97,10 @@ export function matchUser(sink: Sink, at: number, wordStart: number): void {
 /** `my password is hunter2`. */
 export function matchSentence(sink: Sink, at: number, wordStart: number): void {
   const { text } = sink;
-  if (!mayPromise(text, Math.max(0, wordStart - NAME_CHARS_MAX), wordStart)) return;
-  const phrase =
-    text
-      .slice(Math.max(0, wordStart - NAME_CHARS_MAX), wordStart)
-      .split(/[.,;:!?\n]/)
-      .at(-1) ?? "";
-  matchNamed(sink, at, phrase.trim().split(/\s+/).slice(-5).join(" "));
+  const least = Math.max(0, wordStart - NAME_CHARS_MAX);
+  let start = wordStart;
+  while (start > least && !".,;:!?\n".includes(text.charAt(start - 1))) start -= 1;
+  if (mayPromise(text, start, wordStart)) matchNamed(sink, at, lastWordsOf(text.slice(start, wordStart), 5));
 }
 
 /** `--token x`, and `password x` as in a `.netrc`. */

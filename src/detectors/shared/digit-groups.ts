@@ -14,9 +14,10 @@ export interface Written {
 }
 
 /** A blank, `-`, `.`, `/`, a bracket, or invisible. */
-const isSeparator = (code: number): boolean => code === 32 || (code >= 45 && code <= 47) || code === 40 || code === 41 || code === 0x200b;
+export const isSeparator = (code: number): boolean =>
+  code === 32 || (code >= 45 && code <= 47) || code === 40 || code === 41 || code === 0x200b;
 /** ` - `, `) `, ` (`. */
-const SEPARATOR_CHARS_MAX = 3;
+export const SEPARATOR_CHARS_MAX = 3;
 
 /** Reads groups from a digit on, until there are more than `digitsMax` digits or something else than a digit or separator stands there. */
 export function readNumber(folded: string, from: number, digitsMax: number): Written {
@@ -49,8 +50,12 @@ function written(folded: string, groups: readonly { readonly start: number; read
       return sum;
     },
     separatorAt: (index) => {
-      const signs = folded.slice(groups[index - 1]?.end ?? 0, groups[index]?.start ?? 0);
-      return signs.replaceAll(/[()]/g, "").charAt(0) || signs.charAt(0);
+      const [from, to] = [groups[index - 1]?.end ?? 0, groups[index]?.start ?? 0];
+      let at = from;
+      while (at < to && isBracket(folded.charCodeAt(at))) at += 1;
+      return from < to ? folded.charAt(at < to ? at : from) : "";
     },
   };
 }
+
+const isBracket = (code: number): boolean => code === 40 || code === 41;

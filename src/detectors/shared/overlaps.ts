@@ -15,11 +15,11 @@ export class Overlaps {
   #champion: Finding | undefined;
 
   /**
-   * @param entities in the order that settles draws
+   * @param ranks of entities; the lower settles draws
    * @param isWorth whether a rest of a finding says anything (not only blanks and signs)
    */
-  constructor(entities: readonly string[], isWorth: (start: number, end: number) => boolean) {
-    this.#rank = new Map(entities.map((entity, index) => [entity, index]));
+  constructor(ranks: ReadonlyMap<string, number>, isWorth: (start: number, end: number) => boolean) {
+    this.#rank = ranks;
     this.#isWorth = isWorth;
   }
 
@@ -84,7 +84,11 @@ export class Overlaps {
 export function merged(text: string, first: readonly Finding[], second: readonly Finding[]): readonly Finding[] {
   if (second.length === 0) return first;
   const entities = [...new Set([...first, ...second].map(({ entity }) => entity))];
-  const overlaps = new Overlaps(entities, (start, end) => /[\p{L}\p{N}]/u.test(text.slice(start, end)));
+  const overlaps = new Overlaps(ranksOf(entities), (start, end) => /[\p{L}\p{N}]/u.test(text.slice(start, end)));
   overlaps.add([...first, ...second]);
   return overlaps.settle(Number.POSITIVE_INFINITY);
 }
+
+/** The rank of each entity: its place in the list. */
+export const ranksOf = (entities: readonly string[]): ReadonlyMap<string, number> =>
+  new Map(entities.map((entity, index) => [entity, index]));

@@ -1,4 +1,5 @@
-import type { Detector, DetectorClass, Finding, Found, ScanText } from "../../core/detector.ts";
+import type { Atom, Detector, DetectorClass, Finding, Found, ScanText } from "../../core/detector.ts";
+import { firstAtom } from "./text.ts";
 
 /** Something that a regular expression of this project finds in folded text. */
 export interface PatternSpec {
@@ -10,6 +11,8 @@ export interface PatternSpec {
   readonly pattern: RegExp;
   /** Matches, up to `$`, whatever may become a match when more text comes; it starts where the pattern may. */
   readonly begun: RegExp;
+  /** Where a match may begin because of an atom, in order: for a pattern that has a digit, so that only there is looked. By default it is looked everywhere. */
+  readonly starts?: (folded: string, atom: Atom) => readonly number[];
   readonly lookBehind: number;
   readonly lengthMax: number;
   /** Score of a match, or 0 for none; `undefined` where that takes text that has not come. */
@@ -19,8 +22,12 @@ export interface PatternSpec {
 /** A detector by a pattern. Every place is tried that is in no finding, so that it does not matter where a scan goes on. */
 export function patternDetector(spec: PatternSpec): Detector {
   const { entity, class: kind, profile, needs, lookBehind, lengthMax } = spec;
-  const flags = `${spec.pattern.flags.replace("g", "")}g`;
-  const [source, begunSource] = [spec.pattern.source, spec.begun.source];
+  const flags = spec.pattern.flags.replace("g", "");
+  // Made once, as making them costs more than a short text. Where each begins to look is set before every look.
+  const [pattern, begun] = [
+    new RegExp(spec.pattern.source, `${flags}${spec.starts === undefined ? "g" : "y"}`),
+    new RegExp(spec.begun.source, `${flags}g`),
+  ];
   return {
     entities: [entity],
     class: kind,
@@ -28,7 +35,7 @@ export function patternDetector(spec: PatternSpec): Detector {
     ...(needs === undefined ? {} : { needs }),
     lookBehind,
     lengthMax,
-    find: (text, from) => find(text, from, { spec, pattern: new RegExp(source, flags), begun: new RegExp(begunSource, flags) }),
+    find: (text, from) => find(text, from, { spec, pattern, begun }),
   };
 }
 
@@ -48,8 +55,8 @@ function find(text: ScanText, from: number, { spec, pattern, begun }: Search): F
   };
   let least = from;
   let open = openFrom(least);
-  pattern.lastIndex = from;
-  for (let match = pattern.exec(folded); match !== null && match.index < open; match = pattern.exec(folded)) {
+  const next = nextMatch(text, from, { spec, pattern, begun });
+  for (let match = next(from); match !== null && match.index < open; match = next(match.index + 1, least)) {
     const end = match.index + match[0].length;
     const score = end === folded.length && !ended ? undefined : spec.judge(match, text);
     if (score === undefined) return { findings, open: match.index };
@@ -57,7 +64,42 @@ function find(text: ScanText, from: number, { spec, pattern, begun }: Search): F
       findings.push({ entity: spec.entity, start: match.index, end, score });
       least = end;
       if (open < least) open = openFrom(least);
-    } else pattern.lastIndex = match.index + 1;
+    }
   }
   return { findings, open: Math.max(open, least) };
+}
+
+/** Gives the first match at or after both offsets, each time further on. */
+function nextMatch(
+  text: ScanText,
+  from: number,
+  { spec: { starts }, pattern }: Search,
+): (at: number, least?: number) => RegExpExecArray | null {
+  const { folded } = text;
+  if (starts === undefined) {
+    return (at, least = 0) => {
+      pattern.lastIndex = Math.max(at, least);
+      return pattern.exec(folded);
+    };
+  }
+  const { atoms } = text;
+  let index = firstAtom(atoms, from);
+  let waiting: readonly number[] = [];
+  return (at, least = 0) => {
+    for (; index < atoms.length || waiting.length > 0; ) {
+      const [start, ...rest] = waiting;
+      if (start === undefined) {
+        const atom = atoms[index];
+        index += 1;
+        if (atom !== undefined) waiting = starts(folded, atom);
+        continue;
+      }
+      waiting = rest;
+      if (start < Math.max(at, least)) continue;
+      pattern.lastIndex = start;
+      const match = pattern.exec(folded);
+      if (match !== null) return match;
+    }
+    return null;
+  };
 }

@@ -1,7 +1,9 @@
 import { setImmediate } from "node:timers/promises";
 import type { Detector, Finding } from "../../core/detector.ts";
 import { SLICE_MS, YIELD_CHARS } from "../../core/limits.ts";
-import { Overlaps } from "./overlaps.ts";
+import { Overlaps, ranksOf } from "./overlaps.ts";
+import { ShapeSet } from "./shape-set.ts";
+import { ShapeDetector } from "./shapes.ts";
 import { isAlnum, isUpper, LEAD_CHARS_MAX, Scanned } from "./text.ts";
 
 /** What more text has decided: offsets count from the first piece. */
@@ -26,9 +28,10 @@ const NEVER_WORDS_FROM = 0x2e80;
  * and no finding there can still lose to one that overlaps it. Memory: the longest finding and the longest look behind.
  */
 export class StreamScan {
-  readonly #detectors: readonly Detector[];
-  /** Where each detector goes on. */
+  readonly #lineup: Lineup;
+  /** Where each detector goes on, in the buffer; and each of those by shape. */
   readonly #froms: number[];
+  readonly #shapeFroms: number[];
   readonly #overlaps: Overlaps;
   #buffer = "";
   /** Offset of the buffer's first unit. */
@@ -36,11 +39,11 @@ export class StreamScan {
   #released = 0;
 
   constructor(detectors: readonly Detector[]) {
-    this.#detectors = detectors;
-    this.#froms = detectors.map(() => 0);
-    this.#overlaps = new Overlaps(
-      detectors.flatMap(({ entities }) => entities),
-      (start, end) => /[\p{L}\p{N}]/u.test(this.#buffer.slice(start - this.#base, end - this.#base)),
+    this.#lineup = lineupOf(detectors);
+    this.#froms = this.#lineup.others.map(() => 0);
+    this.#shapeFroms = this.#lineup.shapes.map(() => 0);
+    this.#overlaps = new Overlaps(this.#lineup.ranks, (start, end) =>
+      /[\p{L}\p{N}]/u.test(this.#buffer.slice(start - this.#base, end - this.#base)),
     );
   }
 
@@ -56,31 +59,57 @@ export class StreamScan {
   }
 
   #step(ended: boolean): Decided {
-    const end = this.#base + this.#buffer.length;
-    const first = Math.min(end, ...this.#froms);
-    const text = new Scanned(this.#buffer, ended, first - this.#base);
-    const has = present(text.folded, first - this.#base);
-    const word = this.#base + (ended ? this.#buffer.length : wordStart(text.folded));
-    let open = end;
-    let keepFrom = end;
-    this.#detectors.forEach((detector, index) => {
-      const from = this.#froms[index] ?? 0;
-      let next = Math.max(from, word);
-      if (detector.needs === undefined || has[detector.needs]) {
-        const found = detector.find(text, from - this.#base);
-        next = found.open + this.#base;
-        this.#overlaps.add(found.findings.map((finding) => this.#placed(finding)));
-      }
-      this.#froms[index] = next;
-      open = Math.min(open, next);
-      keepFrom = Math.min(keepFrom, next - detector.lookBehind);
-    });
+    const { length } = this.#buffer;
+    const first = least(least(length, this.#froms), this.#shapeFroms);
+    const text = new Scanned(this.#buffer, ended, first);
+    const has = present(text.folded, first);
+    const word = ended ? length : wordStart(text.folded);
+    const keepFrom = Math.min(this.#findOthers(text, has, word), this.#findShapes(text, has, word));
+    const open = this.#base + least(least(length, this.#froms), this.#shapeFroms);
     const findings = this.#overlaps.settle(open);
     this.#release(Math.min(open, this.#overlaps.heldFrom), ended);
-    const keep = Math.max(0, Math.min(keepFrom, this.#released) - this.#base);
-    this.#buffer = this.#buffer.slice(keep);
-    this.#base += keep;
+    this.#forget(Math.max(0, Math.min(keepFrom, this.#released - this.#base)));
     return { findings, released: this.#released };
+  }
+
+  /** Lets each detector go on; gives from where on the buffer is needed again. */
+  #findOthers(text: Scanned, has: Present, word: number): number {
+    const { others } = this.#lineup;
+    let keepFrom = text.text.length;
+    for (let index = 0; index < others.length; index += 1) {
+      const [detector, from] = [others[index], this.#froms[index] ?? 0];
+      if (detector === undefined) break;
+      let next = Math.max(from, word);
+      if (detector.needs === undefined || has[detector.needs]) {
+        const found = detector.find(text, from);
+        next = found.open;
+        this.#take(found.findings);
+      }
+      this.#froms[index] = next;
+      keepFrom = Math.min(keepFrom, next - detector.lookBehind);
+    }
+    return keepFrom;
+  }
+
+  #findShapes(text: Scanned, has: Present, word: number): number {
+    const { shapes, set, lookBehind } = this.#lineup;
+    if (shapes.length === 0) return text.text.length;
+    if (has.digit) this.#take(set.find(text, this.#shapeFroms));
+    else for (const [index, from] of this.#shapeFroms.entries()) if (from < word) this.#shapeFroms[index] = word;
+    return least(text.text.length, this.#shapeFroms) - lookBehind;
+  }
+
+  #take(findings: readonly Finding[]): void {
+    if (findings.length > 0) this.#overlaps.add(findings.map((finding) => this.#placed(finding)));
+  }
+
+  /** Drops so many units of the buffer. */
+  #forget(units: number): void {
+    if (units === 0) return;
+    this.#buffer = this.#buffer.slice(units);
+    this.#base += units;
+    for (let index = 0; index < this.#froms.length; index += 1) this.#froms[index] = (this.#froms[index] ?? 0) - units;
+    for (let index = 0; index < this.#shapeFroms.length; index += 1) this.#shapeFroms[index] = (this.#shapeFroms[index] ?? 0) - units;
   }
 
   #placed(finding: Finding): Finding {
@@ -92,6 +121,34 @@ export class StreamScan {
     const parts = !ended && code >= 0xd800 && code <= 0xdbff;
     this.#released = Math.max(this.#released, parts ? to - 1 : to);
   }
+}
+
+/** Detectors, made ready for scans: those by shape go together. */
+interface Lineup {
+  readonly others: readonly Detector[];
+  readonly shapes: readonly ShapeDetector[];
+  readonly set: ShapeSet;
+  readonly lookBehind: number;
+  /** Entities in the order that settles draws. */
+  readonly ranks: ReadonlyMap<string, number>;
+}
+
+/** A policy's list of detectors is made once and scans many texts. */
+const lineups = new WeakMap<readonly Detector[], Lineup>();
+
+function lineupOf(detectors: readonly Detector[]): Lineup {
+  const known = lineups.get(detectors);
+  if (known !== undefined) return known;
+  const shapes = detectors.filter((detector) => detector instanceof ShapeDetector);
+  const made: Lineup = {
+    others: detectors.filter((detector) => !(detector instanceof ShapeDetector)),
+    shapes,
+    set: new ShapeSet(shapes.map(({ finder }) => finder)),
+    lookBehind: Math.max(0, ...shapes.map(({ lookBehind }) => lookBehind)),
+    ranks: ranksOf(detectors.flatMap(({ entities }) => entities)),
+  };
+  lineups.set(detectors, made);
+  return made;
 }
 
 /** All findings of a whole text, in order, not overlapping. Runs to its end: for text past `YIELD_CHARS` use `scanSliced`. */
@@ -119,8 +176,18 @@ export async function scanSliced(text: string, detectors: readonly Detector[], s
   return findings;
 }
 
-/** Which of the characters that detectors need are there at or after `from`. */
-function present(folded: string, from: number): Readonly<Record<"digit" | "at" | "colon", boolean>> {
+/** The least of some offsets and `offset`. */
+function least(offset: number, offsets: readonly number[]): number {
+  let found = offset;
+  for (let index = 0; index < offsets.length; index += 1) found = Math.min(found, offsets[index] ?? found);
+  return found;
+}
+
+/** Which of the characters that detectors need are there. */
+type Present = Readonly<Record<"digit" | "at" | "colon", boolean>>;
+
+/** The same at or after `from`. */
+function present(folded: string, from: number): Present {
   const rest = folded.slice(from);
   return { digit: /[0-9]/.test(rest), at: rest.includes("@"), colon: rest.includes(":") };
 }

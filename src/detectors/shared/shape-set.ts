@@ -1,0 +1,110 @@
+import type { Atom, Finding, ScanText } from "../../core/detector.ts";
+import { Runs } from "./runs.ts";
+import type { Lengths, Room, ShapeFinder } from "./shape-finder.ts";
+import { firstAtom, SPREAD_MAX } from "./text.ts";
+
+/** Forms of an atom: 32 lengths, and again for those that begin with a letter. */
+const FORMS = 64;
+/** Signs behind an atom, and none. */
+const JOINTS = 33;
+
+/**
+ * Many finders in one pass over the atoms of a text. Which of them an atom can begin a code for is a few looks into tables of bits, one
+ * a finder, in words of 32: by its length, by the sign that joins it to more, and for what neither says. Most atoms are none's.
+ */
+export class ShapeSet {
+  readonly #finders: readonly ShapeFinder[];
+  readonly #words: number;
+  /** By form: finders for which such an atom may be all of it, or all before a bracket. */
+  readonly #whole: Int32Array;
+  /** By form: finders for which it may be the first group. */
+  readonly #group: Int32Array;
+  /** By sign behind the atom: finders that it may separate groups for. */
+  readonly #joined: Int32Array;
+  /** By how many single digits begin with it: finders of numbers that have no more. */
+  readonly #spread: Int32Array;
+  /** By flags of the atom: finders that must look. */
+  readonly #flagged: Int32Array;
+
+  constructor(finders: readonly ShapeFinder[]) {
+    this.#finders = finders;
+    this.#words = Math.ceil(finders.length / 32);
+    const table = (rows: number, has: (finder: ShapeFinder, row: number) => boolean): Int32Array => {
+      const bits = new Int32Array(rows * this.#words);
+      finders.forEach((finder, index) => {
+        for (let row = 0; row < rows; row += 1) {
+          const place = row * this.#words + (index >> 5);
+          if (has(finder, row)) bits[place] = (bits[place] ?? 0) | (1 << (index & 31));
+        }
+      });
+      return bits;
+    };
+    this.#whole = table(FORMS, ({ whole }, form) => hasForm(whole, form));
+    this.#group = table(FORMS, ({ firstLengths }, form) => hasForm(firstLengths, form));
+    this.#joined = table(JOINTS, ({ separators }, joint) => joint > 0 && ((separators >>> (joint - 1)) & 1) === 1);
+    this.#spread = table(SPREAD_MAX + 1, ({ spreadMin }, spread) => spread >= spreadMin);
+    this.#flagged = table(4, ({ lead }, flags) => (flags & 1) === 1 || (flags === 2 && lead > 0));
+  }
+
+  /**
+   * Finder by finder, what begins at or after its own place in `froms`, which becomes the place from where on more text can change what
+   * it says. The findings of all, each finder's own in order.
+   */
+  find(text: ScanText, froms: number[]): readonly Finding[] {
+    const { atoms, folded } = text;
+    const findings: Finding[] = [];
+    const done = new Int32Array(this.#words);
+    const room: Room = { walked: [], runs: new Runs(text.folded, text.ended) };
+    for (
+      let index = firstAtom(
+        atoms,
+        froms.reduce((least, from) => Math.min(least, from), folded.length),
+      );
+      index < atoms.length;
+      index += 1
+    ) {
+      const atom = atoms[index];
+      if (atom === undefined) break;
+      for (let word = 0; word < this.#words; word += 1) {
+        let bits = this.#mayBegin(atom, word) & ~(done[word] ?? 0);
+        while (bits !== 0) {
+          const bit = bits & -bits;
+          bits ^= bit;
+          const place = word * 32 + 31 - Math.clz32(bit);
+          const from = froms[place] ?? 0;
+          const finder = this.#finders[place];
+          if (finder === undefined || atom.start < from) continue;
+          const judged = finder.at(text, atom, from, room);
+          if (judged === undefined) continue;
+          if (typeof judged === "number") {
+            froms[place] = judged;
+            done[word] = (done[word] ?? 0) | bit;
+          } else {
+            findings.push({ entity: finder.entity, ...judged });
+            froms[place] = judged.end;
+          }
+        }
+      }
+    }
+    this.#open(text, froms, done);
+    return findings;
+  }
+
+  #mayBegin({ form, joint, spread, flags }: Atom, word: number): number {
+    const words = this.#words;
+    const first = (this.#group[form * words + word] ?? 0) | (this.#spread[spread * words + word] ?? 0);
+    const joined = first & (this.#joined[joint * words + word] ?? 0);
+    return (this.#whole[form * words + word] ?? 0) | joined | (this.#flagged[flags * words + word] ?? 0);
+  }
+
+  /** Where those are open that are not done: at letters that may become a code. */
+  #open({ folded, ended }: ScanText, froms: number[], done: Int32Array): void {
+    for (let place = 0; place < froms.length; place += 1) {
+      if (((done[place >> 5] ?? 0) & (1 << (place & 31))) !== 0) continue;
+      const open = ended ? folded.length : (this.#finders[place]?.trailing(folded) ?? 0);
+      if ((froms[place] ?? 0) < open) froms[place] = open;
+    }
+  }
+}
+
+const hasForm = ({ digit, letter }: Lengths, form: number): boolean => (((form < 32 ? digit : letter) >>> (form & 31)) & 1) === 1;
