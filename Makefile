@@ -10,7 +10,7 @@ SETUP ?= .ci/setup
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run test test-unit test-envoy check check-only format docs bench quality fuzz soak clean
+.PHONY: help setup run test test-unit test-envoy check check-only format docs bench bench-ledger quality fuzz soak clean
 
 help: ## this page
 	@echo 'Sluice: governance for LLM traffic on a stock Envoy.'
@@ -60,8 +60,12 @@ format: setup ## put the sources into the project's format
 docs: setup ## write the parts of docs/ that are made from the code
 	@$(NODE) test/docs/generate.ts
 
-bench: setup ## CPU and latency against Envoy alone and a do-nothing sidecar (four minutes)
+bench: setup ## CPU and latency against Envoy alone and a do-nothing sidecar (four minutes); bench-ledger: limits and budgets
 	@$(NODE) test/bench/bench.ts $(ARGS)
+
+bench-ledger: setup ## what limits and budgets cost: of the whole path, and a step on both stores at 1, 10, 100 and a million scopes (five minutes)
+	@BENCH_POLICY=policy-ledger.yaml $(NODE) test/bench/bench.ts --only unary --subjects control,sluice
+	@$(NODE) test/bench/ledger.ts $(ARGS)
 
 quality: setup ## how well detection does, by entity; ARGS=--json for machines, ARGS=--mistakes for what went wrong
 	@$(NODE) test/quality/quality.ts $(ARGS)

@@ -13,7 +13,12 @@ import type { Command } from "./command.ts";
 const POLICY = `
 apiVersion: sluice/v1
 version: "1"
-tenants: { acme: { timeZone: Asia/Tokyo }, globex: {} }
+tenants:
+  acme: { timeZone: Asia/Tokyo }
+  globex:
+    budgets: [{ window: day, usd: 5 }, { per: user, window: day, usd: 1 }]
+    apps: { a: { useCases: [u] }, b: { useCases: [u], budgets: [{ window: week, tokens: 100 }] } }
+useCases: { u: { budgets: [{ per: app, window: day, usd: 2 }] } }
 `;
 const DOLLAR = 1_000_000_000;
 let dir: string;
@@ -54,7 +59,7 @@ test("list, grant, freeze, thaw, reset: seen, in force, and recorded", async () 
   must(await ledger.settle({ partition, exchange: "a", charges: [{ key: "app=bot", unit: "nanoUsd", window: day, amount: 3 * DOLLAR }] }));
   assert.equal(must(await hold("b", 2)).kind, "admitted");
 
-  const [row, ...others] = await scopes();
+  const [row, ...others] = await scopes("--tenant", "acme");
   assert.deepEqual(others, []);
   const { forecast, exhaustedAt: _exhausted, ...shown } = row ?? {};
   assert.deepEqual(shown, {
@@ -71,10 +76,10 @@ test("list, grant, freeze, thaw, reset: seen, in force, and recorded", async () 
   assert.equal(must(await hold("d", 6)).kind, "admitted");
   assert.equal((await budget("freeze", "--tenant", "acme", "--scope", "app=bot", ...WHY)).code, 0);
   assert.equal(must(await hold("e", 0)).kind, "refused");
-  assert.equal((await scopes())[0]?.["frozen"], true);
+  assert.equal((await scopes("--tenant", "acme"))[0]?.["frozen"], true);
   assert.equal((await budget("thaw", "--tenant", "acme", "--scope", "app=bot", ...WHY)).code, 0);
   assert.equal((await budget("reset", "--tenant", "acme", "--scope", "app=bot", "--window", "day", ...WHY)).code, 0);
-  const [after] = await scopes();
+  const [after] = await scopes("--tenant", "acme");
   assert.deepEqual([after?.["spent"], after?.["held"], after?.["granted"], after?.["frozen"]], ["0", "8", "0", false]);
   await ledger.close();
 
@@ -86,6 +91,19 @@ test("list, grant, freeze, thaw, reset: seen, in force, and recorded", async () 
   assert.deepEqual(
     lines.map(({ event, by, tenant, subject, reason }) => [event, by, tenant, subject, reason]),
     ["grant", "freeze", "thaw", "reset"].map((what) => [`budget.${what}`, "ada", "acme", "app=bot", "launch day"]),
+  );
+});
+
+test("budgets that nobody has used yet are shown too", async () => {
+  const rows = await scopes("--tenant", "globex");
+  assert.deepEqual(
+    rows.map(({ scope, window, unit, limit, spent, remaining }) => [scope, window, unit, limit, spent, remaining]),
+    [
+      ["app=a,useCase=u", "day", "usd", "2", "0", "2"],
+      ["tenant", "day", "usd", "5", "0", "5"],
+      ["app=b,useCase=u", "day", "usd", "2", "0", "2"],
+      ["app=b", "week", "tokens", "100", "0", "100"],
+    ],
   );
 });
 

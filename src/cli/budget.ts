@@ -17,6 +17,7 @@ import { STAGES } from "../stages/index.ts";
 import { secondsOf, userDigest, windowSpec } from "../stages/shared/ledger-rules.ts";
 import { paintFor, shown } from "./audit/words.ts";
 import { type ScopeRow, scopeRow, scopeTable, windowName } from "./budget/rows.ts";
+import { unusedBudgets } from "./budget/unused.ts";
 import type { Command, CommandIo } from "./command.ts";
 import { openStore } from "./ledger.ts";
 import { readLedgerSettings } from "./ledger-settings.ts";
@@ -150,7 +151,9 @@ async function list({ values, loaded, snapshot, ledger, io }: Work): Promise<Res
     );
     if (!found.ok) return found;
     const at = { nowMs, nameOf: (window: WindowRef["window"]) => windowName(window, calendar.windows, calendar.weekStartsOn) };
-    for (const row of found.value) rows.push(scopeRow(kind === "tenant" ? { tenant: name } : { account: name }, row, at));
+    const unused = kind === "tenant" && user === undefined ? unusedBudgets(loaded, snapshot, name, { used: found.value, nowMs }) : [];
+    for (const row of [...found.value, ...unused].slice(0, limit - rows.length))
+      rows.push(scopeRow(kind === "tenant" ? { tenant: name } : { account: name }, row, at));
     if (rows.length >= limit) break;
   }
   if (values.json === true) io.stdout.write(`${JSON.stringify({ at: new Date(nowMs).toISOString(), scopes: rows }, null, 2)}\n`);

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { openAnalysers } from "../adapters/analyser/open.ts";
 import { openJsonlAudit } from "../adapters/audit/jsonl.ts";
 import { openClassifier } from "../adapters/classifier/open.ts";
+import { RemoteFigures } from "../adapters/http/remote-figures.ts";
 import { openFileKeyring } from "../adapters/keyring/file.ts";
 import { openSqliteApprovals } from "../adapters/sqlite/approvals.ts";
 import { openSqliteState } from "../adapters/sqlite/state.ts";
@@ -15,6 +16,7 @@ import type { AuditPort } from "../ports/audit.ts";
 import { systemClock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { StatePort } from "../ports/state.ts";
+import { METRICS } from "../server/metrics/definitions.ts";
 import type { Watched } from "../server/metrics.ts";
 import { approvalEvent } from "./approval-event.ts";
 import { openLedger, watchedLedger } from "./ledger.ts";
@@ -97,8 +99,9 @@ async function openEach(
   if (!ledger.ok) return ledger;
   opened.push(() => ledger.value.close());
   // The environment has the proxy settings too.
-  const analysers = openAnalysers({ clock: systemClock, log, env: { ...process.env, ...env } });
-  const classifier = openClassifier({ clock: systemClock, log, env: { ...process.env, ...env } });
+  const remote = { clock: systemClock, log, env: { ...process.env, ...env }, figures: new RemoteFigures() };
+  const analysers = openAnalysers(remote);
+  const classifier = openClassifier(remote);
   opened.push(() => {
     analysers.close();
     classifier.close();
@@ -112,7 +115,28 @@ async function openEach(
     classifier.keep(remotes.classifier);
     return analysers.keep(remotes.analysers);
   };
-  return ok({ audit: audit.value, state: state.value, stages, watched: watchedLedger(ledger.value), follow });
+  return ok({
+    audit: audit.value,
+    state: state.value,
+    stages,
+    watched: [...watchedLedger(ledger.value), ...watchedRemotes(remote.figures)],
+    follow,
+  });
+}
+
+function watchedRemotes(figures: RemoteFigures): readonly Watched[] {
+  const labels = (name: string) => ({ "sluice.remote": name });
+  return [
+    {
+      metric: METRICS.remoteCalls,
+      read: () =>
+        figures.counts.map(({ name, outcome, count }) => ({ labels: { ...labels(name), "sluice.outcome": outcome }, value: count })),
+    },
+    {
+      metric: METRICS.remoteFailing,
+      read: () => figures.failing.map(({ name, failing }) => ({ labels: labels(name), value: failing ? 1 : 0 })),
+    },
+  ];
 }
 
 const causeOf = ({ cause }: PortError): string => (cause instanceof Error ? cause.message : "unusable");

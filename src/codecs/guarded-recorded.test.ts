@@ -1,7 +1,7 @@
 /** Recorded traffic, read for guards: the same bytes for random cuts, other texts that are read again, and lanes that all end. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { checkEnds, checkIdentity, checkRewrite, checkSameTexts, type GuardedCase } from "../../test/support/guarded.ts";
+import { checkCalls, checkEnds, checkIdentity, checkRewrite, checkSameTexts, type GuardedCase } from "../../test/support/guarded.ts";
 import { type Recorded, recordedExchanges } from "../../test/support/recorded-exchanges.ts";
 import { parseJson } from "../core/json.ts";
 import { findCodec } from "./index.ts";
@@ -24,6 +24,7 @@ describe("guarded recorded traffic", {
       checkRewrite(one, one.bytes.length);
       checkSameTexts(one);
       if (one.context.status < 400) checkEnds(one);
+      checkCalls(one);
     });
   }
 });

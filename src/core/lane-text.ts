@@ -58,6 +58,8 @@ export class LaneText {
   /** The last sign outside strings that counts; a number is a value behind `[`, `,` and `:`. */
   #last = "";
   #edits: TextEdit[] = [];
+  /** Of them, the first that has not been passed. */
+  #first = 0;
   /** The change whose text was written already; the rest of its stretch is cut. */
   #written: TextEdit | undefined;
   #done = 0;
@@ -116,9 +118,10 @@ export class LaneText {
     this.#edits.push(...edits);
     const out: TextEdit[] = [];
     let decided = this.#raw;
-    for (let run = this.#runs[0]; run !== undefined; run = this.#runs[0]) {
+    let gone = 0;
+    for (let run = this.#runs[0]; run !== undefined; run = this.#runs[gone]) {
       const whole = run.seen + run.seenLength;
-      const open = run.kind === "number" && ((this.#runs.length === 1 && !ended) || whole > to);
+      const open = run.kind === "number" && ((this.#runs.length === gone + 1 && !ended) || whole > to);
       const until = Math.min(whole, to);
       if (open || until <= run.seen) {
         decided = run.raw;
@@ -131,9 +134,11 @@ export class LaneText {
         decided = run.raw + until - run.seen;
         break;
       }
-      this.#runs.shift();
+      gone += 1;
     }
+    this.#runs.splice(0, gone);
     if (this.#edits.length > 0) this.#edits = this.#edits.filter((edit) => edit.end > this.#done);
+    this.#first = 0;
     // Of an escape that is not whole nothing is decided.
     return { decided: Math.min(decided, this.#raw), edits: out };
   }
@@ -235,8 +240,13 @@ export class LaneText {
     this.#raw += raw.length;
   }
 
+  /** Asked in order of places, so each change is passed by once. */
   #touching(from: number, to: number): readonly TextEdit[] {
-    return this.#edits.filter((edit) => edit.start < to && edit.end > from);
+    const edits = this.#edits;
+    while ((edits[this.#first]?.end ?? Number.POSITIVE_INFINITY) <= from) this.#first += 1;
+    let last = this.#first;
+    while ((edits[last]?.start ?? Number.POSITIVE_INFINITY) < to) last += 1;
+    return last === this.#first ? NOTHING : edits.slice(this.#first, last);
   }
 
   #change(run: Run, touching: readonly TextEdit[], until: number, out: TextEdit[]): void {

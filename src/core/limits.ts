@@ -90,7 +90,7 @@ export const GUARDED_LANES_MAX = 4_096;
 /** Claims at the ledger that one process has open: exchanges, each with its tenant's and its provider account's. */
 export const LEDGER_CLAIMS_MAX = 16_384;
 /** Values of one request that get stand-ins; further ones are masked. */
-export const PSEUDONYMS_MAX = 10_000;
+export const PSEUDONYMS_MAX = 2_000;
 /** Text of one request that a remote analyser or classifier is sent, in UTF-16 units; past it the stage's fault mode decides. */
 export const REMOTE_CHARS_MAX = 2 * MIB;
 /** Text of one call to a remote analyser, in UTF-16 units: some 100 ms of an ordinary Presidio. Longer texts go in pieces. */

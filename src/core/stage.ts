@@ -43,6 +43,12 @@ export interface Marks {
   readonly tainted?: readonly string[];
   /** Kinds of data that were found in the request: `email`, `payment_card`. */
   readonly entities?: readonly string[];
+  /** Its data may only go to providers that are `private`. */
+  readonly privateOnly?: boolean;
+  /** false: nothing of its answer is kept for others. */
+  readonly cacheable?: boolean;
+  /** How long it may be kept, by the policy's own name. */
+  readonly retention?: string;
 }
 
 export type Verdict = (

@@ -2,6 +2,7 @@ import type { Ending, ExchangeRecord } from "../core/record.ts";
 import type { SpanFacts } from "../ports/telemetry.ts";
 import { clusterOf } from "./decide.ts";
 import { finishGuards } from "./guards/evidence.ts";
+import { dataClassOf } from "./run.ts";
 import { rememberState } from "./state.ts";
 import { settleUsage } from "./usage.ts";
 import type { PipelineDeps, Work } from "./work.ts";
@@ -35,7 +36,7 @@ export function makeRecord(work: Work, ending: Ending, answerDigest: string | un
     channel: values.channel,
     useCase: work.useCase,
     conversation: values.conversation,
-    dataClass: values.dataClass,
+    dataClass: dataClassOf(work),
     credential: work.principal === undefined ? undefined : { kind: work.principal.credentialKind, id: work.principal.credentialId },
     method: work.target.method.slice(0, 16),
     path: recordedPath(work),

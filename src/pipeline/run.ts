@@ -155,7 +155,10 @@ function contextOf(work: Work, stores: StageStores): StageContext {
     catalog: work.snapshot.catalog,
     tenantResidency: work.snapshot.residencyOf(principal.tenant),
     candidates: work.candidates,
-    plan: work.plan,
+    // Where no rule in force chooses a target, the request goes where its own words lead, and is counted there.
+    get plan() {
+      return work.plan ?? freely(work);
+    },
     change: work.change,
     ...(work.outputCap === undefined ? {} : { outputCap: work.outputCap }),
     marks: work.marks,
@@ -312,6 +315,9 @@ function mergeMarks(before: Marks, after: Marks): Marks {
     ...(dataClass === undefined ? {} : { dataClass }),
     ...(tainted.length === 0 ? {} : { tainted }),
     ...(entities.length === 0 ? {} : { entities }),
+    ...(before.privateOnly === true || after.privateOnly === true ? { privateOnly: true } : {}),
+    ...(before.cacheable === false || after.cacheable === false ? { cacheable: false } : {}),
+    ...(after.retention === undefined && before.retention === undefined ? {} : { retention: after.retention ?? before.retention ?? "" }),
   };
 }
 

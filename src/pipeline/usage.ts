@@ -37,7 +37,7 @@ export function settleUsage(work: Work): void {
     work.usage = estimateUsage(reported, {
       inputTokens: () => inputTokens(work, family),
       countedTokens: () => work.output.tokens(family, work.tokens, summary?.outputChars ?? 0),
-      outputTokensMax: unanswered ? outputCap(work) : undefined,
+      outputTokensMax: unanswered ? outputCap(work) : hidesReasoning(work) ? (work.held?.usage.outputTokens ?? outputCap(work)) : undefined,
       expected: work.request?.view.expected,
     });
     work.estimated = true;
@@ -45,6 +45,16 @@ export function settleUsage(work: Work): void {
   if (price === undefined || work.codec.operation === "other") return;
   work.costNanoUsd = costNanoUsd(work.usage, price);
   addLostAttempts(work, price);
+}
+
+/** Models that think before they speak, and show nothing of it: OpenAI's by name, Google's where thinking is asked for. */
+const SILENT_THINKERS = /^(?:openai\/)?(?:o\d|gpt-5|codex)/;
+
+/** Output was made that nobody saw, and no usage says how much: what was held for output may all have been used. */
+function hidesReasoning({ request, plan, codec, reader }: Work): boolean {
+  if (request === undefined || reader?.usage() !== undefined || codec?.operation !== "chat") return false;
+  if (SILENT_THINKERS.test(plan?.chain[0]?.model ?? request.view.model ?? "")) return true;
+  return (codec.dialect === "gemini" || codec.dialect === "vertex") && request.view.inputParts?.().thinking === true;
 }
 
 /** The provider's headers came, and its answer never did, or not to its end. */

@@ -53,7 +53,7 @@ export interface WindowRef {
 }
 export interface BudgetScope extends WindowRef {
   readonly limit: number;
-  /** To be held. */
+  /** To be held. Nothing fits always, unless the scope is frozen. */
   readonly amount: number;
 }
 export interface Charge extends WindowRef {

@@ -88,8 +88,8 @@ export class Driver {
     }
     const message = decode(wire);
     const own = message.phase === "invalid" ? undefined : this.#envoysOwn.answerTo(message, this.#work !== undefined);
-    if (own !== undefined) return this.#wire.send(own);
-    this.#dispatch(message.phase === "invalid" ? { on: "fault" } : this.#take(message));
+    if (own !== undefined && own !== "fault") return this.#wire.send(own);
+    this.#dispatch(message.phase === "invalid" || own === "fault" ? { on: "fault" } : this.#take(message));
     if (this.#work !== undefined) this.#work.sidecarMs += this.#deps.clock.monotonicMs() - started;
   }
 

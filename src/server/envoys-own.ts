@@ -9,11 +9,14 @@ import type { WireResponse } from "../envoy/wire.ts";
 export class EnvoysOwn {
   #passing = false;
 
-  /** What the message is answered with; undefined: it belongs to an exchange. `begun`: request headers have come. */
-  answerTo(message: Exclude<EnvoyMessage, { readonly phase: "invalid" }>, begun: boolean): WireResponse | undefined {
+  /**
+   * What the message is answered with; undefined: it belongs to an exchange. `begun`: request headers have come. "fault": a request
+   * after an answer that needed none. No Envoy sends that; were it judged, its own answer would pass as Envoy's.
+   */
+  answerTo(message: Exclude<EnvoyMessage, { readonly phase: "invalid" }>, begun: boolean): WireResponse | "fault" | undefined {
     if (message.phase === "response_headers" && !begun) this.#passing = message.servedBy?.details !== "via_upstream";
-    // A request after that is none of Envoy's ways: it is judged like any other.
-    if (!this.#passing || message.phase.startsWith("request_")) return undefined;
+    if (!this.#passing) return undefined;
+    if (message.phase.startsWith("request_")) return "fault";
     return message.phase === "response_body" ? encodeAnswerBody(message.bytes, message.end) : encodeContinue(message.phase);
   }
 }

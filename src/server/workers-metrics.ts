@@ -10,7 +10,7 @@ const WORST: readonly string[] = [
     "sluice.policy.loaded_time",
   ],
   ...["nodejs.eventloop.delay.p50", "nodejs.eventloop.delay.p99", "nodejs.eventloop.delay.max", "nodejs.eventloop.utilization"],
-  ...["sluice.key_set.keys", "sluice.key_set.age", "sluice.key_set.failing", "sluice.ledger.failing"],
+  ...["sluice.key_set.keys", "sluice.key_set.age", "sluice.key_set.failing", "sluice.ledger.failing", "sluice.remote.failing"],
   "process.uptime",
 ];
 

@@ -3,8 +3,9 @@
  * `alone` (Envoy without ext_proc) and `control` (an ext_proc server that sends the same messages and decides nothing).
  * Rounds are interleaved, so that a machine that slows down slows all alike; medians over rounds are printed.
  *
- * Usage: node test/bench/bench.ts [--rounds N] [--seconds S] [--warm S] [--json] [--only unary|stream|memory|scale] [--subjects control,sluice]
+ * Usage: node test/bench/bench.ts [--rounds N] [--seconds S] [--warm S] [--json] [--only unary|stream|memory|detection|scale] [--subjects control,sluice]
  * BENCH_POLICY=policy-ledger.yaml: limits and budgets too, six scopes a call, in the embedded store (the bar is 2.0 x control).
+ * BENCH_POLICY=policy-guards.yaml: data protection on requests and answers too (the bar is 3.0 x control).
  * BENCH_NODE_FLAGS replaces Node's flags, BENCH_PROFILE=DIR writes a CPU profile of Sluice, BENCH_VERBOSE shows what it logs.
  */
 import { type ChildProcess, spawn } from "node:child_process";
@@ -23,6 +24,7 @@ import type { RenderedEnvoy } from "../../src/envoy/bootstrap/render.ts";
 import { NODE_FLAGS } from "../../src/server/node-flags.ts";
 import { STAGES } from "../../src/stages/index.ts";
 import { startEnvoy, type TestEnvoy } from "../support/envoy.ts";
+import { detectionShares } from "./detection.ts";
 import { scale } from "./scale.ts";
 
 const { values: flags } = parseArgs({
@@ -44,6 +46,9 @@ const profile = process.env["BENCH_PROFILE"];
 /** BENCH_NODE_FLAGS="" takes Node as it is. The control gets what Sluice gets. */
 const nodeFlags = process.env["BENCH_NODE_FLAGS"]?.split(" ").filter((flag) => flag !== "") ?? NODE_FLAGS;
 const KEY = "slk_bench_key";
+const policyFile = process.env["BENCH_POLICY"] ?? "policy.yaml";
+/** Node's CPU a call as a multiple of the control's, by what the policy asks for. */
+const CPU_BARS: Readonly<Record<string, number>> = { "policy-ledger.yaml": 2, "policy-guards.yaml": 3 };
 const here = import.meta.dirname;
 
 interface Subject {
@@ -163,7 +168,7 @@ function alone(rendered: RenderedEnvoy, cluster: string): RenderedEnvoy {
 async function subjects(dir: string): Promise<readonly Subject[]> {
   const simulator = await start([join(here, "../../src/simulator/main.ts"), "--port", "0"]);
   const simulatorPort = Number(/"port":\s*(\d+)/.exec(simulator.line)?.[1]);
-  const policyText = readFileSync(join(here, process.env["BENCH_POLICY"] ?? "policy.yaml"), "utf8")
+  const policyText = readFileSync(join(here, policyFile), "utf8")
     .replaceAll("${SIM}", `http://127.0.0.1:${simulatorPort}`)
     .replaceAll("${KEY}", createHash("sha256").update(KEY).digest("hex"));
   await writeFile(join(dir, "policy.yaml"), policyText);
@@ -315,7 +320,12 @@ async function main(): Promise<void> {
     if (only === undefined || only === "unary") {
       const unary = await measure(list, 16, "unary");
       countFailed(unary);
-      row("unary, Node CPU: Sluice / control", pick(unary, "sluice", "sidecarUs") / pick(unary, "control", "sidecarUs"), "x", 1.5);
+      row(
+        "unary, Node CPU: Sluice / control",
+        pick(unary, "sluice", "sidecarUs") / pick(unary, "control", "sidecarUs"),
+        "x",
+        CPU_BARS[policyFile] ?? 1.5,
+      );
       row("unary, Envoy CPU: with Sluice / with control", pick(unary, "sluice", "envoyUs") / pick(unary, "control", "envoyUs"), "x", 1.15);
       for (const name of ["control", "sluice"] as const) row(`unary, Node CPU a call, ${name}`, pick(unary, name, "sidecarUs"), "us");
       for (const name of ["control", "sluice"] as const)
@@ -348,6 +358,12 @@ async function main(): Promise<void> {
         row("memory before", memory.before, "MB");
         row("memory after", memory.after, "MB");
       }
+    }
+    if (only === undefined || only === "detection") {
+      const { promptUs, answerUs, eventUs } = detectionShares();
+      row("data protection alone, a prompt of 2 KB", promptUs, "us");
+      row("data protection alone, an answer of 2 KB", answerUs, "us");
+      row("data protection alone, an SSE event", eventUs, "us");
     }
     row("failed calls", failed, "", 0);
     for (const subject of list) if (subject.name !== "alone") await subject.envoy.assertClean();

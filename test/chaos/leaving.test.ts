@@ -6,10 +6,9 @@ import { BASIC_POLICY, type Gateway, startGateway } from "../support/gateway.ts"
 import { assertError, call, type Outcome, type Shape, STREAMS, UNARY, until } from "./calls.ts";
 
 const SLOW = "hello [[sim tokens=400 token-delay=20]]";
-const POLICY = BASIC_POLICY.replace(/^providers:/m, "limits: { bodyBytesMax: 300000 }\nproviders:").replace(
-  "  chat:\n",
-  "  chat:\n    route: { retry: { attempts: 1 } }\n    timeouts: { requestMs: 20000, idleMs: 400 }\n",
-);
+const POLICY = BASIC_POLICY.replace("outputTokensMax: 500", "outputTokensMax: 5000000")
+  .replace(/^providers:/m, "limits: { bodyBytesMax: 300000 }\nproviders:")
+  .replace("  chat:\n", "  chat:\n    route: { retry: { attempts: 1 } }\n    timeouts: { requestMs: 20000, idleMs: 400 }\n");
 
 let gateway: Gateway;
 before(async () => {

@@ -30,6 +30,7 @@ const guard = (body: unknown): unknown => {
 let analyser: TestRemote;
 let classifier: TestRemote;
 let gateway: Gateway;
+let policy: string;
 before(async () => {
   analyser = await startRemote(presidio([PERSON]));
   classifier = await startRemote(guard);
@@ -37,7 +38,7 @@ before(async () => {
   ${name}:
     access: { models: [gpt-4o-mini] }
     ${rules}`;
-  const policy = `${BASIC_POLICY.replace("useCases: [chat]", "useCases: [chat, pii, pii-open, pii-shadow, attack, attack-open, attack-builtin]")}
+  policy = `${BASIC_POLICY.replace("useCases: [chat]", "useCases: [chat, pii, pii-open, pii-shadow, attack, attack-open, attack-builtin]")}
 ${useCase("pii", "redact: { profile: standard, analyser: { name: names } }")}
 ${useCase("pii-open", "redact: { onFault: open, profile: standard, analyser: { name: names } }")}
 ${useCase("pii-shadow", "redact: { mode: shadow, profile: standard, analyser: { name: names } }")}
@@ -150,6 +151,9 @@ describe("a remote analyser", () => {
     const next = await call("pii", PERSON);
     assert.equal(entryOf(next, "redact")?.reason, "unavailable; closed");
     assert.equal(analyser.asked.length, asked, "it was not asked");
+    const metrics = await (await fetch(`http://127.0.0.1:${gateway.sluice.adminPort}/metrics`)).text();
+    assert.match(metrics, /^sluice_remote_failing\{remote="analyser names"\} 1$/m);
+    assert.match(metrics, /^sluice_remote_calls_total\{[^}]*outcome="timeout"[^}]*\} \d+$/m);
     analyser.behave("well");
     let status = 0;
     for (let waited = 0; waited < 4 * REMOTE_REST_MS && status !== 200; waited += 100) {
@@ -193,6 +197,25 @@ describe("a classifier", () => {
       }
       assert.equal((await call("attack", "What is a haiku?")).status, 200, "and all is well again");
     });
+  }
+});
+
+test("an edit of the policy has another service asked, without a restart", async () => {
+  const other = await startRemote(presidio(["John Doe"]));
+  try {
+    assert.ok((await call("pii", "John Doe")).sent?.includes("John Doe"));
+    await gateway.rewrite(policy.replace(analyser.url, other.url).replace('version: "test.1"', 'version: "test.2"'));
+    let sent: string | undefined = "John Doe";
+    for (let waited = 0; waited < 5_000 && sent?.includes("John Doe") !== false; waited += 100) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      ({ sent } = await call("pii", "John Doe"));
+    }
+    assert.match(sent ?? "", /PERSON_/);
+  } finally {
+    await gateway.rewrite(policy);
+    for (let waited = 0; waited < 5_000 && gateway.sluice.policy().loaded.version !== "test.1"; waited += 50)
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    await other.close();
   }
 });
 

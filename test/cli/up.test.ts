@@ -105,7 +105,8 @@ test("up: says what to paste, serves, and a stop under load ends calls whole and
       const answer = await chat(at);
       await answer.text();
       if (answer.status === 200) ids.push(answer.headers.get("x-ai-request-id") ?? "none");
-      else failed.push(String(answer.status));
+      // The demo's own rate limit is an answer like any other.
+      else if (answer.status !== 429) failed.push(String(answer.status));
     } catch (cause) {
       // Nobody listens any more: this call has not begun.
       if (!(cause instanceof Error && /ECONNREFUSED/.test(String(cause.cause))))

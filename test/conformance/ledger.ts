@@ -189,6 +189,14 @@ export function ledgerConformance(name: string, storeOf: () => TestStore): void 
       });
     });
 
+    check("what takes nothing fits also where nothing is left, unless the scope is frozen", async (bench) => {
+      await bench.settle("a", [{ key: "t", unit: "nanoUsd", window: day, amount: 150 }]);
+      assert.equal((await bench.hold("b", [budget("t", 100, 1)])).kind, "refused");
+      assert.equal((await bench.hold("c", [budget("t", 100, 0)])).kind, "admitted");
+      must(await bench.ledger.admin.freeze(acme, "t", true));
+      assert.equal((await bench.hold("d", [budget("t", 100, 0)])).kind, "refused");
+    });
+
     check("nested scopes must all have room; every refusing one is named; none is held", async (bench) => {
       const nested = [budget("tenant", 100, 50), budget("app", 40, 50), budget("user", 60, 50), budget("use", 49, 50)];
       const answer = await bench.hold("a", nested);

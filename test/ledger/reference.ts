@@ -112,7 +112,7 @@ export class ReferenceLedger {
     if (request.scopes.some(({ window }) => nowMs < window.startMs || nowMs >= window.endMs)) return { kind: "recompute", used: [] };
     const figures = request.scopes.map((scope, index) => {
       const used = this.spent(nameOf(scope)) + this.held(nameOf(scope), request.exchange);
-      return { index, scope, used, fits: used + scope.amount <= scope.limit };
+      return { index, scope, used, fits: scope.amount === 0 || used + scope.amount <= scope.limit };
     });
     const refusing = figures.filter(({ fits }) => !fits);
     if (refusing.length > 0) return { kind: "refused", used: refusing.map(({ index, used, scope }) => [index, used, scope.limit]) };

@@ -62,15 +62,19 @@ export class KeyRing {
 
 /** Starts the gateway with a policy. Provider keys of the simulator come from the environment of Envoy. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const undo: (() => Promise<unknown>)[] = [];
-  try {
-    return await start(options, undo);
-  } catch (cause) {
-    // A simulator left behind would keep the test's process from ending.
-    for (const step of undo.reverse()) await step();
-    throw cause;
+  for (let attempt = 1; ; attempt++) {
+    const undo: (() => Promise<unknown>)[] = [];
+    try {
+      return await start(options, undo);
+    } catch (cause) {
+      // A simulator left behind would keep the test's process from ending.
+      for (const step of undo.reverse()) await step();
+      // A port that was free when Sluice was told of it may be taken when Envoy begins.
+      if (attempt === ATTEMPTS || !String(cause).includes("cannot bind")) throw cause;
+    }
   }
 }
+const ATTEMPTS = 3;
 
 async function start(options: GatewayOptions, undo: (() => Promise<unknown>)[]): Promise<Gateway> {
   const dir = await mkdtemp(join(tmpdir(), "sluice-gw-"));
@@ -116,7 +120,8 @@ async function start(options: GatewayOptions, undo: (() => Promise<unknown>)[]):
       googleMetadata: { host: "127.0.0.1", port: 1 },
       sockets: [socket],
       dynamicDir,
-      admin: { address: "127.0.0.1", port: adminPort },
+      // Only where Sluice must know it before.
+      admin: { address: "127.0.0.1", port: options.live === true ? adminPort : 0 },
       policyHash: plan.policyHash,
       bodyBytesMax: plan.bodyBytesMax,
       requestMsMax: plan.requestMsMax,

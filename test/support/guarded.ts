@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { AnswerContext, AnswerReader, Codec, Frame } from "../../src/core/codec.ts";
+import type { AnswerGuard } from "../../src/core/guard.ts";
 import type { Delta, LaneId } from "../../src/core/view.ts";
+import { Gate } from "../../src/pipeline/guards/gate.ts";
 import { bytesOf, cutAt, readPieces } from "./codec-runs.ts";
+import { seat, through } from "./guards.ts";
 
 /** An answer whose guarded reading is checked. */
 export interface GuardedCase {
@@ -65,6 +68,23 @@ export function checkEnds(of: GuardedCase): void {
     }
   }
   assert.deepEqual([...open_], [], `${of.name}: lanes without an end`);
+}
+
+/** Guards hear of every call by the name that the summary has for it, and of no other. */
+export function checkCalls(of: GuardedCase): void {
+  const called: string[] = [];
+  const guard: AnswerGuard = {
+    judgesCall: () => true,
+    judgeCall: ({ name }) => {
+      called.push(name);
+      return { kind: "pass" };
+    },
+    evidence: () => undefined,
+  };
+  const reader = open(of);
+  const { stop } = through(new Gate([seat("rule", guard)], Number.POSITIVE_INFINITY), readPieces(reader, [of.bytes]));
+  assert.equal(stop, undefined);
+  assert.deepEqual(called.toSorted(), reader.summary().toolCalls.toSorted(), `${of.name}: calls`);
 }
 
 const STRING = /"(?:[^"\\]|\\.)*"/g;

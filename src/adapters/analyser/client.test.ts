@@ -8,6 +8,7 @@ import { property } from "../../../test/support/property.ts";
 import { presidio, type RemoteBehaviour, startRemote, type TestRemote } from "../../../test/support/remote.ts";
 import { ANALYSER_PIECE_CHARS_MAX, REMOTE_CHARS_MAX, REMOTE_FAILURES_MAX, REMOTE_REST_MS } from "../../core/limits.ts";
 import type { AnalyserSettings } from "../../ports/analyser.ts";
+import { RemoteFigures } from "../http/remote-figures.ts";
 import { AnalyserClient } from "./client.ts";
 import { CodePoints } from "./offsets.ts";
 import { openAnalysers } from "./open.ts";
@@ -24,6 +25,7 @@ interface Bench {
   readonly remote: TestRemote;
   readonly client: AnalyserClient;
   readonly logged: string[];
+  readonly figures: RemoteFigures;
   pass(ms: number): void;
 }
 async function bench(
@@ -32,6 +34,7 @@ async function bench(
   more: Partial<AnalyserSettings> = {},
 ): Promise<Bench> {
   const remote = await startRemote(handler);
+  const figures = new RemoteFigures();
   const logged: string[] = [];
   const note = (event: string, fields?: unknown): void => void logged.push(`${event} ${JSON.stringify(fields)}`);
   let passed = 0;
@@ -40,13 +43,14 @@ async function bench(
     clock,
     log: { debug: note, info: note, warn: note, error: note },
     env: { ANALYSER_KEY: "s3cret" },
+    figures,
   });
   t.after(async () => {
     client.close();
     await remote.close();
   });
   return {
-    ...{ remote, client, logged },
+    ...{ remote, client, logged, figures },
     pass: (ms) => {
       passed += ms;
     },
@@ -219,6 +223,11 @@ test("after failures in a row it is left alone; then one call tries it", async (
   run.pass(REMOTE_REST_MS + 1);
   assert.deepEqual(await Promise.all([codeOf(run), codeOf(run)]), ["ok", "unavailable"], "one call tries");
   assert.equal(await codeOf(run), "ok");
+  assert.deepEqual(run.figures.counts, [
+    { name: "analyser test", outcome: "unavailable", count: REMOTE_FAILURES_MAX + 2 },
+    { name: "analyser test", outcome: "ok", count: 2 },
+  ]);
+  assert.deepEqual(run.figures.failing, [{ name: "analyser test", failing: false }]);
   assert.deepEqual(run.logged.slice(1), ['remote_back {"name":"analyser test"}']);
 });
 
@@ -287,7 +296,12 @@ test("the key goes where the policy says, from a variable or a file, and is read
 test("of a new policy: what stays keeps its connection, what goes serves until it is let go", async (t) => {
   const remote = await startRemote(presidio(["Jane Roe"]));
   const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
-  const analysers = openAnalysers({ clock: { wallMs: () => 0, monotonicMs: () => performance.now() }, log, env: {} });
+  const analysers = openAnalysers({
+    clock: { wallMs: () => 0, monotonicMs: () => performance.now() },
+    log,
+    env: {},
+    figures: new RemoteFigures(),
+  });
   t.after(async () => {
     analysers.close();
     await remote.close();

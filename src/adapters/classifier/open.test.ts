@@ -4,6 +4,7 @@ import { startRemote, type TestRemote } from "../../../test/support/remote.ts";
 import { CLASSIFIER_CALLS_MAX } from "../../core/limits.ts";
 import type { ClassifierText } from "../../ports/classifier.ts";
 import type { ClassifierKind, ClassifierSettings } from "../../ports/classifier-settings.ts";
+import { RemoteFigures } from "../http/remote-figures.ts";
 import { type Classifier, openClassifier } from "./open.ts";
 
 const NEVER = new AbortController().signal;
@@ -19,7 +20,7 @@ async function bench(
   more: Partial<ClassifierSettings> = {},
 ): Promise<{ readonly remote: TestRemote; readonly classifier: Classifier }> {
   const remote = await startRemote(handler);
-  const classifier = openClassifier({ clock, log, env: {} });
+  const classifier = openClassifier({ clock, log, env: {}, figures: new RemoteFigures() });
   classifier.keep({
     ...{ kind, name: "classifier", url: `${remote.url}/x`, deadlineMs: 300, concurrent: 4, model: "guard", pieceChars: 400 },
     ...{ caFile: undefined, header: undefined, attacks: undefined },

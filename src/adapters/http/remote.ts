@@ -11,6 +11,7 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import type { RemoteSettings } from "../../ports/remote.ts";
 import { Breaker } from "./breaker.ts";
+import type { RemoteFigures } from "./remote-figures.ts";
 import { Connections, callHttp, codeOf, type HttpError, parseAnswer } from "./request.ts";
 
 export interface RemoteDeps {
@@ -18,6 +19,7 @@ export interface RemoteDeps {
   readonly log: Log;
   /** Proxy settings, and secrets in variables. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly figures: RemoteFigures;
 }
 /** One call: what is sent, and what its answer says; undefined: an answer that cannot be true. */
 export interface Ask<T> {
@@ -47,15 +49,23 @@ export class Remote {
     this.#connections = new Connections(this.#url, deps.env, settings.concurrent);
     this.#breaker = new Breaker(
       () => deps.clock.monotonicMs(),
-      (up, why) =>
-        up ? deps.log.info("remote_back", { name: settings.name }) : deps.log.error("remote_lost", { name: settings.name, why }),
+      (up, why) => {
+        deps.figures.noteUp(settings.name, up);
+        if (up) deps.log.info("remote_back", { name: settings.name });
+        else deps.log.error("remote_lost", { name: settings.name, why });
+      },
     );
   }
 
   /** All answers, in order, within one deadline; the first failure ends the rest. `signal`: the caller no longer waits. */
   async askAll<T>(asks: readonly Ask<T>[], signal: AbortSignal): Promise<Result<readonly T[], PortError>> {
     if (asks.length === 0) return ok([]);
-    if (!this.#breaker.admits()) return unavailable("it is left alone after failures");
+    const { name } = this.#settings;
+    const { figures } = this.#deps;
+    if (!this.#breaker.admits()) {
+      figures.note(name, "unavailable");
+      return unavailable("it is left alone after failures");
+    }
     const failed = new AbortController();
     const late = AbortSignal.timeout(this.#settings.deadlineMs);
     const within = AbortSignal.any([signal, late, failed.signal]);
@@ -71,8 +81,10 @@ export class Remote {
     );
     if (problem === undefined) {
       this.#breaker.succeeded();
+      figures.note(name, "ok");
       return ok(answers.filter((answer) => answer !== undefined));
     }
+    figures.note(name, signal.aborted ? "left" : problem.code);
     if (signal.aborted) this.#breaker.forgone();
     else this.#breaker.failed(`${problem.code}: ${String(problem.cause)}`);
     return err(problem);

@@ -143,7 +143,7 @@ export class LocalAllowance {
       const key = this.#key(request, windowId(scope));
       const limit = this.#room(key, scope);
       const used = (this.#windows.get(key)?.used ?? 0) - (exchange.held.get(key) ?? 0);
-      if (scope.amount > limit - used || this.#full(this.#windows, key))
+      if ((scope.amount > 0 && scope.amount > limit - used) || this.#full(this.#windows, key))
         refusals.push(budgetRefusal(index, scope, { limit, used, nowMs, frozen: false }));
       levels.push({ key: scope.key, limit, used: used + scope.amount, resetsAtMs: scope.window.endMs });
       held.set(key, scope.amount);

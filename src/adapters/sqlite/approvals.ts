@@ -4,9 +4,7 @@
  * keyed, so that the file tells nobody what was asked for.
  */
 import { randomBytes } from "node:crypto";
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
-import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
+import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
 import {
   APPROVAL_KEPT_MS,
   APPROVALS_PENDING_MAX,
@@ -31,6 +29,7 @@ import type {
 } from "../../ports/approvals.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Keyring } from "../../ports/keyring.ts";
+import { openDatabase } from "./database.ts";
 
 /** A step of an approval's life, for the evidence. */
 export interface ApprovalStep {
@@ -50,7 +49,6 @@ export interface SqliteApprovalsOptions {
   readonly onStep: (step: ApprovalStep) => void;
 }
 
-const OPEN_BUSY_MS = 5_000;
 /** Longest that a step waits for another process, milliseconds; the event loop stands still so long. */
 const BUSY_MS = 50;
 /** Rows that one step removes or ends at most. */
@@ -77,12 +75,7 @@ PRAGMA user_version = 1;
 /** Opens the store; an error says why the file cannot be used. */
 export async function openSqliteApprovals(options: SqliteApprovalsOptions): Promise<Result<ApprovalsPort, PortError>> {
   try {
-    await mkdir(options.dir, { recursive: true });
-    const database = new DatabaseSync(join(options.dir, "approvals.db"), { timeout: OPEN_BUSY_MS });
-    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; BEGIN IMMEDIATE;");
-    const version = database.prepare("PRAGMA user_version").get()?.["user_version"];
-    if (version !== 0 && version !== 1) throw new Error(`approvals.db has version ${String(version)}, which this program does not know`);
-    database.exec(`${version === 0 ? SCHEMA : ""} COMMIT; PRAGMA busy_timeout = ${BUSY_MS};`);
+    const database = await openDatabase({ dir: options.dir, name: "approvals.db", schema: SCHEMA, synchronous: "full", busyMs: BUSY_MS });
     return ok(new SqliteApprovals(database, options));
   } catch (cause) {
     return err({ code: "unavailable", cause });

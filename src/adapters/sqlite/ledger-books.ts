@@ -182,8 +182,8 @@ export class LedgerBooks {
       const used = addWhole(row === undefined ? 0 : whole(row, "spent"), held);
       const limit = addWhole(scope.limit, row === undefined ? 0 : whole(row, "granted"));
       const frozen = this.#isFrozen(part, scope.key);
-      // A sum past 2^53 would fit by standing still.
-      const fits = scope.amount <= limit - used;
+      // A sum past 2^53 would fit by standing still. What takes nothing fits also where nothing is left.
+      const fits = scope.amount === 0 || scope.amount <= limit - used;
       if (frozen || !fits) refusals.push(budgetRefusal(index, scope, { limit, used, nowMs, frozen }));
       levels.push({ key: scope.key, limit, used: addWhole(used, scope.amount), resetsAtMs: scope.window.endMs });
       budgets.push([id, scope.window.endMs, scope.amount]);

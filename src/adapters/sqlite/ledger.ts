@@ -6,9 +6,7 @@
  * a little later: nothing blocks, and a step that waited `deadlineMs` is given up, not done. Settles and releases are kept and
  * tried until they work. Limits of one host only: processes on other hosts need the Redis ledger.
  */
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LEDGER_QUEUED_MAX } from "../../core/limits.ts";
 import { err, ok, type Result } from "../../core/result.ts";
@@ -40,6 +38,7 @@ import {
   settleProblem,
   windowProblem,
 } from "../../ports/ledger-terms.ts";
+import { openDatabase } from "./database.ts";
 import { LedgerAdminBooks } from "./ledger-admin.ts";
 import { LedgerBooks, SCHEMA } from "./ledger-books.ts";
 
@@ -54,11 +53,11 @@ export interface SqliteLedgerOptions {
   readonly onError: (fault: { readonly cause: unknown }) => void;
 }
 
-/** Wait for another process's lock at the start, milliseconds; while serving nobody waits inside SQLite. */
-const OPEN_BUSY_MS = 5_000;
 /** A turn that found the file locked comes again after one to three milliseconds: others' turns are shorter than one. */
 const BUSY_RETRY_MS = 1;
 const BUSY_JITTER_MS = 2;
+/** Nobody waits for a settle: it joins the transaction of whoever comes within so many milliseconds. */
+const SETTLE_JOIN_MS = 2;
 /** Work of one transaction, milliseconds: the event loop stands still so long, and other processes wait. */
 const TURN_MS = 4;
 /** Between two rounds of pruning, and of trying what could not be written. */
@@ -68,13 +67,7 @@ const FLUSH_MS = 5_000;
 /** Opens the ledger; an error says why the file cannot be used. */
 export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Result<LedgerPort, PortError>> {
   try {
-    await mkdir(options.dir, { recursive: true });
-    const database = new DatabaseSync(join(options.dir, "ledger.db"), { timeout: OPEN_BUSY_MS });
-    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
-    const version = database.prepare("PRAGMA user_version").get()?.["user_version"];
-    if (version !== 0 && version !== 1) throw new Error(`ledger.db has version ${String(version)}, which this program does not know`);
-    if (version === 0) database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`);
-    database.exec("PRAGMA busy_timeout = 0");
+    const database = await openDatabase({ dir: options.dir, name: "ledger.db", schema: SCHEMA, synchronous: "normal", busyMs: 0 });
     return ok(new SqliteLedger(database, options));
   } catch (cause) {
     return err({ code: "unavailable", cause });
@@ -98,7 +91,7 @@ class SqliteLedger implements LedgerPort {
   readonly #later = new LaterQueue<Job>();
   readonly #round: NodeJS.Timeout;
   #jobs: Job[] = [];
-  #turn: "none" | "soon" | "waiting" = "none";
+  #turn: "none" | "later" | "soon" | "waiting" = "none";
   #failing = false;
   #closed = false;
 
@@ -203,9 +196,16 @@ class SqliteLedger implements LedgerPort {
       return;
     }
     this.#jobs.push(job);
-    if (this.#turn !== "none") return;
-    this.#turn = "soon";
-    setImmediate(() => this.#work());
+    if (this.#turn === "soon" || this.#turn === "waiting") return;
+    if (!job.kept) {
+      this.#turn = "soon";
+      setImmediate(() => this.#work());
+    } else if (this.#turn === "none") {
+      this.#turn = "later";
+      setTimeout(() => {
+        if (this.#turn === "later") this.#work();
+      }, SETTLE_JOIN_MS);
+    }
   }
 
   #again(delayMs: number): void {

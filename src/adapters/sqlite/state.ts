@@ -7,9 +7,7 @@
  * write what its caller already has. Ids are kept as digests: the file tells nobody what to ask a provider for.
  */
 import { hash } from "node:crypto";
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { STATE_KEPT_MS, STATE_PENDING_MAX, STATE_ROWS_MAX } from "../../core/limits.ts";
 import { err, ok, type Result } from "../../core/result.ts";
@@ -17,6 +15,7 @@ import type { PortError } from "../../core/stage.ts";
 import type { CreatedState, StateOwner, StatePlace } from "../../core/state.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { KeptState, StatePort, StateStats } from "../../ports/state.ts";
+import { openDatabase } from "./database.ts";
 
 export interface SqliteStateOptions {
   /** Folder of `state.db`; made where it is not there. */
@@ -28,8 +27,7 @@ export interface SqliteStateOptions {
   readonly rowsMax?: number;
 }
 
-/** Wait for another process's lock, milliseconds: at the start, and while serving (the event loop stands still so long). */
-const OPEN_BUSY_MS = 5_000;
+/** Wait for another process's lock while serving, milliseconds: the event loop stands still so long. */
 const BUSY_MS = 5;
 const RETRY_MS = 10;
 /** A write that finds the file locked so many times is given up. */
@@ -52,13 +50,7 @@ PRAGMA user_version = 1;
 /** Opens the store; an error says why the file cannot be used. */
 export async function openSqliteState(options: SqliteStateOptions): Promise<Result<StatePort, PortError>> {
   try {
-    await mkdir(options.dir, { recursive: true });
-    const database = new DatabaseSync(join(options.dir, "state.db"), { timeout: OPEN_BUSY_MS });
-    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
-    const version = database.prepare("PRAGMA user_version").get()?.["user_version"];
-    if (version !== 0 && version !== 1) throw new Error(`state.db has version ${String(version)}, which this program does not know`);
-    if (version === 0) database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`);
-    database.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
+    const database = await openDatabase({ dir: options.dir, name: "state.db", schema: SCHEMA, synchronous: "normal", busyMs: BUSY_MS });
     return ok(new SqliteState(database, options));
   } catch (cause) {
     return err({ code: "unavailable", cause });

@@ -1,4 +1,5 @@
-import { ideaOf } from "./lexicon.ts";
+import { CUES } from "./cues.ts";
+import { ideaOf, lexiconEntries } from "./lexicon.ts";
 import { MARK_QUESTION, MARK_REQUEST, MARK_STRANGE, MARK_STRANGE_QUESTION, MARK_STRANGE_REQUEST, MARKS, RULES } from "./rules.ts";
 import type { Tokens } from "./tokens.ts";
 
@@ -15,6 +16,20 @@ const REPEAT_WORDS = 40;
 /** Words between two ideas that make a pair, and how many earlier ideas a new one is paired with. */
 const PAIR_WORDS = 8;
 const PAIRS = 4;
+
+/**
+ * A number that changes with the rules, the cues, the lexicon and the tables' sizes: weights belong to one. `SCHEME` is to be raised by hand
+ * when signs are made in another way.
+ */
+export function featuresVersion(): number {
+  const rules = RULES.map(({ family, marks, span }) => [family, marks, span]);
+  const cues = CUES.map(({ name, pattern, needs }) => [name, pattern.source, pattern.flags, needs]);
+  const written = JSON.stringify([SCHEME, BUCKETS, STRONG, REPEAT_WORDS, PAIR_WORDS, PAIRS, rules, cues, lexiconEntries()]);
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < written.length; index += 1) hash = Math.imul(hash ^ written.charCodeAt(index), 0x01000193);
+  return hash >>> 0;
+}
+const SCHEME = 2;
 
 export interface FeatureSink {
   weak(token: number, bucket: number): void;

@@ -102,7 +102,12 @@ export function ideaOf(name: IdeaName): number {
 }
 
 export function buildLexicon(): Trie {
-  return buildTrie(entries());
+  return buildTrie(lexiconEntries());
+}
+
+/** Every word with the number of its idea, folded. */
+export function lexiconEntries(): readonly (readonly [idea: number, word: string])[] {
+  return [...entries()];
 }
 
 function* entries(): Iterable<readonly [number, string]> {

@@ -1,8 +1,10 @@
-import { BUCKETS, STRONG } from "./features.ts";
+import { BUCKETS, featuresVersion, STRONG } from "./features.ts";
 
 /** Weights of a linear model, see `features.ts`; `score = 1 / (1 + exp(-logit))`. */
 export interface Model {
   readonly weak: Float32Array;
+  /** As `weak`, for all words of a user's text together: what one sentence leaves open, the rest of the text tells. */
+  readonly whole: Float32Array;
   /** Twice `STRONG`: for the user's own words, then for untrusted text. */
   readonly strong: Float32Array;
   /** By position (user, untrusted) and size of window (small, large). */
@@ -11,8 +13,12 @@ export interface Model {
 
 /** A model as `weights.ts` holds it: one signed byte a weight, in base64. */
 export interface PackedModel {
+  /** `featuresVersion()` that it was trained with. */
+  readonly version: number;
   readonly weak: string;
   readonly weakScale: number;
+  readonly whole: string;
+  readonly wholeScale: number;
   readonly strong: string;
   readonly strongScale: number;
   readonly bias: readonly number[];
@@ -21,12 +27,13 @@ export interface PackedModel {
 export function unpackModel(packed: PackedModel): Model {
   return {
     weak: unpack(packed.weak, packed.weakScale, BUCKETS),
+    whole: unpack(packed.whole, packed.wholeScale, BUCKETS),
     strong: unpack(packed.strong, packed.strongScale, 2 * STRONG),
     bias: packed.bias,
   };
 }
 
-/** A table that is too short (rules were added since training) reads as zeros past its end. */
+/** A table that is too short reads as zeros past its end; a test tells where rules and weights are of different versions. */
 function unpack(base64: string, scale: number, length: number): Float32Array {
   const bytes = Buffer.from(base64, "base64");
   const table = new Float32Array(length);
@@ -36,8 +43,18 @@ function unpack(base64: string, scale: number, length: number): Float32Array {
 
 export function packModel(model: Model): PackedModel {
   const [weak, weakScale] = pack(model.weak);
+  const [whole, wholeScale] = pack(model.whole);
   const [strong, strongScale] = pack(model.strong);
-  return { weak, weakScale, strong, strongScale, bias: model.bias.map((bias) => Math.round(bias * 1000) / 1000) };
+  return {
+    version: featuresVersion(),
+    weak,
+    weakScale,
+    whole,
+    wholeScale,
+    strong,
+    strongScale,
+    bias: model.bias.map((bias) => Math.round(bias * 1000) / 1000),
+  };
 }
 
 function pack(table: Float32Array): [string, number] {

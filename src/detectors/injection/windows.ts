@@ -33,7 +33,7 @@ export interface Sign {
   readonly token: number;
   readonly weight: number;
 }
-/** The window with the highest logit. */
+/** The window with the highest logit; for a user's own words, what the whole text says is added. */
 export interface BestWindow {
   readonly logit: number;
   /** Index of the bias that it was weighed with. */
@@ -58,10 +58,12 @@ export function bestWindow(
   const weak = new Float64Array(count + 1);
   const strong = new Float64Array(count + 1);
   const signs: Sign[] = [];
+  let whole = 0;
   const offset = untrusted ? model.strong.length / 2 : 0;
   eachFeature(tokens, byMark, untrusted, {
     weak(token, bucket) {
       weak[token + 1] = (weak[token + 1] ?? 0) + (model.weak[bucket] ?? 0);
+      whole += model.whole[bucket] ?? 0;
     },
     strong(token, sign, from) {
       const weight = model.strong[offset + sign] ?? 0;
@@ -86,7 +88,9 @@ export function bestWindow(
     if (logit > sentence.logit) sentence = { logit, from, to };
   });
   const within = signs.filter(({ token }) => token >= best.from && token < best.to);
-  return { ...best, signs: within, sentence: [sentence.from, sentence.to] };
+  // An attack in a document is a small part of it: there the rest of the text says nothing.
+  const logit = untrusted ? best.logit : best.logit + wholeLogit(whole, count);
+  return { ...best, logit, signs: within, sentence: [sentence.from, sentence.to] };
 }
 
 /** `weak` and `strong`: sums of the weights of all words before each. */
@@ -95,5 +99,7 @@ export function logitOf(weak: Float64Array, strong: Float64Array, from: number, 
     bias + ((weak[to] ?? 0) - (weak[from] ?? 0)) / Math.sqrt(Math.max(WORDS_LEAST, to - from)) + (strong[to] ?? 0) - (strong[from] ?? 0)
   );
 }
+/** `sum`: of the weights of a whole text's words. */
+export const wholeLogit = (sum: number, words: number): number => sum / Math.sqrt(Math.max(WORDS_LEAST, words));
 /** Shorter windows are divided as if they had so many words: three words are no proof. */
 const WORDS_LEAST = 6;

@@ -183,6 +183,28 @@ test("a call waits until it was judged whole; one that needs no judgement does n
   assert.equal(Buffer.concat(gate.push([call("{", harmless)]).bytes).toString(), "<{>");
 });
 
+test("calls that come one after the other under one number are judged each; one that changes its name midway ends the answer", () => {
+  const seen: string[] = [];
+  const judge: AnswerGuard = {
+    judgesCall: () => true,
+    judgeCall: ({ name, arguments: given }) => {
+      seen.push(`${name} ${given}`);
+      return name === "refund" ? { kind: "stop", stop: REFUSE } : { kind: "pass" };
+    },
+    evidence: () => undefined,
+  };
+  const begins = (name: string) => ({ calls: [{ choice: 0, block: 0, name, id: "" }] });
+  const run = (first: string, second: string) =>
+    gated([seat("a", judge)], [call(first, begins("get_a")), { ...call('{"b":2}', begins(second)), ends: [ARGS] }]);
+  assert.equal(run('{"a":1}', "get_b").out, '<{"a":1}><{"b":2}>');
+  assert.deepEqual(seen.splice(0), ['get_a {"a":1}', 'get_b {"b":2}']);
+  assert.deepEqual(run('{"a":1}', "refund"), { out: '<{"a":1}>', stop: REFUSE, said: "" });
+  for (const unfinished of ["", '{"a":']) {
+    const { out, stop } = run(unfinished, "get_b");
+    assert.deepEqual([out, stop?.denial.code], [unfinished === "" ? "" : `<${unfinished}>`, "content_blocked"]);
+  }
+});
+
 const step = (more: Partial<LaneStep>): LaneStep => ({ decided: 1, edits: [], ...more });
 const LIES: readonly (readonly [string, (nth: number) => LaneStep])[] = [
   ["takes back what it decided", (nth) => step({ decided: nth === 0 ? 3 : 1 })],
@@ -270,4 +292,15 @@ test("an answer that is withheld ends for the caller before the call, and is kep
   assert.deepEqual(kept, []);
   assert.deepEqual(run(true), { out: "<well >", stop: REFUSE });
   assert.deepEqual(kept, ["text/x", '<well ><{"to":"eve"}><bye>']);
+});
+test("a turn that ends between two texts of one frame goes on with the second", () => {
+  const long = "y".repeat(32_768);
+  const frames = [
+    frameOf([
+      { ...LANE, text: long },
+      { ...LANE, choice: 1, text: "a secret b" },
+      { ...LANE, text: "z" },
+    ]),
+  ];
+  assert.equal(gated([seat("a", wordGuard("secret", "#"))], frames).out, `<${long}><a # b><z>`);
 });

@@ -12,6 +12,7 @@
  */
 import type { Frame } from "../../core/codec.ts";
 import type { CallVerdict, Stop } from "../../core/guard.ts";
+import { parseJsonValue } from "../../core/json.ts";
 import { GUARDED_BYTES_MAX, GUARDED_LANES_MAX, WITHHELD_BYTES_MAX } from "../../core/limits.ts";
 import type { Delta, LaneId, ToolCall } from "../../core/view.ts";
 import type { WorkGuard } from "../work.ts";
@@ -160,12 +161,24 @@ export class Gate {
 
   #beginCall(call: Omit<ToolCall, "arguments">, held: Held): void {
     const key = keyOf({ ...call, channel: "tool_arguments" });
+    this.#renamed(key, call, held);
     this.#tools.set(key, call.name);
     const seats = this.seats.filter((seat) => seat.judgesCall(call.name));
     if (seats.length === 0 || this.#calls.has(key)) return;
     const waits = seats.some(({ acts }) => acts);
     if (waits) held.unjudged += 1;
     this.#calls.set(key, { call, held, seats, waits, parts: [], units: 0 });
+  }
+
+  /**
+   * A second name in the place of a call that waits. Servers that count no calls send one after the other there: what is whole is
+   * judged before the next begins. Where it is not, nobody can say whose arguments follow.
+   */
+  #renamed(key: string, { name }: Omit<ToolCall, "arguments">, held: Held): void {
+    const before = this.#calls.get(key);
+    if (before === undefined || before.call.name === name) return;
+    if (before.waits && !isWholeJson(before.parts.map(({ delta }) => delta.text).join(""))) held.stop ??= RENAMED;
+    else this.#endLanes([{ choice: before.call.choice, block: before.call.block, channel: "tool_arguments" }], held);
   }
 
   /** Shows the guards at most `left` units of the frame at hand. */
@@ -175,13 +188,14 @@ export class Gate {
     const { held } = reading;
     const { deltas, ends } = held.frame;
     for (let delta = deltas[reading.delta]; delta !== undefined; delta = deltas[reading.delta]) {
-      if (reading.at === 0) this.#beginPart(held, delta);
+      if (held.parts.length === reading.delta) this.#beginPart(held, delta);
       const part = held.parts.at(-1);
       while (part !== undefined && reading.at < delta.text.length) {
         if (left <= 0) return left;
-        part.lane.push(delta.text.slice(reading.at, reading.at + PIECE_CHARS));
-        reading.at += PIECE_CHARS;
-        left -= PIECE_CHARS;
+        const piece = delta.text.slice(reading.at, reading.at + PIECE_CHARS);
+        part.lane.push(piece);
+        reading.at += piece.length;
+        left -= piece.length;
       }
       if (delta.repeats === true) part?.lane.end();
       reading.delta += 1;
@@ -313,5 +327,8 @@ const UNCHANGEABLE = refuse("A part of the answer that the policy changes cannot
 const TOO_MUCH = refuse("More of the answer would have to be held for inspection than may be.");
 const TOO_MANY = refuse("The answer has more parts than can be inspected.");
 
+const RENAMED = refuse("A tool call of the answer goes on under another name.");
+
+const isWholeJson = (text: string): boolean => parseJsonValue(text) !== undefined;
 const idOf = ({ choice, block, channel }: LaneId): LaneId => ({ choice, block, channel });
 const keyOf = ({ choice, block, channel }: LaneId): string => `${choice}/${block}/${channel}`;

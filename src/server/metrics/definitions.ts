@@ -193,6 +193,15 @@ export const METRICS = {
   keySetFailing: gauge("sluice.key_set.failing", "", "1 while an issuer's keys cannot be read; those in memory serve on for a day.", [
     "sluice.key_set",
   ]),
+  remoteCalls: counter(
+    "sluice.remote.calls",
+    "{call}",
+    ["sluice.remote", "sluice.outcome"],
+    "Requests for which an analyser or the classifier of the policy was to be asked: ok, timeout, unavailable, corrupt, or left where the caller waited no longer.",
+  ),
+  remoteFailing: gauge("sluice.remote.failing", "", "1 while an analyser or the classifier is left alone after failures in a row.", [
+    "sluice.remote",
+  ]),
   policyInfo: gauge("sluice.policy.info", "", "Always 1; the labels name the policy in force.", [
     "sluice.policy.name",
     "sluice.policy.version",

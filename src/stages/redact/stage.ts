@@ -1,16 +1,17 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Finding } from "../../core/detector.ts";
 import type { TextEdit } from "../../core/guard.ts";
 import type { JsonNumber, JsonString } from "../../core/json.ts";
-import { defineStage, type Effect, type StageContext, type Verdict } from "../../core/stage.ts";
+import { err, ok, type Result } from "../../core/result.ts";
+import { defineStage, type Effect, type PortError, type StageContext, type Verdict } from "../../core/stage.ts";
 import type { Keyring } from "../../ports/keyring.ts";
 import { lookWithAnalyser } from "./analyse.ts";
 import { redactGuard } from "./guard.ts";
 import { detectorsFor, PII_MODES, type Profile, piiMode, profileNames, profileOf, tightened } from "./profile.ts";
 import { Pseudonyms } from "./pseudonyms.ts";
 import { makeReplacer, type Replacer } from "./replace.ts";
-import { RestoreScan, StandIns } from "./restore.ts";
 import { type RedactSection, redactSection } from "./section.ts";
-import type { StandIn } from "./stand-in.ts";
+import { canonical, type StandIn } from "./stand-in.ts";
 import { Tally } from "./tally.ts";
 import { changed, isLong, type Looked, look, lookSliced, textsOf } from "./texts.ts";
 
@@ -30,7 +31,7 @@ function chosen({ contract, stores }: StageContext, section: RedactSection): Cho
   return { profile: tightened(tightened(own, asked), least) };
 }
 
-function gather(context: StageContext, section: RedactSection, signal: AbortSignal) {
+function gather(context: StageContext, section: RedactSection, signal: AbortSignal): Promise<Result<Facts, PortError>> | undefined {
   const choice = chosen(context, section);
   if ("wrong" in choice || choice.profile === undefined) return undefined;
   const texts = textsOf(context);
@@ -45,22 +46,52 @@ function gather(context: StageContext, section: RedactSection, signal: AbortSign
         entities: new Set(requests.keys()),
       },
       signal,
-    );
+    ).then((result) => (result.ok ? ok({ looked: result.value }) : result));
   if (!isLong(texts)) return undefined;
-  return lookSliced(texts, detectorsFor(requests), signal).then((looked) =>
-    signal.aborted ? { ok: false as const, error: { code: "timeout" as const } } : { ok: true as const, value: looked },
-  );
+  return lookLong(context, choice.profile, texts, signal);
 }
 
-function decide(context: StageContext, section: RedactSection, gathered: readonly Looked[] | undefined): Verdict {
+/** Findings of long texts, with their stand-ins drawn, in slices of the event loop: `decide` then only puts them in. */
+async function lookLong(
+  context: StageContext,
+  profile: Profile,
+  texts: ReturnType<typeof textsOf>,
+  signal: AbortSignal,
+): Promise<Result<Facts, PortError>> {
+  const looked = await lookSliced(texts, detectorsFor(profile.requests), signal);
+  const keyring = context.stores?.keyring;
+  if (signal.aborted) return err({ code: "timeout" });
+  if (keyring === undefined) return ok({ looked });
+  const replacer = replacerOf(context, profile, keyring, looked);
+  let done = 0;
+  for (const { shown, findings } of looked) {
+    for (const { entity, start, end, score } of findings) {
+      if (score < profile.minScore || profile.requests.get(entity) !== "pseudonymise") continue;
+      replacer.pseudonyms.of(entity, shown.slice(start, end));
+      done += 1;
+      if (done % DRAWS_A_TURN === 0) await nextTurn();
+    }
+  }
+  return ok({ looked, replacer });
+}
+
+/** Stand-ins drawn in one turn of the event loop: a millisecond or two. */
+const DRAWS_A_TURN = 32;
+
+interface Facts {
+  readonly looked: readonly Looked[];
+  readonly replacer?: Replacer;
+}
+
+function decide(context: StageContext, section: RedactSection, gathered: Facts | undefined): Verdict {
   const choice = chosen(context, section);
   if ("wrong" in choice) return { kind: "deny", code: "contract_violation", detail: choice.wrong };
   const { profile } = choice;
   if (profile === undefined || context.request === undefined) return { kind: "allow", effects: [] };
   const keyring = context.stores?.keyring;
   if (keyring === undefined) throw new Error("no keyring");
-  const looked = gathered ?? textsOf(context).map((text) => look(text, detectorsFor(profile.requests)));
-  const replacer = replacerOf(context, profile, keyring, looked);
+  const looked = gathered?.looked ?? textsOf(context).map((text) => look(text, detectorsFor(profile.requests)));
+  const replacer = gathered?.replacer ?? replacerOf(context, profile, keyring, looked);
   const { texts, tally, blocked } = redacted(looked, profile, replacer);
   const entities = tally.entities;
   const effects: Effect[] = entities.length === 0 ? [] : [{ kind: "mark", mark: { entities } }];
@@ -87,16 +118,27 @@ function replacerOf(context: StageContext, profile: Profile, keyring: Keyring, l
   const { tenant } = context.principal;
   const digest = (text: string): string => keyring.digest(DIGESTS, tenant, text);
   const conversation = context.contract.values.conversation ?? digest(firstTexts(looked));
-  const isTaken = (standIn: StandIn): boolean => {
-    const one = new StandIns([{ value: "", standIn: standIn.text, spelling: standIn.spelling }]);
-    return looked.some(({ shown }) => {
-      const scan = new RestoreScan(one);
-      return scan.push(shown).length > 0 || scan.end().length > 0;
-    });
+  let own: ReadonlySet<string> | undefined;
+  const isTaken = ({ text, spelling }: StandIn): boolean => {
+    own ??= ownCodes(looked);
+    return own.has(`${spelling} ${canonical(text, spelling)}`);
   };
   const pseudonyms = new Pseudonyms(keyring.keyOf(STAND_INS, tenant), conversation, isTaken);
   return makeReplacer(pseudonyms, digest, profile.inNumber);
 }
+
+/** What the caller's own texts hold that could be taken for a scarce stand-in: numbers, addresses and dates, in the forms that are compared. */
+function ownCodes(looked: readonly Looked[]): ReadonlySet<string> {
+  const codes = new Set<string>();
+  const add = (text: string): void => void codes.add(`exact ${canonical(text, "exact")}`).add(`code ${canonical(text, "code")}`);
+  for (const { shown, findings } of looked) {
+    for (const { start, end } of findings) add(shown.slice(start, end));
+    for (const [code] of shown.matchAll(CODE)) add(code);
+  }
+  return codes;
+}
+/** Groups of hex digits with one or two signs between them. A group ends where its digits do, so that a match takes linear time. */
+const CODE = /(?<![0-9A-Za-z])[0-9A-Fa-f]{1,40}(?:[ .:/()-]{1,2}[0-9A-Fa-f]{1,40}){0,11}(?![0-9A-Za-z])/g;
 
 /** What a conversation begins with and each of its turns repeats: all up to the first word of the user. */
 function firstTexts(looked: readonly Looked[]): string {
@@ -136,4 +178,4 @@ function redacted(looked: readonly Looked[], profile: Profile, replacer: Replace
   }
 }
 
-export const redactStage = defineStage<RedactSection, readonly Looked[]>({ name: "redact", section: redactSection, gather, decide });
+export const redactStage = defineStage<RedactSection, Facts>({ name: "redact", section: redactSection, gather, decide });

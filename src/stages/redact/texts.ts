@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Detector, Finding } from "../../core/detector.ts";
 import type { TextEdit } from "../../core/guard.ts";
 import type { JsonNode, JsonNumber, JsonString } from "../../core/json.ts";
@@ -61,10 +62,24 @@ export async function lookSliced(
 ): Promise<readonly Looked[]> {
   const looked: Looked[] = [];
   for (const text of texts) {
-    const shown = show(text);
+    const shown = await showSliced(text);
     looked.push({ ...shown, findings: await scanSliced(shown.shown, detectors, signal) });
   }
   return looked;
+}
+
+/** Text that is shown in one go, UTF-16 units; a millisecond or two of the densest JSON. */
+const SHOW_CHARS = 16_384;
+
+async function showSliced(text: Omit<Shown, "shown" | "lane">): Promise<Shown> {
+  if (text.source.length <= SHOW_CHARS) return show(text);
+  const lane = new LaneText("content");
+  const pieces: string[] = [];
+  for (let at = 0; at < text.source.length; at += SHOW_CHARS) {
+    pieces.push(lane.push(text.source.slice(at, at + SHOW_CHARS)));
+    await nextTurn();
+  }
+  return { ...text, shown: pieces.join("") + lane.end(), lane };
 }
 
 function show(text: Omit<Shown, "shown" | "lane">): Shown {

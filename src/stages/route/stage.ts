@@ -11,12 +11,15 @@ function decide(context: StageContext, section: RouteSection): Verdict {
   const inFamily = candidates.filter(({ model }) => values.modelFamily === undefined || model.family === values.modelFamily);
   let spoken = false;
   let resident = false;
+  let lawfulForClass = false;
   for (const choice of inFamily) {
     const speaking = choice.model.targets.filter((target) => target.provider.format === context.surface.dialect);
     spoken ||= speaking.length > 0;
     const lawful = speaking.filter((target) => mayHold(target, context.tenantResidency));
     resident ||= lawful.length > 0;
-    const placed = lawful.filter((target) => values.region === undefined || target.region === values.region);
+    const fit = lawful.filter(({ provider }) => context.marks.privateOnly !== true || provider.private);
+    lawfulForClass ||= fit.length > 0;
+    const placed = fit.filter((target) => values.region === undefined || target.region === values.region);
     const [target] = inOrder(placed, section.preferRegions);
     if (target !== undefined)
       return { kind: "allow", effects: planEffects(choice, target), reason: `${target.provider.name}/${target.model}` };
@@ -28,6 +31,12 @@ function decide(context: StageContext, section: RouteSection): Verdict {
       detail: `No provider that speaks this API (${context.surface.dialect}) serves what was asked for.`,
     };
   if (!resident) return { kind: "deny", code: "residency_violation" };
+  if (!lawfulForClass)
+    return {
+      kind: "deny",
+      code: "forbidden",
+      detail: "Data of this class may only go to private providers, and none serves what was asked for.",
+    };
   return { kind: "deny", code: "no_target", detail: "No target in the region asked for by x-ai-region serves this model." };
 }
 

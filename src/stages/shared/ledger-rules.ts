@@ -1,5 +1,5 @@
 /** What limits and budgets have in common: whose calls a rule counts, over which time, and under which name the ledger keeps it. */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { z } from "zod";
 import { matchesAny } from "../../core/patterns.ts";
 import type { StageContext } from "../../core/stage.ts";
@@ -86,7 +86,7 @@ export function callerOf(context: StageContext, model: string): Caller {
 /** Names a person in keys of the ledger: the same for one tenant, of no use outside it. `-`: the call names nobody. */
 export function userDigest(tenant: string, user: string | undefined): string {
   if (user === undefined) return "-";
-  return createHash("sha256").update(`${tenant}\u0000${user}`).digest("hex").slice(0, 16);
+  return hash("sha256", `${tenant}\u0000${user}`, "hex").slice(0, 16);
 }
 
 /** The ledger's keys hold 256 characters; a longer one is cut and told apart by a digest. */
@@ -110,5 +110,5 @@ export function scopeKey(rule: Whose, caller: Caller): string | undefined {
   if (models.length > 0 && !apart.has("model")) parts.push(`model=${[...models].sort().join("|")}`);
   const key = parts.length === 0 ? "tenant" : parts.join(",");
   if (key.length <= KEY_CHARS_MAX) return key;
-  return `${key.slice(0, KEY_CHARS_MAX - 17)}~${createHash("sha256").update(key).digest("hex").slice(0, 16)}`;
+  return `${key.slice(0, KEY_CHARS_MAX - 17)}~${hash("sha256", key, "hex").slice(0, 16)}`;
 }

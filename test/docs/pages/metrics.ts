@@ -21,6 +21,11 @@ const GROUPS: readonly { readonly title: string; readonly fits: RegExp; readonly
     fits: /^sluice\.(?:key_set|state)\./,
     about: "A key set is named by its issuer's host, or by its file; those of one name are shown as the worst of them.",
   },
+  {
+    title: "Analysers and classifiers",
+    fits: /^sluice\.remote\./,
+    about: "Services of the policy that texts are sent to; [analysers.md](analysers.md) says what happens where they fail.",
+  },
   { title: "Records and telemetry", fits: /^sluice\.(?:records|telemetry)\./, about: "Alert on `failing` and on any `dropped`." },
   { title: "The process", fits: /./, about: "" },
 ];

@@ -3,7 +3,7 @@ import { buildLexicon } from "../../../src/detectors/injection/lexicon.ts";
 import type { Model } from "../../../src/detectors/injection/model.ts";
 import { rulesByMark } from "../../../src/detectors/injection/rules.ts";
 import { readPart } from "../../../src/detectors/injection/score.ts";
-import { eachWindow, logitOf, WINDOW_SIZES } from "../../../src/detectors/injection/windows.ts";
+import { eachWindow, logitOf, WINDOW_SIZES, wholeLogit } from "../../../src/detectors/injection/windows.ts";
 import type { Sample } from "./samples.ts";
 
 /** A sample's signs as columns: of which word, and which. */
@@ -57,6 +57,7 @@ export interface FitOptions {
   /** Pull of weights to zero, weak and strong. */
   readonly weakDecay: number;
   readonly strongDecay: number;
+  readonly wholeDecay: number;
   /** Share of the weak signs that a step leaves out. */
   readonly drop: number;
   /** Weight of a sample. */
@@ -75,16 +76,22 @@ interface Window {
  * the order is fixed by a small generator.
  */
 export function fit(data: readonly Prepared[], options: FitOptions): Model {
-  const model: Model = { weak: new Float32Array(BUCKETS), strong: new Float32Array(2 * STRONG), bias: [] };
+  const model: Model = {
+    weak: new Float32Array(BUCKETS),
+    whole: new Float32Array(BUCKETS),
+    strong: new Float32Array(2 * STRONG),
+    bias: [],
+  };
   const bias = new Array<number>(2 * WINDOW_SIZES).fill(-1);
-  const [weakSquares, strongSquares, biasSquares] = [
+  const [wholeSquares, weakSquares, strongSquares, biasSquares] = [
+    new Float32Array(BUCKETS).fill(1),
     new Float32Array(BUCKETS).fill(1),
     new Float32Array(2 * STRONG).fill(1),
     new Array<number>(2 * WINDOW_SIZES).fill(1),
   ];
   const order = data.map((_, index) => index);
   let seed = 12_345;
-  const mean: Model = { weak: new Float32Array(BUCKETS), strong: new Float32Array(2 * STRONG), bias: [] };
+  const mean: Model = { weak: new Float32Array(BUCKETS), whole: new Float32Array(BUCKETS), strong: new Float32Array(2 * STRONG), bias: [] };
   const meanBias = new Array<number>(bias.length).fill(0);
   const settled = Math.floor(options.epochs / 2);
   const dropped = (): boolean => {
@@ -104,6 +111,7 @@ export function fit(data: readonly Prepared[], options: FitOptions): Model {
       const { logit, from, to } = window;
       const gradient = (1 / (1 + Math.exp(-logit)) - (item.sample.attack ? 1 : 0)) * options.weightOf(item.sample);
       const share = gradient / Math.sqrt(Math.max(6, to - from));
+      const wholeShare = item.sample.position === "user" ? gradient / Math.sqrt(Math.max(6, item.words)) : 0;
       const step = (table: Float32Array, squares: Float32Array, at: number, slope: number, decay: number): void => {
         const full = slope + decay * (table[at] ?? 0);
         squares[at] = (squares[at] ?? 1) + full * full;
@@ -111,6 +119,7 @@ export function fit(data: readonly Prepared[], options: FitOptions): Model {
       };
       for (let entry = 0; entry < item.weakToken.length; entry += 1) {
         const token = item.weakToken[entry] ?? 0;
+        if (wholeShare !== 0 && !dropped()) step(model.whole, wholeSquares, item.weakBucket[entry] ?? 0, wholeShare, options.wholeDecay);
         if (token >= from && token < to && !dropped()) step(model.weak, weakSquares, item.weakBucket[entry] ?? 0, share, options.weakDecay);
       }
       for (let entry = 0; entry < item.strongToken.length; entry += 1) {
@@ -123,6 +132,7 @@ export function fit(data: readonly Prepared[], options: FitOptions): Model {
     if (epoch < settled) continue;
     // The mean of the later rounds forgets the accidents of the last steps.
     const share = 1 / (options.epochs - settled);
+    for (let at = 0; at < BUCKETS; at += 1) mean.whole[at] = (mean.whole[at] ?? 0) + share * (model.whole[at] ?? 0);
     for (let at = 0; at < BUCKETS; at += 1) mean.weak[at] = (mean.weak[at] ?? 0) + share * (model.weak[at] ?? 0);
     for (let at = 0; at < 2 * STRONG; at += 1) mean.strong[at] = (mean.strong[at] ?? 0) + share * (model.strong[at] ?? 0);
     for (let at = 0; at < bias.length; at += 1) meanBias[at] = (meanBias[at] ?? 0) + share * (bias[at] ?? 0);
@@ -153,5 +163,8 @@ export function strongestWindow(item: Prepared, model: Model, place?: readonly [
     const logit = logitOf(weak, strong, from, to, model.bias[bias] ?? 0);
     if (logit > best.logit) best = { from, to, bias, logit };
   });
-  return best;
+  if (item.sample.position !== "user") return best;
+  let whole = 0;
+  for (const bucket of item.weakBucket) whole += model.whole[bucket] ?? 0;
+  return { ...best, logit: best.logit + wholeLogit(whole, item.words) };
 }

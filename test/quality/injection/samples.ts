@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Position } from "../../../src/detectors/injection/score.ts";
+import { writtenTexts } from "./grammar.ts";
 
 /** One labelled text. */
 export interface Sample {
@@ -20,6 +21,7 @@ export interface Sample {
 }
 
 const OWN = new URL("../data/injection.jsonl", import.meta.url).pathname;
+const WRITTEN = new URL("../data/injection", import.meta.url).pathname;
 
 /**
  * The project's own set. A line that is to be inserted stands in two documents of its own half, at the start, in the middle or at the
@@ -55,6 +57,28 @@ export function ownSamples(): readonly Sample[] {
     }
   }
   return samples;
+}
+
+/** Texts made of patterns: for training alone, since patterns share their words. An insert stands in one document. */
+export function writtenSamples(): readonly Sample[] {
+  const texts = writtenTexts(WRITTEN);
+  const documents = texts.filter(({ label, position }) => label === "benign" && position !== "user");
+  return texts.map((line) => {
+    const base = {
+      attack: line.label !== "benign",
+      hard: line.source.includes("look-alike"),
+      source: line.source,
+      language: line.language,
+      half: "develop" as const,
+      group: line.group,
+    };
+    if (line.position !== "insert") return { ...base, text: line.text, position: positionOf(line.position) };
+    const seed = digest(line.text);
+    const code = line.text.includes("```");
+    const fitting = documents.filter(({ text }) => text.includes("```") === code);
+    const { text, start } = insert(fitting[seed % fitting.length]?.text ?? "", line.text, seed >>> 8);
+    return { ...base, text, position: "untrusted", place: [start, start + line.text.length] };
+  });
 }
 
 /** More of the own set for training: two benign documents in one, and an attack behind an ordinary question. */

@@ -1,168 +1,117 @@
 import { writeFileSync } from "node:fs";
-import { packModel } from "../../../src/detectors/injection/model.ts";
+import { type Model, packModel } from "../../../src/detectors/injection/model.ts";
+import type { Position } from "../../../src/detectors/injection/score.ts";
 import { type FitOptions, fit, type Prepared, prepare, strongestWindow } from "./fit.ts";
-import { digest, mixedSamples, ownSamples, type Sample, sharedSamples } from "./samples.ts";
+import { mixedSamples, ownSamples, type Sample, sharedSamples, writtenSamples } from "./samples.ts";
 
 /**
- * Makes src/detectors/injection/weights.ts. `train.ts [--write] [--cross] FOLDER`: FOLDER holds injection/labelled.jsonl.
- * Trained on the develop halves only; texts whose licence is not MIT or Apache-2.0 (BIPIA's contexts) are left out.
+ * Makes src/detectors/injection/weights.ts from the project's own texts alone: `train.ts [--write] [--sources] [--mistakes] [FOLDER]`. FOLDER may
+ * hold injection/labelled.jsonl, which is only measured. `--sources` counts by source, `--mistakes` prints what goes wrong in the half that
+ * may be read.
  */
 const [folder = "fixtures"] = process.argv.slice(2).filter((word) => !word.startsWith("--"));
 const flag = (name: string): boolean => process.argv.includes(`--${name}`);
 
 const OPTIONS: FitOptions = {
-  epochs: Number(process.env["EPOCHS"] ?? 14),
-  rate: Number(process.env["RATE"] ?? 0.25),
-  weakDecay: Number(process.env["WEAK"] ?? 3e-3),
-  strongDecay: Number(process.env["STRONG"] ?? 1e-3),
-  drop: Number(process.env["DROP"] ?? 0.5),
-  weightOf: (sample) =>
-    (sample.source.startsWith("own") ? 1 : Number(process.env["SHARED"] ?? 2)) *
-    (sample.attack ? 1 : sample.position === "untrusted" ? Number(process.env["DOCS"] ?? 4) : Number(process.env["BENIGN"] ?? 2)),
+  epochs: 14,
+  rate: 0.25,
+  weakDecay: 5e-3,
+  wholeDecay: 1e-3,
+  strongDecay: 5e-3,
+  drop: 0.5,
+  weightOf: ({ attack, position }) => (attack ? 1 : position === "untrusted" ? 4 : 2),
 };
-
-const all = prepare([...ownSamples(), ...sharedSamples(folder)]);
-const isOwn = (sample: Sample): boolean => sample.source.startsWith("own");
-const develop = [...all.filter(({ sample }) => sample.half === "develop" && !/BIPIA/.test(sample.source)), ...prepare(mixedSamples())];
-const heldOut = all.filter(({ sample }) => sample.half === "held-out");
+/** Share of ordinary texts, unknown to the model, that may pass a score of one half. */
+const FALSE_SHARE = 0.018;
 
 interface Scored {
   readonly sample: Sample;
   readonly logit: number;
 }
-const scoreWith = (data: readonly Prepared[], model: ReturnType<typeof fit>): readonly Scored[] =>
+const scoreWith = (data: readonly Prepared[], model: Model): readonly Scored[] =>
   data.map((item) => ({ sample: item.sample, logit: strongestWindow(item, model).logit }));
 
-function report(name: string, scored: readonly Scored[], shift: number): void {
+/** Where the score's half stands by position: what few ordinary lines of the held-out quarter pass. Their false positives are thus chosen, not measured. */
+function halves(heldOut: readonly Prepared[], fitted: Model): Readonly<Record<Position, number>> {
+  const ordinary = scoreWith(heldOut, fitted).filter(({ sample }) => !sample.attack && !sample.hard);
+  const half = (position: Position): number => quantile(ordinary.filter(({ sample }) => sample.position === position));
+  return { user: half("user"), untrusted: half("untrusted") };
+}
+
+/** The logit that `FALSE_SHARE` of the texts pass. */
+function quantile(scored: readonly Scored[]): number {
+  const logits = scored.map(({ logit }) => logit).sort((a, b) => b - a);
+  return logits[Math.floor(logits.length * FALSE_SHARE)] ?? 0;
+}
+
+function report(name: string, scored: readonly Scored[]): void {
   const rate = (list: readonly Scored[]): string =>
-    `${((100 * list.filter(({ logit }) => logit > shift).length) / Math.max(1, list.length)).toFixed(1)}% of ${list.length}`;
+    `${((100 * list.filter(({ logit }) => logit > 0).length) / Math.max(1, list.length)).toFixed(1)}% of ${list.length}`;
   const attacks = scored.filter(({ sample }) => sample.attack);
   const plain = scored.filter(({ sample }) => !sample.attack && !sample.hard);
   const hard = scored.filter(({ sample }) => !sample.attack && sample.hard);
+  const at = (share: number): string => {
+    const bar = plain.map(({ logit }) => logit).sort((a, b) => b - a)[Math.floor(plain.length * share)] ?? 0;
+    return `${((100 * attacks.filter(({ logit }) => logit > bar).length) / Math.max(1, attacks.length)).toFixed(1)}% (logit > ${bar.toFixed(1)})`;
+  };
   console.log(
-    `${name}: recall ${rate(attacks)}, false positives ${rate(plain)}, look-alikes ${rate(hard)}, AUC ${auc(scored).toFixed(3)}, recall at 2% false positives ${recallAt(scored, 0.02)}`,
+    `${name}: attacks ${rate(attacks)}, ordinary ${rate(plain)}, look-alikes ${rate(hard)}; area ${area(scored).toFixed(3)}; attacks where 2% of the ordinary pass ${at(0.02)}, 5% ${at(0.05)}`,
   );
 }
-/** Share of attacks above the logit that so many ordinary texts pass. */
-function recallAt(scored: readonly Scored[], share: number): string {
-  const plain = scored
-    .filter(({ sample }) => !sample.attack && !sample.hard)
-    .map(({ logit }) => logit)
-    .sort((a, b) => b - a);
-  const bar = plain[Math.floor(plain.length * share)] ?? 0;
-  const attacks = scored.filter(({ sample }) => sample.attack);
-  return `${((100 * attacks.filter(({ logit }) => logit > bar).length) / Math.max(1, attacks.length)).toFixed(1)}% (logit > ${bar.toFixed(1)})`;
-}
-function auc(scored: readonly Scored[]): number {
-  const sorted = [...scored].sort((a, b) => a.logit - b.logit);
+
+/** Area under the curve: how often an attack scores above a text that is none. */
+function area(scored: readonly Scored[]): number {
   let below = 0;
   let wins = 0;
-  for (const { sample } of sorted) {
+  for (const { sample } of scored.toSorted((a, b) => a.logit - b.logit)) {
     if (sample.attack) wins += below;
     else below += 1;
   }
-  return wins / Math.max(1, below * (sorted.length - below));
-}
-function bySource(scored: readonly Scored[], shift: number): void {
-  const groups = new Map<string, Scored[]>();
-  for (const item of scored) {
-    const key = `${item.sample.attack ? "attack" : item.sample.hard ? "look-alike" : "benign"} ${item.sample.source}`;
-    groups.set(key, [...(groups.get(key) ?? []), item]);
-  }
-  for (const [key, list] of [...groups].sort())
-    console.log(`  ${key}: ${list.filter(({ logit }) => logit > shift).length} of ${list.length} flagged`);
+  return wins / Math.max(1, below * (scored.length - below));
 }
 
-const model = fit(develop, OPTIONS);
-const trained = scoreWith(develop, model);
-report(
-  "own develop (trained)",
-  trained.filter(({ sample }) => isOwn(sample)),
-  0,
-);
-report(
-  "shared develop (trained)",
-  trained.filter(({ sample }) => !isOwn(sample)),
-  0,
-);
-const held = scoreWith(heldOut, model);
-report(
-  "own held out",
-  held.filter(({ sample }) => isOwn(sample)),
-  0,
-);
-const shared = held.filter(({ sample }) => !isOwn(sample));
-for (const shift of [-0.5, 0, 0.5, 1]) report(`shared held out, logit > ${shift}`, shared, shift);
-if (flag("sources")) bySource(shared, 0);
-
-if (flag("cross")) {
-  const family = (sample: Sample): string => sample.source.replace(/[ /].*/, "");
-  const families = [
-    ...new Set(
-      develop
-        .map(({ sample }) => sample)
-        .filter((sample) => !isOwn(sample))
-        .map(family),
-    ),
-  ];
-  const crossed: Scored[] = [];
-  for (const left of families) {
-    const without = fit(
-      develop.filter(({ sample }) => isOwn(sample) || family(sample) !== left),
-      OPTIONS,
-    );
-    const scored = scoreWith(
-      develop.filter(({ sample }) => !isOwn(sample) && family(sample) === left),
-      without,
-    );
-    report(`  without ${left}`, scored, 0);
-    crossed.push(...scored);
-  }
-  crossed.push(
-    ...scoreWith(
-      all.filter(({ sample }) => /BIPIA/.test(sample.source) && sample.half === "develop"),
-      model,
-    ),
+function bySource(scored: readonly Scored[]): void {
+  const groups = Map.groupBy(
+    scored,
+    ({ sample }) => `${sample.attack ? "attack" : sample.hard ? "look-alike" : "ordinary"} ${sample.source}`,
   );
-  for (const position of ["user", "untrusted"] as const)
-    for (const share of [0.01, 0.02, 0.03]) {
-      const of = ({ sample }: Scored): boolean => sample.position === position;
-      console.log(
-        `${position} at ${100 * share}%: left out ${recallAt(crossed.filter(of), share)}, own held out ${recallAt(
-          held.filter((one) => of(one) && isOwn(one.sample)),
-          share,
-        )}, shared held out ${recallAt(shared.filter(of), share)}`,
-      );
-    }
-  for (const shift of [-0.5, 0, 0.5, 1]) report(`each source left out, logit > ${shift}`, crossed, shift);
+  for (const [key, list] of [...groups].sort(([a], [b]) => (a < b ? -1 : 1)))
+    console.log(`  ${key}: ${list.filter(({ logit }) => logit > 0).length} of ${list.length} flagged`);
 }
 
-if (flag("errors")) {
-  const folds = Number(process.env["FOLDS"] ?? 6);
-  for (let fold = 0; fold < folds; fold += 1) {
-    const inFold = (sample: Sample): boolean => digest(`fold ${sample.group ?? sample.text}`) % folds === fold;
-    const without = fit(
-      develop.filter(({ sample }) => !inFold(sample)),
-      OPTIONS,
+const own = prepare(ownSamples());
+const develop = own.filter(({ sample }) => sample.half === "develop");
+const more = [...prepare(mixedSamples()), ...prepare(writtenSamples())];
+const heldOut = own.filter(({ sample }) => sample.half === "held-out");
+const fitted = fit([...develop, ...more], OPTIONS);
+const shifts = halves(heldOut, fitted);
+console.log("halves", shifts);
+const model: Model = {
+  ...fitted,
+  bias: fitted.bias.map((bias, index) => bias - (index < fitted.bias.length / 2 ? shifts.user : shifts.untrusted)),
+};
+report("own, trained", scoreWith([...develop, ...more], model));
+report("own, held out", scoreWith(heldOut, model));
+const shared = scoreWith(prepare(sharedSamples(folder)), model);
+for (const half of ["develop", "held-out"] as const) {
+  const scored = shared.filter(({ sample }) => sample.half === half);
+  report(`shared, ${half}`, scored);
+  for (const position of ["user", "untrusted"] as const)
+    report(
+      `  ${position}`,
+      scored.filter(({ sample }) => sample.position === position),
     );
-    for (const { sample, logit } of scoreWith(
-      all.filter(({ sample }) => sample.half === "develop" && inFold(sample)),
-      without,
-    ))
-      if (sample.attack !== logit > 0)
-        console.log(
-          `${sample.attack ? "MISS" : "FALSE"} ${logit.toFixed(1)} ${sample.source} | ${sample.text.slice(0, 200).replaceAll("\n", "/")}`,
-        );
-  }
+  if (flag("sources")) bySource(scored);
 }
+if (flag("mistakes"))
+  for (const { sample, logit } of shared.toSorted((a, b) => b.logit - a.logit))
+    if (sample.half === "develop" && sample.attack !== logit > 0)
+      console.log(
+        `${sample.attack ? "MISS" : "FALSE"} ${logit.toFixed(1)} ${sample.source} | ${sample.text.slice(0, 200).replaceAll("\n", "/")}`,
+      );
 
 if (flag("write")) {
-  // The score's half stands where few ordinary texts of sources left out pass: the user's own words, then untrusted ones.
-  const shifts = [Number(process.env["SHIFT_USER"] ?? 1.2), Number(process.env["SHIFT_UNTRUSTED"] ?? 1.8)];
-  const packed = packModel({
-    ...model,
-    bias: model.bias.map((bias, index) => bias - (shifts[index < model.bias.length / 2 ? 0 : 1] ?? 0)),
-  });
+  const packed = packModel(model);
   writeFileSync(
     new URL("../../../src/detectors/injection/weights.ts", import.meta.url),
     `import type { PackedModel } from "./model.ts";\n\n/** Made by test/quality/injection/train.ts; see the README there for the data. */\nexport const WEIGHTS: PackedModel = ${JSON.stringify(packed)};\n`,

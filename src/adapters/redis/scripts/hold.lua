@@ -25,7 +25,8 @@ for at = 7, #ARGV, 6 do
   local used = clamp(tonumber(row[1] or '0') + held)
   local limit = clamp(tonumber(ARGV[at + 3]) + tonumber(row[3] or '0'))
   local frozen = any_frozen and redis.call('HEXISTS', base .. 'f', ARGV[at + 1]) == 1
-  if frozen or amount > limit - used then
+  -- What takes nothing fits also where nothing is left.
+  if frozen or (amount > 0 and amount > limit - used) then
     refused[#refused + 1] = (at - 7) / 6
     refused[#refused + 1] = whole(used)
     refused[#refused + 1] = whole(limit)

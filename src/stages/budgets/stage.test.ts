@@ -1,0 +1,225 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { context, decideWith, model, provider, target, view } from "../../../test/support/context.ts";
+import { assertSubset } from "../../../test/support/subset.ts";
+import { parseJson } from "../../core/json.ts";
+import type { Price } from "../../core/money.ts";
+import { ok } from "../../core/result.ts";
+import type { StageContext } from "../../core/stage.ts";
+import { Calendar } from "../../core/windows.ts";
+import type { Claimant, EnterRequest, HoldAnswer, HoldRequest } from "../../ports/ledger.ts";
+import type { LedgerDesk } from "../../ports/ledger-desk.ts";
+import { budgetsStage } from "./stage.ts";
+
+type Hold = Omit<HoldRequest, "leaseMs">;
+/** A desk with so much room in each scope, by key; keys not named have all the room there is. */
+function deskOf(room: Readonly<Record<string, number>> = {}, more: { readonly frozen?: string; readonly storeMs?: number } = {}) {
+  const holds: Hold[] = [];
+  const entered: Omit<EnterRequest, "leaseMs">[] = [];
+  const released: Claimant[] = [];
+  let storeMs = more.storeMs;
+  const desk: LedgerDesk = {
+    wallMs: () => 1_700_000_000_000,
+    enter: async (request) => {
+      entered.push(request);
+      return ok({ kind: "admitted", levels: [] });
+    },
+    hold: async (request): Promise<{ readonly ok: true; readonly value: HoldAnswer }> => {
+      holds.push(request);
+      if (storeMs !== undefined) {
+        const again = storeMs;
+        storeMs = undefined;
+        return ok({ kind: "recompute", storeMs: again });
+      }
+      const refusals = request.scopes.flatMap((scope, index) => {
+        const left = room[scope.key] ?? Number.MAX_SAFE_INTEGER;
+        const frozen = more.frozen === scope.key;
+        if (!frozen && scope.amount <= left) return [];
+        const level = { key: scope.key, limit: scope.limit, used: scope.limit - left, resetsAtMs: scope.window.endMs };
+        return [{ ...level, index, why: frozen ? ("frozen" as const) : ("limit" as const), retryAfterMs: frozen ? undefined : 60_000 }];
+      });
+      if (refusals.length > 0) return ok({ kind: "refused", refusals });
+      const levels = request.scopes.map(({ key, limit, amount, window }) => ({ key, limit, used: amount, resetsAtMs: window.endMs }));
+      return ok({ kind: "admitted", levels });
+    },
+    settle: async () => {},
+    release: async (claimant) => void released.push(claimant),
+    leave: async () => {},
+  };
+  return { desk, holds, entered, released };
+}
+const PRICE: Price = { input: 1_000_000_000, output: 10_000_000_000, source: "policy" };
+const openai = provider("openai", "openai");
+function calls(desk: LedgerDesk, more: Parameters<typeof context>[0] = {}, price: Price | undefined = PRICE): StageContext {
+  const of = { ...target(openai, "gpt-4o"), price };
+  const plan = { choice: { model: model("gpt", [of]), parameters: {}, tier: undefined }, chain: [of] };
+  return context({ plan, bodyBytes: 1000, view: view({ outputTokensMax: 100 }), stores: { ledger: desk }, ...more });
+}
+const day = { window: "day", usd: 1, layer: "app" };
+const decided = (section: object, of: StageContext) => decideWith(budgetsStage, section, of);
+
+test("held: the dearest of input by bytes and output by its cap, times the choices", async () => {
+  const { desk, holds } = deskOf();
+  const of = calls(desk, { view: view({ outputTokensMax: 100, choices: 3 }) });
+  const said = await decided({ rules: [day, { window: "day", tokens: 10_000, layer: "tenant" }] }, of);
+  // 1000 bytes and 64 tokens of format; 300 tokens of output.
+  assertSubset(holds[0]?.scopes, [
+    { key: "app=bot", unit: "nanoUsd", amount: 1_064 * 1_000 + 300 * 10_000, limit: 1_000_000_000 },
+    { key: "tenant", unit: "tokens", amount: 1_364, limit: 10_000 },
+  ]);
+  assertSubset(said, {
+    ok: true,
+    value: { kind: "allow", effects: [{ kind: "held", nanoUsd: 4_064_000 }, {}, {}, {}, {}, {}], evidence: { held: { tokens: 1_364 } } },
+  });
+});
+
+test("held: the input once more for each attempt that may run out of its time", async () => {
+  const { desk, holds } = deskOf();
+  await decided({ rules: [day] }, calls(desk, { retry: { on: ["timeout"], attempts: 3 } }));
+  assert.equal(holds[0]?.scopes[0]?.amount, 3 * 1_064 * 1_000 + 100 * 10_000);
+  await decided({ rules: [day] }, calls(desk, { retry: { on: ["connect", "5xx"], attempts: 3 } }));
+  assert.equal(holds[1]?.scopes[0]?.amount, 1_064 * 1_000 + 100 * 10_000, "what never ran out of its time is not billed");
+});
+
+test("held: a cap of the stream, what is assumed without any, the whole context behind a reference, what a request tells of itself", async () => {
+  const { desk, holds } = deskOf();
+  const tokens = { rules: [{ window: "day", tokens: 1, layer: "app" }] };
+  const refs = [{ kind: "previous_response", node: undefined, id: "r" }] as const;
+  const [images, embed] = [
+    { name: "openai.images", dialect: "openai", operation: "image" },
+    { name: "openai.embeddings", dialect: "openai", operation: "embed" },
+  ] as const;
+  await decided(tokens, calls(desk, { outputCap: 10 }));
+  await decided(tokens, calls(desk, { view: view() }));
+  await decided(tokens, calls(desk, { view: view({ outputTokensMax: 0, providerState: refs }) }));
+  await decided(tokens, calls(desk, { surface: embed }));
+  assert.deepEqual(
+    holds.map(({ scopes }) => scopes[0]?.amount),
+    [1_074, 1_064 + 4_096, 201_064, 1_064],
+  );
+  const drawn = deskOf();
+  const price = { input: 0, output: 0, image: 40_000_000_000_000, source: "policy" };
+  await decided({ rules: [day] }, calls(drawn.desk, { surface: images, view: view({ expected: { images: 3 } }) }, price));
+  assert.equal(drawn.holds[0]?.scopes[0]?.amount, 3 * 40_000_000);
+});
+
+test("tokens are counted only where the bound would refuse", async () => {
+  const { desk, holds } = deskOf({ "app=bot": 500 });
+  const doc = parseJson(Buffer.from(JSON.stringify("word ".repeat(200))));
+  assert.ok(doc.ok && doc.value.root.kind === "string");
+  const { root: node } = doc.value;
+  const of = calls(desk, { view: view({ outputTokensMax: 10, texts: () => [{ place: "user", node }] }) });
+  assertSubset(await decided({ rules: [{ window: "day", tokens: 500, layer: "app" }] }, of), { ok: true, value: { kind: "allow" } });
+  assert.equal(holds.length, 2);
+  assert.ok((holds[1]?.scopes[0]?.amount ?? 0) < 400 && (holds[1]?.scopes[0]?.amount ?? 0) > 190);
+});
+
+const exhausted = (onExhausted: unknown, more: object = {}) => ({ ...day, onExhausted, ...more });
+const ways = [
+  ["reject", [exhausted("reject")], { kind: "deny", code: "budget_exhausted", retryAfterMs: 60_000, detail: "~budget of 1 USD per day" }],
+  [
+    "a tier",
+    [exhausted({ switchTo: "cheap" })],
+    { kind: "replan", ask: { kind: "tier", tier: "cheap" }, otherwise: { code: "budget_exhausted" } },
+  ],
+  ["a model", [exhausted({ switchTo: "mini" })], { kind: "replan", ask: { kind: "model", name: "mini" } }],
+  ["a text", [exhausted({ answer: "Later." })], { kind: "answer", text: "Later.", code: "budget_exhausted" }],
+  ["the strictest of several", [exhausted({ switchTo: "cheap" }), exhausted("reject", { window: "week" })], { kind: "deny" }],
+  ["a text before a switch", [exhausted({ switchTo: "cheap" }), exhausted({ answer: "x" }, { window: "week" })], { kind: "answer" }],
+] as const;
+for (const [name, rules, expected] of ways)
+  test(`used up: ${name}`, async () => {
+    assertSubset(await decided({ rules }, calls(deskOf({ "app=bot": 1 }).desk)), { ok: true, value: expected });
+  });
+test("used up: what was switched once and does not fit either is refused", async () => {
+  const of = calls(deskOf({ "app=bot": 1 }).desk, { wish: { kind: "tier", tier: "cheap" } });
+  assertSubset(await decided({ rules: [exhausted({ switchTo: "cheap" })] }, of), { ok: true, value: { kind: "deny" } });
+});
+test("frozen: refused whatever the rule says, and by whom", async () => {
+  const of = calls(deskOf({}, { frozen: "app=bot" }).desk);
+  assertSubset(await decided({ rules: [exhausted({ answer: "x" })] }, of), {
+    ok: true,
+    value: { kind: "deny", code: "budget_exhausted", detail: "~by an operator", evidence: { scopes: [{ state: "frozen" }] } },
+  });
+});
+
+test("limits of tokens are held with the budgets: enforced, quiet in shadow, left out where they are off", async () => {
+  const limits = (mode: string) => ({ joined: { limits: { mode, rules: [{ tokens: 5, window: "1m", layer: "use case" }] } } });
+  const { desk, holds } = deskOf({ "useCase=chat": 5 });
+  assertSubset(await decided(limits("enforce"), calls(desk)), {
+    ok: true,
+    value: {
+      kind: "deny",
+      code: "rate_limited",
+      detail: "~limit of 5 tokens per 1m",
+      effects: [{ name: "ratelimit-policy", value: '"tokens-1m";q=5;w=60' }, {}, {}, {}, {}],
+    },
+  });
+  const before = holds.length;
+  assertSubset(await decided(limits("shadow"), calls(desk)), { ok: true, value: { kind: "allow" } });
+  assert.equal(holds.length, before, "only counted");
+  assertSubset(decided(limits("off"), calls(desk)), { kind: "allow" });
+});
+
+test("no price is known: refused where money counts it, unless the policy says otherwise", async () => {
+  const { desk } = deskOf();
+  const unpriced = calls(desk, {}, undefined);
+  const of = {
+    ...unpriced,
+    plan: unpriced.plan && { ...unpriced.plan, chain: unpriced.plan.chain.map((one) => ({ ...one, price: undefined })) },
+  };
+  assertSubset(await decided({ rules: [day] }, of), { ok: true, value: { kind: "deny", code: "no_target", detail: "~No price" } });
+  assertSubset(await decided({ rules: [day], unpriced: "allow" }, of), { ok: true, value: { kind: "allow" } });
+  assertSubset(await decided({ rules: [{ window: "day", tokens: 1e9, layer: "app" }] }, of), { ok: true, value: { kind: "allow" } });
+});
+
+test("the account comes first, is given back where the tenant refuses, and is told to nobody", async () => {
+  const limits = [
+    { kind: "concurrent", count: 3 },
+    { kind: "tokens", amount: 5_000, window: "1m" },
+  ] as const;
+  const at = (desk: LedgerDesk) => {
+    const of = { ...target({ ...openai, limits }, "gpt-4o"), price: PRICE };
+    return calls(desk, { plan: { choice: { model: model("gpt", [of]), parameters: {}, tier: undefined }, chain: [of] } });
+  };
+  const poor = deskOf({ "app=bot": 1 });
+  assertSubset(await decided({ rules: [day] }, at(poor.desk)), { ok: true, value: { kind: "deny", code: "budget_exhausted" } });
+  assert.deepEqual(
+    poor.holds.map(({ partition }) => partition.kind),
+    ["account", "tenant", "account", "tenant"].slice(0, poor.holds.length),
+  );
+  assert.ok(poor.entered.length > 0 && poor.released.every(({ partition }) => partition.kind === "account") && poor.released.length > 0);
+  const full = deskOf({ account: 1 });
+  assertSubset(await decided({ rules: [day] }, at(full.desk)), {
+    ok: true,
+    value: {
+      kind: "deny",
+      code: "rate_limited",
+      detail: "~provider account's own quota",
+      retryAfterMs: 60_000,
+      evidence: { scopes: [{ scope: "account" }] },
+    },
+  });
+});
+
+test("windows are the tenant's; at their edge the store's clock decides", async () => {
+  const midnight = Date.parse("2026-03-29T22:00:00Z");
+  const { desk, holds } = deskOf({}, { storeMs: midnight });
+  const calendar = { windows: new Calendar("Europe/Berlin"), utc: new Calendar("UTC"), weekStartsOn: 1 } as const;
+  assertSubset(await decided({ rules: [day] }, calls(desk, { calendar })), { ok: true, value: { kind: "allow" } });
+  assert.equal(holds.length, 2);
+  assert.equal(holds[1]?.scopes[0]?.window.startMs, midnight, "the day after the short one");
+});
+
+test("a budget past its mark warns, with how far it is", async () => {
+  const { desk } = deskOf();
+  const rules = [{ ...day, usd: "0.0025", warnAt: 0.8 }];
+  assertSubset(await decided({ rules }, calls(desk)), {
+    ok: true,
+    value: {
+      kind: "allow",
+      effects: [{}, {}, {}, {}, {}, {}, { name: "x-ai-budget-warning", value: '"day";scope="app=bot";used=0.82' }],
+      evidence: { scopes: [{ state: "warned" }] },
+    },
+  });
+});

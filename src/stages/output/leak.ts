@@ -1,0 +1,88 @@
+import type { Hit, Search } from "./rule.ts";
+
+/** Pairs of words kept of the system texts. */
+const PAIRS_MAX = 50_000;
+/** Scripts that put no blanks between words have one word a sign. */
+const WORD = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}]|(?:(?![\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}])[\p{L}\p{N}])+/gu;
+
+/** Pairs of words that follow each other in the texts, in lower case. */
+export function pairsOf(texts: readonly string[]): ReadonlySet<string> {
+  const pairs = new Set<string>();
+  for (const text of texts) {
+    let last: string | undefined;
+    for (const [word] of text.toLowerCase().matchAll(WORD)) {
+      if (last !== undefined && pairs.size < PAIRS_MAX) pairs.add(`${last} ${word}`);
+      last = word;
+    }
+  }
+  return pairs;
+}
+
+/**
+ * Finds runs of so many words of which each two neighbours follow each other in the system texts too. A run that is not long enough yet is
+ * held back, so that none of a leak has left when it is known to be one.
+ */
+export class LeakSearch implements Search {
+  readonly #pairs: ReadonlySet<string>;
+  readonly #words: number;
+  /** Text from the first word that is not read. */
+  #text = "";
+  #base = 0;
+  #last: string | undefined;
+  /** Where the run begins, and how many words it has. */
+  #runFrom = 0;
+  #run = 0;
+  #decided = 0;
+
+  constructor(pairs: ReadonlySet<string>, words: number) {
+    this.#pairs = pairs;
+    this.#words = words;
+  }
+
+  get decided(): number {
+    return this.#decided;
+  }
+
+  push(piece: string): readonly Hit[] {
+    this.#text += piece;
+    // A word without end is not read again for each of its pieces.
+    if (this.#text.length > 256 && /^[a-zA-Z0-9]+$/.test(piece)) return [];
+    return this.#step(false);
+  }
+  end(): readonly Hit[] {
+    return this.#step(true);
+  }
+
+  #step(ended: boolean): readonly Hit[] {
+    const hits: Hit[] = [];
+    let at = 0;
+    for (const match of this.#text.matchAll(WORD)) {
+      const end = match.index + match[0].length;
+      if (end === this.#text.length && !ended) break;
+      this.#take(match[0].toLowerCase(), this.#base + match.index);
+      if (this.#run >= this.#words) {
+        hits.push({ start: this.#runFrom, end: this.#base + end });
+        this.#run = 0;
+        this.#last = undefined;
+      }
+      at = end;
+    }
+    // What stands behind the last word, but for one that may go on.
+    const rest = this.#text.slice(at);
+    const word = ended ? "" : (/[\p{L}\p{N}\p{M}\ud800-\udbff]+$/u.exec(rest)?.[0] ?? "");
+    at = this.#text.length - word.length;
+    this.#base += at;
+    this.#text = word;
+    this.#decided = this.#run > 0 ? this.#runFrom : this.#base;
+    return hits;
+  }
+
+  #take(word: string, start: number): void {
+    if (this.#last !== undefined && this.#run > 0 && this.#pairs.has(`${this.#last} ${word}`)) this.#run += 1;
+    else {
+      this.#run = 1;
+      this.#runFrom = start;
+    }
+    this.#last = word;
+  }
+}

@@ -1,0 +1,78 @@
+import type { AnswerGuard, GuardEvidence, LaneReader, Stop } from "../../core/guard.ts";
+import type { LaneId } from "../../core/view.ts";
+import type { RuleAction } from "./section.ts";
+
+/** What one rule found. */
+export interface Hit {
+  readonly start: number;
+  readonly end: number;
+}
+/** Looks for what a rule is about, in text that is still coming, the same for every cut. */
+export interface Search {
+  push(piece: string): readonly Hit[];
+  end(): readonly Hit[];
+  /** Up to here nothing more will be found; never inside a hit, given or not. */
+  readonly decided: number;
+}
+export interface Rule {
+  readonly name: string;
+  readonly action: RuleAction;
+  readonly replaceWith: string;
+  open(): Search;
+}
+
+/** A rule as a guard: what it finds is put out of the text, or ends the answer. */
+export function ruleGuard(rule: Rule): AnswerGuard {
+  const counts = new Map<string, number>();
+  return {
+    openLane: (lane, _tool, repeats) =>
+      new RuleReader(rule, repeats ? () => {} : () => counts.set(lane.channel, (counts.get(lane.channel) ?? 0) + 1)),
+    evidence: (): GuardEvidence | undefined => {
+      if (counts.size === 0) return undefined;
+      const found = [...counts].map(([place, count]) => ({ entity: rule.name, place, action: rule.action, count }));
+      return rule.action === "redact"
+        ? { verdict: "allow", evidence: { found } }
+        : { verdict: "deny", denial: denialOf(rule.name), evidence: { found } };
+    },
+  };
+}
+
+export const denialOf = (name: string) => ({ code: "content_blocked" as const, detail: `The answer breaks the rule ${name}.` });
+
+export function stopOf(name: string, then: Exclude<RuleAction, "redact">, replaceWith: string): Stop {
+  const denial = denialOf(name);
+  if (then === "refuse") return { kind: "refuse", denial };
+  return then === "cut" ? { kind: "filtered", denial } : { kind: "filtered", denial, text: replaceWith };
+}
+
+class RuleReader implements LaneReader {
+  readonly #rule: Rule;
+  readonly #search: Search;
+  readonly #count: () => void;
+
+  constructor(rule: Rule, count: () => void) {
+    this.#rule = rule;
+    this.#search = rule.open();
+    this.#count = count;
+  }
+
+  push(text: string) {
+    return this.#step(this.#search.push(text), this.#search.decided);
+  }
+  end() {
+    return this.#step(this.#search.end(), Number.POSITIVE_INFINITY);
+  }
+
+  #step(hits: readonly Hit[], decided: number) {
+    const { name, action, replaceWith } = this.#rule;
+    for (const _hit of hits) this.#count();
+    if (action === "redact") return { decided, edits: hits.map(({ start, end }) => ({ start, end, text: `<${name.toUpperCase()}>` })) };
+    const first = hits[0];
+    return first === undefined
+      ? { decided, edits: [] }
+      : { decided, edits: [], stop: { at: first.start, stop: stopOf(name, action, replaceWith) } };
+  }
+}
+
+/** Lanes that callers show to people; arguments go to programs. */
+export const isShown = ({ channel }: LaneId): boolean => channel !== "tool_arguments";

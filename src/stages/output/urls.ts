@@ -1,0 +1,71 @@
+import type { Detector, Found, ScanText } from "../../core/detector.ts";
+import { detectorsOf, StreamScan } from "../../detectors/index.ts";
+import type { Hit, Search } from "./rule.ts";
+
+/** Longest link without a scheme, UTF-16 units. */
+const LINK_CHARS_MAX = 2048;
+const ENDS = /[\s"'<>()[\]{}\\]/;
+
+/** `//host/path` where a link or image has its address: browsers take it as one. */
+const schemeless: Detector = {
+  entities: ["url"],
+  class: "network",
+  profile: "asked",
+  lookBehind: 1,
+  lengthMax: LINK_CHARS_MAX,
+  find: ({ text, ended }: ScanText, from: number): Found => {
+    const findings = [];
+    for (let at = text.indexOf("/", from); at >= 0; at = text.indexOf("/", at + 1)) {
+      if (at > 0 && !/[\s"'(<=[]/.test(text.charAt(at - 1))) continue;
+      if (at + 1 >= text.length && !ended) return { findings, open: at };
+      if (text.charAt(at + 1) !== "/") continue;
+      let end = at + 2;
+      while (end < text.length && end - at < LINK_CHARS_MAX && !ENDS.test(text.charAt(end))) end += 1;
+      if (end === text.length && end - at < LINK_CHARS_MAX && !ended) return { findings, open: at };
+      if (/^\/\/[\p{L}\p{N}[]/u.test(text.slice(at, end))) findings.push({ entity: "url", start: at, end, score: 1 });
+      at = end - 1;
+    }
+    return { findings, open: text.length };
+  },
+};
+
+/** Finds links whose host is not on the list. */
+export class UrlSearch implements Search {
+  readonly #scan = new StreamScan([...detectorsOf(new Set(["url"])), schemeless]);
+  readonly #allow: readonly string[];
+  #kept = "";
+  #base = 0;
+  #decided = 0;
+
+  constructor(allow: readonly string[]) {
+    this.#allow = allow;
+  }
+
+  get decided(): number {
+    return this.#decided;
+  }
+
+  push(piece: string): readonly Hit[] {
+    this.#kept += piece;
+    return this.#take(this.#scan.push(piece));
+  }
+  end(): readonly Hit[] {
+    return this.#take(this.#scan.end());
+  }
+
+  #take({ findings, released }: { readonly findings: readonly Hit[]; readonly released: number }): readonly Hit[] {
+    const hits = findings.filter(({ start, end }) => !isAllowed(this.#kept.slice(start - this.#base, end - this.#base), this.#allow));
+    this.#kept = this.#kept.slice(released - this.#base);
+    this.#base = released;
+    this.#decided = released;
+    return hits;
+  }
+}
+
+/** What cannot be read as an address is not allowed. */
+export function isAllowed(written: string, allow: readonly string[]): boolean {
+  const full = written.startsWith("//") ? `https:${written}` : /^www\./i.test(written) ? `https://${written}` : written;
+  if (!URL.canParse(full)) return false;
+  const host = new URL(full).hostname.toLowerCase().replace(/\.$/, "");
+  return allow.some((rule) => (rule.startsWith("*.") ? host.endsWith(rule.slice(1)) : host === rule));
+}
