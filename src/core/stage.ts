@@ -95,7 +95,7 @@ export interface StageContext {
   readonly plan: Plan | undefined;
   readonly change: RequestChange;
   /** Set where the answer is ended at so many output tokens of a choice, although the provider is not told. */
-  readonly outputCap?: number;
+  readonly outputCap?: number | undefined;
   readonly marks: Marks;
   /** Days, weeks and months of the tenant. */
   readonly calendar: TenantCalendar;
@@ -108,12 +108,12 @@ export interface StageContext {
     /** How often this exchange was planned before: 0 at first. */
     readonly replans: number;
     /** SHA-256 of the body as it came, lower-case hex. */
-    readonly requestDigest?: string;
+    readonly requestDigest?: string | undefined;
     /** The caller's `idempotency-key`, at most 255 visible ASCII characters. */
-    readonly idempotencyKey?: string;
+    readonly idempotencyKey?: string | undefined;
   };
   /** What is asked for in place of the caller's own words, after a `replan`. */
-  readonly wish?: Asked;
+  readonly wish?: Asked | undefined;
   readonly retry: RetryPolicy;
   /** Stores that a `gather` may ask; absent members are not there in this process. */
   readonly stores?: StageStores;

@@ -3,9 +3,9 @@ import { type DataClass, declaredClass, higherClass } from "../core/contract.ts"
 import type { Denial } from "../core/denials.ts";
 import { REPLANS_MAX } from "../core/limits.ts";
 import type { StageEntry } from "../core/record.ts";
-import { untouchedPlan } from "../core/selection.ts";
-import type { BoundStage, Effect, Evaluation, Marks, Outcome, StageContext, StageStores, Verdict } from "../core/stage.ts";
+import type { BoundStage, Effect, Evaluation, Marks, Outcome, StageStores, Verdict } from "../core/stage.ts";
 import type { Applied, Work } from "./work.ts";
+import { freePlan, WorkContext } from "./work-context.ts";
 
 /** Longest that all stages' waits together may take, milliseconds; below Envoy's message timeout, so that we answer first. */
 export const DECIDE_DEADLINE_MS = 5_000;
@@ -46,7 +46,7 @@ export async function runStages(work: Work, now: () => number, stores: StageStor
     deadline.clear();
     work.decidedMs = now();
   }
-  work.plan ??= freely(work);
+  work.plan ??= freePlan(work);
   return undefined;
 }
 
@@ -60,11 +60,12 @@ type Said = Exclude<Decided, undefined> | Replan | undefined;
 
 async function runRound(work: Work, stages: readonly BoundStage[], { now, stores, deadline }: Round): Promise<Said> {
   let begun = now();
+  const context = new WorkContext(work, stores);
   for (const stage of stages) {
     if (stage.mode === "off") continue;
     let outcome: Evaluation | Fault;
     try {
-      const evaluated = stage.evaluate(contextOf(work, stores), deadline.signal);
+      const evaluated = stage.evaluate(context, deadline.signal);
       outcome = evaluated instanceof Promise ? await inTime(work, stage, evaluated, deadline) : { verdict: evaluated };
     } catch {
       // A bug in a stage is that stage's fault, judged by its fault mode; the cause may hold content and stays out of the record.
@@ -138,49 +139,6 @@ function aborted(signal: AbortSignal): Promise<{ readonly ok: false; readonly er
     if (signal.aborted) late();
     else signal.addEventListener("abort", late, { once: true });
   });
-}
-
-function contextOf(work: Work, stores: StageStores): StageContext {
-  const { principal, contract, codec, policy } = work;
-  if (principal === undefined || contract === undefined || codec === undefined || policy === undefined)
-    throw new Error("stages run before the caller is known");
-  const idempotencyKey = idempotencyKeyOf(work);
-  return {
-    principal,
-    contract,
-    useCase: work.useCase,
-    surface: { name: codec.surface, dialect: codec.dialect, operation: codec.operation },
-    request: work.request,
-    bodyBytes: work.requestBytes,
-    catalog: work.snapshot.catalog,
-    tenantResidency: work.snapshot.residencyOf(principal.tenant),
-    candidates: work.candidates,
-    // Where no rule in force chooses a target, the request goes where its own words lead, and is counted there.
-    get plan() {
-      return work.plan ?? freely(work);
-    },
-    change: work.change,
-    ...(work.outputCap === undefined ? {} : { outputCap: work.outputCap }),
-    marks: work.marks,
-    calendar: work.snapshot.calendarOf(principal.tenant),
-    exchange: {
-      id: work.id,
-      arrivedWallMs: work.arrivedWallMs,
-      policy: { name: policy.name, hash: work.snapshot.hash },
-      replans: work.replans,
-      ...(work.requestDigest === undefined ? {} : { requestDigest: work.requestDigest }),
-      ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-    },
-    ...(work.wish === undefined ? {} : { wish: work.wish }),
-    retry: policy.retry,
-    stores,
-  };
-}
-
-/** A key of another form counts as none: it cannot be kept as one. */
-function idempotencyKeyOf({ head }: Work): string | undefined {
-  const key = head.get("idempotency-key");
-  return key !== undefined && /^[\x21-\x7e]{1,255}$/.test(key) ? key : undefined;
 }
 
 /** Effects that hold in every mode. A guard runs too, and what it says is only recorded. */
@@ -324,19 +282,4 @@ function mergeMarks(before: Marks, after: Marks): Marks {
 /** The class of the exchange's data: what the caller declared, raised by what was found. */
 export function dataClassOf(work: Pick<Work, "contract" | "marks">): DataClass | undefined {
   return higherClass(work.contract === undefined ? undefined : declaredClass(work.contract), work.marks.dataClass);
-}
-
-/** No rule in force chose a target: the request goes where its own words lead, unchanged. */
-function freely(work: Work): Work["plan"] {
-  if (work.codec === undefined || work.request === undefined) return undefined;
-  const { model } = work.request.view;
-  const home = work.home?.model.targets[0];
-  if (work.home === undefined || home === undefined) return untouchedPlan(model, work.codec.dialect, work.snapshot.catalog);
-  if (model === undefined) return { choice: work.home, chain: [home] };
-  const known = work.snapshot.catalog.models.get(model);
-  const there = known?.targets.find(({ provider }) => provider.name === home.provider.name) ?? { ...home, model, price: undefined };
-  return {
-    choice: { model: known ?? { name: model, family: undefined, targets: [there] }, parameters: {}, tier: undefined },
-    chain: [there],
-  };
 }
