@@ -67,7 +67,7 @@ bench-ledger: setup ## what limits and budgets cost: of the whole path, and a st
 	@BENCH_POLICY=policy-ledger.yaml $(NODE) test/bench/bench.ts --only unary --subjects control,sluice
 	@$(NODE) test/bench/ledger.ts $(ARGS)
 
-quality: setup ## how well detection does, by entity; ARGS=--json for machines, ARGS=--mistakes for what went wrong
+quality: setup ## how well detection does, by entity; ARGS=--json for machines, --mistakes for what went wrong, --page for docs/quality.md
 	@$(NODE) test/quality/quality.ts $(ARGS)
 
 fuzz: setup ## the property tests, many more runs (a quarter of an hour at most)
