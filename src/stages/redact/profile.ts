@@ -32,11 +32,25 @@ function builtIn(name: "standard" | "strict", others: readonly string[]): Profil
   return { requests, answers, minScore: MIN_SCORE, inNumber: undefined };
 }
 
+/** Profiles of a policy's sections, compiled once each; they go with the policy. */
+const compiledProfiles = new WeakMap<RedactSection["profiles"], Map<string, Profile>>();
+
 /** The profile of that name; undefined: there is none. `others`: entities that an analyser may find beside ours, which count as personal. */
 export function profileOf(name: string, profiles: RedactSection["profiles"], others: readonly string[]): Profile | undefined {
-  if (name === "standard" || name === "strict") return builtIn(name, others);
+  let known = compiledProfiles.get(profiles);
+  if (known === undefined) {
+    known = new Map();
+    compiledProfiles.set(profiles, known);
+  }
+  const key = [name, ...others].join(" ");
+  const made = known.get(key);
+  if (made !== undefined) return made;
   const setting = Object.hasOwn(profiles, name) ? profiles[name] : undefined;
-  return setting === undefined ? undefined : compiled(setting, others);
+  const fresh =
+    name === "standard" || name === "strict" ? builtIn(name, others) : setting === undefined ? undefined : compiled(setting, others);
+  // Names that callers make up are not remembered.
+  if (fresh !== undefined) known.set(key, fresh);
+  return fresh;
 }
 
 function compiled(setting: ProfileSetting, others: readonly string[]): Profile {
@@ -103,6 +117,15 @@ export function piiMode(mode: string, others: readonly string[]): Profile | unde
   return { requests: new Map(all.map((entity) => [entity, action])), answers: new Map(), minScore: MIN_SCORE, inNumber: undefined };
 }
 
+/** Detectors by the rules that name them. */
+const chosenDetectors = new WeakMap<ReadonlyMap<string, Action>, readonly Detector[]>();
+
 /** The detectors that look for these entities. */
-export const detectorsFor = (rules: ReadonlyMap<string, Action>): readonly Detector[] =>
-  DETECTORS.filter(({ entities }) => entities.some((entity) => rules.has(entity)));
+export function detectorsFor(rules: ReadonlyMap<string, Action>): readonly Detector[] {
+  let chosen = chosenDetectors.get(rules);
+  if (chosen === undefined) {
+    chosen = DETECTORS.filter(({ entities }) => entities.some((entity) => rules.has(entity)));
+    chosenDetectors.set(rules, chosen);
+  }
+  return chosen;
+}
