@@ -13,17 +13,19 @@ export class Draw {
     this.#words = JSON.stringify(words);
   }
 
-  /** A whole number of `from` up to and with `to`; at most 2^24 apart, so that no value is likelier by more than 2^-8. */
+  /** A whole number of `from` up to and with `to`, at most 2^24 apart; none is likelier than another by more than one in 256. */
   int(from: number, to: number): number {
-    if (this.#used + 4 > this.#block.length) {
-      this.#block = createHmac("sha256", this.#key)
+    const span = to - from + 1;
+    const bytes = span <= 256 ? 2 : 4;
+    if (this.#used + bytes > this.#block.length) {
+      this.#block = createHmac("sha512", this.#key)
         .update(`${this.#blocks++} ${this.#words}`)
         .digest();
       this.#used = 0;
     }
-    const drawn = this.#block.readUInt32BE(this.#used);
-    this.#used += 4;
-    return from + (drawn % (to - from + 1));
+    const drawn = this.#block.readUIntBE(this.#used, bytes);
+    this.#used += bytes;
+    return from + (drawn % span);
   }
 
   pick(of: string): string {
