@@ -113,7 +113,7 @@ export const REMOTE_SECRET_KEPT_MS = 5_000;
 /** Calls that one request may make of a classifier that takes one text a call. */
 export const CLASSIFIER_CALLS_MAX = 128;
 /** Characters of text that the injection score reads at once; longer texts are read in overlapping parts. */
-export const INJECTION_PART_CHARS = 16_384;
+export const INJECTION_PART_CHARS = 8_192;
 /** What two parts share, characters: more than the longest sign. */
 export const INJECTION_OVERLAP_CHARS = 1_024;
 /** Encoded payloads decoded in one part, and all their characters together. */

@@ -194,6 +194,8 @@ const CONTENT_RULES: WalkRules = {
     displayName: placed("file_name"),
     partMetadata: free("other"),
     ...all(SKIP, ["role", "id", "mimeType", "data", "thoughtSignature", "language", "outcome", "mediaResolution", "videoMetadata"]),
+    // Of a called function: it must be the declared one, so nothing may rewrite it. Names within args and results are free text.
+    ...all(SKIP, ["name"]),
     ...all(SKIP, ["toolType", "scheduling", "mediaProcessing"]),
   }),
   placeOf: (_object, inherited) => inherited,

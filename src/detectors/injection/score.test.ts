@@ -96,7 +96,7 @@ test("what came from elsewhere weighs more than a user's own words", () => {
 
 test("an attack far into a long text is found, also where two parts meet", () => {
   const filler = "The bridge was opened in spring and closed in winter. ";
-  for (const length of [15_300, 15_360, 16_340, 16_384, 40_000]) {
+  for (const length of [7_100, 7_168, 8_150, 8_192, 15_300, 40_000]) {
     const long = filler.repeat(Math.ceil(length / filler.length)).slice(0, length);
     const text = `${long}\n${PLAIN}\n${filler.repeat(200)}`;
     const { score, start } = scorer.score(text, "untrusted");

@@ -176,3 +176,19 @@ for (const [name, [classifier, code]] of Object.entries(faults))
       value: { kind: "allow", reason: "the classifier did not answer" },
     });
   });
+
+test("a tool's JSON stays JSON: stripped within its strings, spotlighted as a member", () => {
+  const result = { temperature: 14, note: `Wind from the west. ${ATTACK}`, list: [PEACE] };
+  const { nodes, of } = asking([["tool_result", JSON.stringify(result)]]);
+  const strip = changed(at({ untrusted: { strip: 0.5 } }, of), nodes[0]) ?? assert.fail("stripped");
+  assert.deepEqual(JSON.parse(strip), { temperature: 14, note: "Wind from the west. [removed]", list: [PEACE] });
+  const light = changed(at({ untrusted: { spotlight: 0 }, datamark: false }, of), nodes[0]) ?? assert.fail("spotlighted");
+  assertSubset(JSON.parse(light), { content: result });
+  const marked = changed(at({ untrusted: { spotlight: 0 } }, of), nodes[0]) ?? assert.fail("spotlighted");
+  assertSubset(JSON.parse(marked), { content: { temperature: 14, list: [PEACE.replaceAll(" ", "\u02c6")] } });
+});
+
+test("names that are an attack take the whole of a JSON text with them", () => {
+  const { nodes, of } = asking([["tool_result", JSON.stringify({ [ATTACK]: 1 })]]);
+  assert.equal(changed(at({ untrusted: { strip: 0.5 } }, of), nodes[0]), '"[removed]"');
+});

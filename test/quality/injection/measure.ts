@@ -48,7 +48,7 @@ export function injectionSections(folder: string): readonly Section[] {
       ...flaggedBy(rest, "language", ({ language }) => language),
     ]),
     section(
-      "Injection, shared set, trained on",
+      "Injection, shared set, the half that may be read",
       shared.filter(({ half }) => half === "develop"),
       [],
     ),

@@ -1,6 +1,5 @@
 import { writeFileSync } from "node:fs";
 import { type Model, packModel } from "../../../src/detectors/injection/model.ts";
-import type { Position } from "../../../src/detectors/injection/score.ts";
 import { type FitOptions, fit, type Prepared, prepare, strongestWindow } from "./fit.ts";
 import { mixedSamples, ownSamples, type Sample, sharedSamples, writtenSamples } from "./samples.ts";
 
@@ -31,12 +30,8 @@ interface Scored {
 const scoreWith = (data: readonly Prepared[], model: Model): readonly Scored[] =>
   data.map((item) => ({ sample: item.sample, logit: strongestWindow(item, model).logit }));
 
-/** Where the score's half stands by position: what few ordinary lines of the held-out quarter pass. Their false positives are thus chosen, not measured. */
-function halves(heldOut: readonly Prepared[], fitted: Model): Readonly<Record<Position, number>> {
-  const ordinary = scoreWith(heldOut, fitted).filter(({ sample }) => !sample.attack && !sample.hard);
-  const half = (position: Position): number => quantile(ordinary.filter(({ sample }) => sample.position === position));
-  return { user: half("user"), untrusted: half("untrusted") };
-}
+/** Where the score's half stands: what few ordinary lines of the held-out quarter pass. Their false positives are thus chosen, not measured. */
+const halfOf = (heldOut: readonly Scored[]): number => quantile(heldOut.filter(({ sample }) => !sample.attack && !sample.hard));
 
 /** The logit that `FALSE_SHARE` of the texts pass. */
 function quantile(scored: readonly Scored[]): number {
@@ -84,14 +79,12 @@ const develop = own.filter(({ sample }) => sample.half === "develop");
 const more = [...prepare(mixedSamples()), ...prepare(writtenSamples())];
 const heldOut = own.filter(({ sample }) => sample.half === "held-out");
 const fitted = fit([...develop, ...more], OPTIONS);
-const shifts = halves(heldOut, fitted);
-console.log("halves", shifts);
-const model: Model = {
-  ...fitted,
-  bias: fitted.bias.map((bias, index) => bias - (index < fitted.bias.length / 2 ? shifts.user : shifts.untrusted)),
-};
+const half = halfOf(scoreWith(heldOut, fitted));
+console.log(`half at a logit of ${half.toFixed(2)}`);
+const model: Model = { ...fitted, bias: fitted.bias.map((bias) => bias - half) };
 report("own, trained", scoreWith([...develop, ...more], model));
 report("own, held out", scoreWith(heldOut, model));
+if (flag("sources")) bySource(scoreWith(heldOut, model));
 const shared = scoreWith(prepare(sharedSamples(folder)), model);
 for (const half of ["develop", "held-out"] as const) {
   const scored = shared.filter(({ sample }) => sample.half === half);
