@@ -1,12 +1,16 @@
 /**
  * Sluice's own share of a unary exchange, without gRPC and Envoy: the driver fed with the messages of one call, over and over.
- * For profiling: node --cpu-prof test/bench/driver.ts [CALLS]. Prints microseconds a call.
+ * For profiling: node --cpu-prof test/bench/driver.ts [CALLS] [POLICY]. Prints microseconds a call. POLICY is a file beside this one:
+ * `policy-ledger.yaml` counts each call in the embedded store too.
  */
-import { createHash, randomUUID } from "node:crypto";
+import { createHash, randomUUIDv7 } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openJsonlAudit } from "../../src/adapters/audit/jsonl.ts";
+import { openGptTokens } from "../../src/adapters/tokens/gpt.ts";
+import { openLedger } from "../../src/cli/ledger.ts";
+import { LEDGER_DEFAULTS } from "../../src/cli/ledger-settings.ts";
 import { DIALECTS } from "../../src/codecs/dialects.ts";
 import { findCodec } from "../../src/codecs/index.ts";
 import { loadPolicy } from "../../src/config/load.ts";
@@ -23,7 +27,7 @@ const dir = mkdtempSync(join(tmpdir(), "sluice-d-"));
 const KEY = "slk_bench_key";
 writeFileSync(
   join(dir, "policy.yaml"),
-  readFileSync(join(import.meta.dirname, "policy.yaml"), "utf8")
+  readFileSync(join(import.meta.dirname, process.argv[3] ?? "policy.yaml"), "utf8")
     .replaceAll("${SIM}", "http://127.0.0.1:1")
     .replaceAll("${KEY}", createHash("sha256").update(KEY).digest("hex")),
 );
@@ -41,13 +45,16 @@ const audit = await openJsonlAudit({
 if (!audit.ok) throw new Error("no audit");
 const capacity = new Capacity();
 const log = { debug: () => {}, info: () => {}, warn: console.warn, error: console.error };
+const ledger = await openLedger(LEDGER_DEFAULTS, join(dir, "data"), log);
+if (!ledger.ok) throw new Error(ledger.error);
 const deps = {
+  stores: { tokens: openGptTokens(), ledger: ledger.value.desk },
   clock: systemClock,
   audit: audit.value,
   snapshots: { take: () => snapshot, release: () => {} },
   findCodec,
   dialects: DIALECTS,
-  newId: randomUUID,
+  newId: randomUUIDv7,
   keySets: { current: () => undefined, refresh: () => Promise.resolve() },
   overloaded: () => false,
   capacity,
@@ -98,7 +105,7 @@ const requestHeaders: WireRequest = {
       "x-ai-user": "u-1",
       "x-forwarded-for": "127.0.0.1",
       "x-forwarded-proto": "http",
-      "x-request-id": randomUUID(),
+      "x-request-id": randomUUIDv7(),
     }),
     end_of_stream: false,
   },
@@ -158,5 +165,6 @@ async function run(count: number): Promise<number> {
 }
 await run(Math.min(calls, 5_000));
 process.stdout.write(`${(await run(calls)).toFixed(1)} us of CPU a call, ${(await run(calls)).toFixed(1)} us again\n`);
+await ledger.value.close();
 await audit.value.close();
 rmSync(dir, { recursive: true, force: true });
