@@ -139,24 +139,27 @@ function formScore(written: Written, count: number, signs: string): number | und
   const digits = written.text.slice(0, written.digitsOf(count));
   if (signs.includes("+")) return isInternational(digits) ? 0.95 : undefined;
   if (digits.length < DIGITS_MIN || (sizes.length > 1 && !isPlausible(sizes))) return undefined;
-  if (isOneDigit(digits) || isDateLike(sizes, digits)) return undefined;
+  const form = sizes.join("-");
+  if (isOneDigit(digits) || isDateLike(form, digits)) return undefined;
   if (/^00[1-9]/.test(digits) && (sizes.length > 1 || digits.length > 11) && isInternational(digits.slice(2)))
     return sizes.length > 1 ? 0.85 : 0.6;
   const separator = count > 1 ? written.separatorAt(1) : "";
-  return Math.max(americanScore(sizes, digits, separator), nationalScore(sizes, digits, signs));
+  return Math.max(americanScore(form, digits, separator), nationalScore(sizes, form, { digits, signs }));
 }
 
 /** North American Numbering Plan: area and exchange do not begin with 0 or 1. Others of this form are less sure. */
-function americanScore(sizes: readonly number[], digits: string, separator: string): number {
-  const form = sizes.join("-");
-  if (!/^(?:1-)?3-3-4$/.test(form)) return 0;
+function americanScore(form: string, digits: string, separator: string): number {
+  if (form !== "3-3-4" && form !== "1-3-3-4") return 0;
   if (/^1?[2-9][0-9]{2}[2-9]/.test(digits)) return separator === " " ? 0.65 : 0.8;
   return separator === " " ? 0 : 0.6;
 }
 
-function nationalScore(sizes: readonly number[], digits: string, signs: string): number {
-  const form = sizes.join("-");
-  if (/^1[3-9][0-9]{9}$/.test(digits) && (form === "11" || form === "3-4-4")) return 0.75;
+function nationalScore(
+  sizes: readonly number[],
+  form: string,
+  { digits, signs }: { readonly digits: string; readonly signs: string },
+): number {
+  if ((form === "11" || form === "3-4-4") && /^1[3-9][0-9]{9}$/.test(digits)) return 0.75;
   const [first = 0] = sizes;
   if (signs === "(" && sizes.length > 1 && first >= 2 && first <= 5 && digits.length >= 8 && digits.length <= 12) return 0.7;
   const hasTrunk = /^0[1-9]/.test(digits) && sizes.length > 1 && first >= 2 && first <= 5;
@@ -178,8 +181,7 @@ function isPlausible(sizes: readonly number[]): boolean {
 }
 
 /** Year, month and day in any order. */
-function isDateLike(sizes: readonly number[], digits: string): boolean {
-  const form = sizes.join("-");
+function isDateLike(form: string, digits: string): boolean {
   if (/^4-[12]-[12](?:-|$)/.test(form)) return /^(?:1[89]|20)/.test(digits);
   if (/^[12]-[12]-4(?:-|$)/.test(form)) return true;
   if (/^[0-9]+-[12]$/.test(form)) return true;
