@@ -8,7 +8,10 @@ import type { Tokens } from "./tokens.ts";
  * sum over a window is divided by the root of its words. Rules and single marks are strong signs with a weight each, counted once in
  * `REPEAT_WORDS` words, not divided: an attack may be one sentence.
  */
-export const BUCKETS = 65_536;
+export const BUCKETS = 131_072;
+/** The same signs for the whole text: the lower bits of the bucket. Both tables together are under 200 KB. */
+export const WHOLE_BUCKETS = 65_536;
+export const wholeBucket = (bucket: number): number => bucket & (WHOLE_BUCKETS - 1);
 /** Strong signs: first the rules, then the marks. */
 export const STRONG = RULES.length + MARKS;
 /** The same rule met again within so many words adds nothing. */
@@ -24,7 +27,7 @@ const PAIRS = 4;
 export function featuresVersion(): number {
   const rules = RULES.map(({ family, marks, span }) => [family, marks, span]);
   const cues = CUES.map(({ name, pattern, needs }) => [name, pattern.source, pattern.flags, needs]);
-  const written = JSON.stringify([SCHEME, BUCKETS, STRONG, REPEAT_WORDS, PAIR_WORDS, PAIRS, rules, cues, lexiconEntries()]);
+  const written = JSON.stringify([SCHEME, BUCKETS, WHOLE_BUCKETS, STRONG, REPEAT_WORDS, PAIR_WORDS, PAIRS, rules, cues, lexiconEntries()]);
   let hash = 0x811c9dc5;
   for (let index = 0; index < written.length; index += 1) hash = Math.imul(hash ^ written.charCodeAt(index), 0x01000193);
   return hash >>> 0;

@@ -1,4 +1,4 @@
-import { BUCKETS, featuresVersion, STRONG } from "./features.ts";
+import { BUCKETS, featuresVersion, STRONG, WHOLE_BUCKETS } from "./features.ts";
 
 /** Weights of a linear model, see `features.ts`; `score = 1 / (1 + exp(-logit))`. */
 export interface Model {
@@ -27,7 +27,7 @@ export interface PackedModel {
 export function unpackModel(packed: PackedModel): Model {
   return {
     weak: unpack(packed.weak, packed.weakScale, BUCKETS),
-    whole: unpack(packed.whole, packed.wholeScale, BUCKETS),
+    whole: unpack(packed.whole, packed.wholeScale, WHOLE_BUCKETS),
     strong: unpack(packed.strong, packed.strongScale, 2 * STRONG),
     bias: packed.bias,
   };

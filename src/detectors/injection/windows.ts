@@ -1,4 +1,4 @@
-import { eachFeature } from "./features.ts";
+import { eachFeature, wholeBucket } from "./features.ts";
 import type { Model } from "./model.ts";
 import type { Tokens } from "./tokens.ts";
 
@@ -63,7 +63,7 @@ export function bestWindow(
   eachFeature(tokens, byMark, untrusted, {
     weak(token, bucket) {
       weak[token + 1] = (weak[token + 1] ?? 0) + (model.weak[bucket] ?? 0);
-      whole += model.whole[bucket] ?? 0;
+      whole += model.whole[wholeBucket(bucket)] ?? 0;
     },
     strong(token, sign, from) {
       const weight = model.strong[offset + sign] ?? 0;

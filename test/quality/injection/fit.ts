@@ -1,4 +1,4 @@
-import { BUCKETS, eachFeature, STRONG } from "../../../src/detectors/injection/features.ts";
+import { BUCKETS, eachFeature, STRONG, WHOLE_BUCKETS, wholeBucket } from "../../../src/detectors/injection/features.ts";
 import { buildLexicon } from "../../../src/detectors/injection/lexicon.ts";
 import type { Model } from "../../../src/detectors/injection/model.ts";
 import { rulesByMark } from "../../../src/detectors/injection/rules.ts";
@@ -78,20 +78,25 @@ interface Window {
 export function fit(data: readonly Prepared[], options: FitOptions): Model {
   const model: Model = {
     weak: new Float32Array(BUCKETS),
-    whole: new Float32Array(BUCKETS),
+    whole: new Float32Array(WHOLE_BUCKETS),
     strong: new Float32Array(2 * STRONG),
     bias: [],
   };
   const bias = new Array<number>(2 * WINDOW_SIZES).fill(-1);
   const [wholeSquares, weakSquares, strongSquares, biasSquares] = [
-    new Float32Array(BUCKETS).fill(1),
+    new Float32Array(WHOLE_BUCKETS).fill(1),
     new Float32Array(BUCKETS).fill(1),
     new Float32Array(2 * STRONG).fill(1),
     new Array<number>(2 * WINDOW_SIZES).fill(1),
   ];
   const order = data.map((_, index) => index);
   let seed = 12_345;
-  const mean: Model = { weak: new Float32Array(BUCKETS), whole: new Float32Array(BUCKETS), strong: new Float32Array(2 * STRONG), bias: [] };
+  const mean: Model = {
+    weak: new Float32Array(BUCKETS),
+    whole: new Float32Array(WHOLE_BUCKETS),
+    strong: new Float32Array(2 * STRONG),
+    bias: [],
+  };
   const meanBias = new Array<number>(bias.length).fill(0);
   const settled = Math.floor(options.epochs / 2);
   const dropped = (): boolean => {
@@ -119,7 +124,8 @@ export function fit(data: readonly Prepared[], options: FitOptions): Model {
       };
       for (let entry = 0; entry < item.weakToken.length; entry += 1) {
         const token = item.weakToken[entry] ?? 0;
-        if (wholeShare !== 0 && !dropped()) step(model.whole, wholeSquares, item.weakBucket[entry] ?? 0, wholeShare, options.wholeDecay);
+        if (wholeShare !== 0 && !dropped())
+          step(model.whole, wholeSquares, wholeBucket(item.weakBucket[entry] ?? 0), wholeShare, options.wholeDecay);
         if (token >= from && token < to && !dropped()) step(model.weak, weakSquares, item.weakBucket[entry] ?? 0, share, options.weakDecay);
       }
       for (let entry = 0; entry < item.strongToken.length; entry += 1) {
@@ -132,7 +138,7 @@ export function fit(data: readonly Prepared[], options: FitOptions): Model {
     if (epoch < settled) continue;
     // The mean of the later rounds forgets the accidents of the last steps.
     const share = 1 / (options.epochs - settled);
-    for (let at = 0; at < BUCKETS; at += 1) mean.whole[at] = (mean.whole[at] ?? 0) + share * (model.whole[at] ?? 0);
+    for (let at = 0; at < WHOLE_BUCKETS; at += 1) mean.whole[at] = (mean.whole[at] ?? 0) + share * (model.whole[at] ?? 0);
     for (let at = 0; at < BUCKETS; at += 1) mean.weak[at] = (mean.weak[at] ?? 0) + share * (model.weak[at] ?? 0);
     for (let at = 0; at < 2 * STRONG; at += 1) mean.strong[at] = (mean.strong[at] ?? 0) + share * (model.strong[at] ?? 0);
     for (let at = 0; at < bias.length; at += 1) meanBias[at] = (meanBias[at] ?? 0) + share * (bias[at] ?? 0);
@@ -165,6 +171,6 @@ export function strongestWindow(item: Prepared, model: Model, place?: readonly [
   });
   if (item.sample.position !== "user") return best;
   let whole = 0;
-  for (const bucket of item.weakBucket) whole += model.whole[bucket] ?? 0;
+  for (const bucket of item.weakBucket) whole += model.whole[wholeBucket(bucket)] ?? 0;
   return { ...best, logit: best.logit + wholeLogit(whole, item.words) };
 }

@@ -30,8 +30,14 @@ interface Scored {
 const scoreWith = (data: readonly Prepared[], model: Model): readonly Scored[] =>
   data.map((item) => ({ sample: item.sample, logit: strongestWindow(item, model).logit }));
 
-/** Where the score's half stands: what few ordinary lines of the held-out quarter pass. Their false positives are thus chosen, not measured. */
-const halfOf = (heldOut: readonly Scored[]): number => quantile(heldOut.filter(({ sample }) => !sample.attack && !sample.hard));
+/**
+ * Where the score's half stands for the user's words and for untrusted text: what few ordinary lines of the held-out quarter pass. Their false
+ * positives are thus chosen, not measured. Documents are too few for a bar of their own: theirs is that of all lines.
+ */
+function halves(heldOut: readonly Scored[]): readonly [user: number, untrusted: number] {
+  const ordinary = heldOut.filter(({ sample }) => !sample.attack && !sample.hard);
+  return [quantile(ordinary.filter(({ sample }) => sample.position === "user")), quantile(ordinary)];
+}
 
 /** The logit that `FALSE_SHARE` of the texts pass. */
 function quantile(scored: readonly Scored[]): number {
@@ -79,9 +85,9 @@ const develop = own.filter(({ sample }) => sample.half === "develop");
 const more = [...prepare(mixedSamples()), ...prepare(writtenSamples())];
 const heldOut = own.filter(({ sample }) => sample.half === "held-out");
 const fitted = fit([...develop, ...more], OPTIONS);
-const half = halfOf(scoreWith(heldOut, fitted));
-console.log(`half at a logit of ${half.toFixed(2)}`);
-const model: Model = { ...fitted, bias: fitted.bias.map((bias) => bias - half) };
+const [user, untrusted] = halves(scoreWith(heldOut, fitted));
+console.log(`halves at logits of ${user.toFixed(2)} and ${untrusted.toFixed(2)}`);
+const model: Model = { ...fitted, bias: fitted.bias.map((bias, index) => bias - (index < fitted.bias.length / 2 ? user : untrusted)) };
 report("own, trained", scoreWith([...develop, ...more], model));
 report("own, held out", scoreWith(heldOut, model));
 if (flag("sources")) bySource(scoreWith(heldOut, model));
