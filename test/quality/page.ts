@@ -9,7 +9,7 @@ much of what there is is found. F1: their harmonic mean. A finding counts for th
 
 Where the data is from: the project's own sets are \`test/quality/data/\`, one JSON line a text, written for it and filled with made-up values.
 The recorded and shared sets are samples of public ones (named by source in \`make quality\`), which the project does not carry: without them the
-figures of the own sets are printed alone. "Trained on" is what the injection score learned from, and says little; "held out" is what it never saw.
+figures of the own sets are printed alone. What the injection score learned from or its makers read says little; "held out" is what it never saw.
 Detectors of personal data and secrets were written with their sets at hand, so expect less on texts of another kind.
 
 ${sections.map(sectionOf).join("\n\n")}
