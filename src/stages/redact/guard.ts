@@ -10,7 +10,7 @@ import { Tally } from "./tally.ts";
 /** Puts values back in place of their stand-ins, and does with what the model brings up itself what the profile says. */
 export function redactGuard(profile: Profile, replacer: Replacer): AnswerGuard | undefined {
   const standIns = new StandIns(replacer.pseudonyms.pairs);
-  const detectors = detectorsFor(profile.answers);
+  const detectors = detectorsFor(profile.answers, profile);
   if (standIns.isEmpty && detectors.length === 0) return undefined;
   const tally = new Tally();
   let blocked: string | undefined;

@@ -1,6 +1,7 @@
 import type { Detector, DetectorClass } from "../../core/detector.ts";
+import { except } from "../../detectors/custom/index.ts";
 import { DETECTORS, entitiesOf } from "../../detectors/index.ts";
-import { ACTIONS, type Action, type ProfileSetting, type RedactSection } from "./section.ts";
+import { ACTIONS, type Action, makeDetector, type ProfileSetting, type RedactSection } from "./section.ts";
 
 /** A profile with everything said: what is done with each entity. */
 export interface Profile {
@@ -9,6 +10,12 @@ export interface Profile {
   readonly answers: ReadonlyMap<string, Action>;
   readonly minScore: number;
   readonly inNumber: string | undefined;
+  /** Detectors of the policy's own, and values that none reports. */
+  readonly own: OwnDetectors;
+}
+interface OwnDetectors {
+  readonly detectors: readonly Detector[];
+  readonly allowed: readonly string[];
 }
 
 const MIN_SCORE = 0.5;
@@ -19,24 +26,48 @@ const CLASSES: ReadonlyMap<string, DetectorClass> = new Map(
 /** The stricter of two actions. */
 export const stricter = (one: Action, other: Action): Action => (ACTIONS.indexOf(one) >= ACTIONS.indexOf(other) ? one : other);
 
+/** Entities with their classes: ours, those of the policy, and those of an analyser, which count as personal. */
+type Classes = ReadonlyMap<string, DetectorClass>;
+function classesOf(own: OwnDetectors, others: readonly string[]): Classes {
+  const foreign = others.filter((entity) => !CLASSES.has(entity)).map((entity): [string, DetectorClass] => [entity, "personal"]);
+  const named = own.detectors.flatMap((one) => one.entities.map((entity): [string, DetectorClass] => [entity, one.class]));
+  return new Map([...CLASSES, ...foreign, ...named]);
+}
+
 /** standard: stand-ins for what is personal or financial, secrets masked, answers looked at for secrets alone. strict: more is looked for, secrets refuse the call, and nothing that the model makes up passes. */
-function builtIn(name: "standard" | "strict", others: readonly string[]): Profile {
+function builtIn(name: "standard" | "strict", classes: Classes, own: OwnDetectors): Profile {
   const requests = new Map<string, Action>();
   const answers = new Map<string, Action>();
-  for (const entity of entitiesOf(name)) {
-    const secret = CLASSES.get(entity) === "secret";
+  const named = own.detectors.flatMap(({ entities }) => entities);
+  for (const entity of [...entitiesOf(name), ...named]) {
+    const secret = classes.get(entity) === "secret";
     requests.set(entity, secret ? (name === "strict" ? "block" : "mask") : "pseudonymise");
     if (name === "strict" || secret) answers.set(entity, "mask");
   }
-  for (const entity of others) if (!CLASSES.has(entity)) requests.set(entity, "pseudonymise");
-  return { requests, answers, minScore: MIN_SCORE, inNumber: undefined };
+  for (const [entity] of classes) if (!CLASSES.has(entity) && !requests.has(entity)) requests.set(entity, "pseudonymise");
+  return { requests, answers, minScore: MIN_SCORE, inNumber: undefined, own };
 }
 
 /** Profiles of a policy's sections, compiled once each; they go with the policy. */
 const compiledProfiles = new WeakMap<RedactSection["profiles"], Map<string, Profile>>();
+const compiledDetectors = new WeakMap<RedactSection["custom"], OwnDetectors>();
+
+function ownDetectors({ custom, allow }: RedactSection): OwnDetectors {
+  const known = compiledDetectors.get(custom);
+  if (known !== undefined) return known;
+  const detectors = Object.entries(custom).flatMap(([entity, setting]) => {
+    const made = makeDetector(entity, setting);
+    // The section's schema has made it once already.
+    return made.ok ? [made.value] : [];
+  });
+  const own = { detectors, allowed: allow };
+  compiledDetectors.set(custom, own);
+  return own;
+}
 
 /** The profile of that name; undefined: there is none. `others`: entities that an analyser may find beside ours, which count as personal. */
-export function profileOf(name: string, profiles: RedactSection["profiles"], others: readonly string[]): Profile | undefined {
+export function profileOf(name: string, section: RedactSection, others: readonly string[]): Profile | undefined {
+  const { profiles } = section;
   let known = compiledProfiles.get(profiles);
   if (known === undefined) {
     known = new Map();
@@ -46,31 +77,39 @@ export function profileOf(name: string, profiles: RedactSection["profiles"], oth
   const made = known.get(key);
   if (made !== undefined) return made;
   const setting = Object.hasOwn(profiles, name) ? profiles[name] : undefined;
+  const own = ownDetectors(section);
+  const classes = classesOf(own, others);
   const fresh =
-    name === "standard" || name === "strict" ? builtIn(name, others) : setting === undefined ? undefined : compiled(setting, others);
+    name === "standard" || name === "strict"
+      ? builtIn(name, classes, own)
+      : setting === undefined
+        ? undefined
+        : compiled(setting, classes, own);
   // Names that callers make up are not remembered.
   if (fresh !== undefined) known.set(key, fresh);
   return fresh;
 }
 
-function compiled(setting: ProfileSetting, others: readonly string[]): Profile {
-  const base = setting.extends === undefined ? undefined : builtIn(setting.extends, others);
+function compiled(setting: ProfileSetting, classes: Classes, own: OwnDetectors): Profile {
+  const base = setting.extends === undefined ? undefined : builtIn(setting.extends, classes, own);
+  // An analyser sees no answers.
+  const inAnswers = classesOf(own, []);
   return {
-    requests: ruled(setting.entities, base?.requests, others),
-    answers: ruled(setting.answers, base?.answers, []),
+    requests: ruled(setting.entities, base?.requests, classes),
+    answers: ruled(setting.answers, base?.answers, inAnswers),
     minScore: setting.minScore ?? MIN_SCORE,
     inNumber: setting.numbers === "zero" ? "0" : undefined,
+    own,
   };
 }
 
 function ruled(
   rules: Readonly<Record<string, Action>>,
   base: ReadonlyMap<string, Action> | undefined,
-  others: readonly string[],
+  classes: Classes,
 ): ReadonlyMap<string, Action> {
   const said = new Map(base);
-  const foreign = others.filter((entity) => !CLASSES.has(entity)).map((entity) => [entity, "personal"] as const);
-  for (const [entity, group] of [...CLASSES, ...foreign]) {
+  for (const [entity, group] of classes) {
     const action = mostSpecific(rules, entity, group);
     if (action === "pass") said.delete(entity);
     else if (action !== undefined) said.set(entity, action);
@@ -98,6 +137,7 @@ export function tightened(one: Profile | undefined, other: Profile | undefined):
     answers: stricterOf(one.answers, other.answers),
     minScore: Math.min(one.minScore, other.minScore),
     inNumber: one.inNumber ?? other.inNumber,
+    own: one.own.detectors.length > 0 || one.own.allowed.length > 0 ? one.own : other.own,
   };
 }
 
@@ -109,22 +149,27 @@ function stricterOf(one: ReadonlyMap<string, Action>, other: ReadonlyMap<string,
 
 /** `x-ai-pii-mode`: at least this is done with all that is personal, financial or of the network. */
 export const PII_MODES: readonly Action[] = ["partial", "pseudonymise", "hash", "mask", "block"];
-export function piiMode(mode: string, others: readonly string[]): Profile | undefined {
+export function piiMode(mode: string, section: RedactSection, others: readonly string[]): Profile | undefined {
   const action = PII_MODES.find((known) => known === mode);
   if (action === undefined) return undefined;
   const entities = entitiesOf("standard").filter((entity) => CLASSES.get(entity) !== "secret");
-  const all = [...new Set([...entities, ...others.filter((entity) => CLASSES.get(entity) !== "secret")])];
-  return { requests: new Map(all.map((entity) => [entity, action])), answers: new Map(), minScore: MIN_SCORE, inNumber: undefined };
+  const own = ownDetectors(section);
+  const more = [...classesOf(own, others)].filter(([entity, kind]) => !CLASSES.has(entity) && kind !== "secret").map(([entity]) => entity);
+  const all = [...new Set([...entities, ...others.filter((entity) => CLASSES.get(entity) !== "secret"), ...more])];
+  const requests = new Map(all.map((entity) => [entity, action]));
+  return { requests, answers: new Map(), minScore: MIN_SCORE, inNumber: undefined, own };
 }
 
 /** Detectors by the rules that name them. */
 const chosenDetectors = new WeakMap<ReadonlyMap<string, Action>, readonly Detector[]>();
 
-/** The detectors that look for these entities. */
-export function detectorsFor(rules: ReadonlyMap<string, Action>): readonly Detector[] {
+/** The detectors that look for these entities; `rules` are those of the profile for requests, or for answers. */
+export function detectorsFor(rules: ReadonlyMap<string, Action>, { own }: Profile): readonly Detector[] {
   let chosen = chosenDetectors.get(rules);
   if (chosen === undefined) {
-    chosen = DETECTORS.filter(({ entities }) => entities.some((entity) => rules.has(entity)));
+    chosen = [...DETECTORS, ...own.detectors]
+      .filter(({ entities }) => entities.some((entity) => rules.has(entity)))
+      .map((detector) => except(detector, own.allowed));
     chosenDetectors.set(rules, chosen);
   }
   return chosen;

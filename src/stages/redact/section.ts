@@ -1,4 +1,9 @@
 import { z } from "zod";
+import type { Detector } from "../../core/detector.ts";
+import { CUSTOM_PATTERN_CHARS_MAX, CUSTOM_WORD_CHARS_MAX, CUSTOM_WORDS_MAX } from "../../core/limits.ts";
+import type { Result } from "../../core/result.ts";
+import { customPatternDetector, wordDetector } from "../../detectors/custom/index.ts";
+import { DETECTORS } from "../../detectors/index.ts";
 
 /** What may become of a value that was found, from the least to the most that is kept from the provider. */
 export const ACTIONS = ["pass", "watch", "partial", "pseudonymise", "hash", "mask", "block"] as const;
@@ -42,6 +47,41 @@ const profile = z.strictObject({
 });
 export type ProfileSetting = z.infer<typeof profile>;
 
+const BUILT_IN: ReadonlySet<string> = new Set(DETECTORS.flatMap(({ entities }) => entities));
+const custom = z
+  .strictObject({
+    words: z
+      .array(z.string().min(1).max(256))
+      .min(1)
+      .max(CUSTOM_WORDS_MAX)
+      .optional()
+      .describe("Words and phrases, whole and in any case."),
+    pattern: z
+      .string()
+      .min(1)
+      .max(CUSTOM_PATTERN_CHARS_MAX)
+      .optional()
+      .describe("A pattern in RE2 syntax with a longest match: [A-Z]{2}-[0-9]{6}. Repetition without an end (*, +) is not taken."),
+    ignoreCase: z.boolean().default(false).describe("Whether the pattern takes letters of either case."),
+    class: z
+      .enum(["personal", "financial", "network", "secret"])
+      .default("personal")
+      .describe("Which rules of a profile count for it beside its own name."),
+  })
+  .superRefine((value, check) => {
+    if ((value.words === undefined) === (value.pattern === undefined))
+      return check.addIssue({ code: "custom", message: "must have either words or pattern -> keep one of them" });
+    const made = makeDetector("custom", value);
+    if (!made.ok) check.addIssue({ code: "custom", message: `cannot be looked for: ${made.error} -> write it otherwise` });
+  });
+export type CustomSetting = z.infer<typeof custom>;
+
+/** The detector of a dictionary or pattern of the policy. */
+export function makeDetector(entity: string, { words, pattern = "", ignoreCase, class: kind }: CustomSetting): Result<Detector, string> {
+  if (words !== undefined) return wordDetector({ entity, class: kind, words });
+  return customPatternDetector({ entity, class: kind, pattern, ignoreCase });
+}
+
 /** The `redact` section: what must not leave, in requests and in answers. */
 export const redactSection = z
   .strictObject({
@@ -55,6 +95,18 @@ export const redactSection = z
       .meta({ propertyNames: { pattern: "^(?!standard$|strict$|off$|none$)[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" } })
       .default({})
       .describe("Profiles of your own; those of `defaults` are known everywhere. Callers may ask for one in x-ai-redaction-profile."),
+    custom: z
+      .record(z.string(), custom)
+      .meta({ propertyNames: { pattern: "^[a-z][a-z0-9_]{0,63}$" } })
+      .default({})
+      .describe(
+        "Entities of your own, by name: dictionaries and patterns. Rules of profiles name them like any other; `standard` gives them stand-ins.",
+      ),
+    allow: z
+      .array(z.string().min(1).max(CUSTOM_WORD_CHARS_MAX))
+      .max(CUSTOM_WORDS_MAX)
+      .default([])
+      .describe("Values that are never findings, whole and in any case: the address of your own support, test cards."),
     analyser: z
       .strictObject({
         name: z.string().min(1).max(64).describe("One of `analysers`."),
@@ -73,6 +125,10 @@ export const redactSection = z
     ({ profile: name, profiles }) =>
       name === undefined || ["standard", "strict"].includes(name) || Object.keys(profiles).length === 0 || name in profiles,
     "names a profile that is not there -> write it under profiles, or use standard or strict",
+  )
+  .refine(
+    ({ custom: own }) => !Object.keys(own).some((name) => BUILT_IN.has(name)),
+    "names an entity that is built in -> give it a name of its own, such as acme_email",
   )
   .describe("What must not leave: personal data, financial data and secrets, found and replaced in requests and answers.");
 export type RedactSection = z.infer<typeof redactSection>;

@@ -197,3 +197,39 @@ property(
   },
   300,
 );
+
+test("dictionaries and patterns of the policy are found like any entity, and what it allows is not", async () => {
+  const custom = {
+    project: { words: ["Project Falcon", "猎鹰计划"] },
+    ticket: { pattern: "TCK-[0-9]{6}", class: "network" },
+  };
+  const section = {
+    profile: "own",
+    custom,
+    allow: ["Help@Acme-Corp.com"],
+    profiles: { own: { extends: "standard", entities: { project: "mask", network: "mask" }, answers: { project: "mask" } } },
+  };
+  const { sent, guards, verdict } = await run(ask(`project falcon, 关于猎鹰计划, TCK-123456, ${EMAIL} or help@acme-corp.com`), section);
+  const [text = ""] = contents(sent);
+  assert.match(text, /^<PROJECT>, 关于<PROJECT>, <TICKET>, \S+@example\.(?:com|net) or help@acme-corp\.com$/);
+  assertSubset(verdict, {
+    kind: "allow",
+    evidence: { found: [{ entity: "project", action: "mask", count: 2 }, { entity: "ticket" }, { entity: "email" }] },
+  });
+  assert.equal(answered(guards, ["About Proj", "ect Fal", "con and TCK-1", "23456."]), "About <PROJECT> and TCK-123456.");
+  const strict = await run(ask("TCK-123456"), { profile: "strict", custom });
+  assert.ok(!strict.sent.includes("TCK-123456"), strict.sent);
+  const asked = await run(ask("Project Falcon"), { custom }, { piiMode: "mask" });
+  assert.deepEqual(contents(asked.sent), ["<PROJECT>"]);
+});
+
+test("a dictionary that is none, a pattern without an end and a name that is taken are refused", () => {
+  for (const custom of [
+    { x: {} },
+    { x: { words: ["a"], pattern: "b" } },
+    { x: { pattern: "a+" } },
+    { x: { pattern: "(" } },
+    { email: { words: ["a"] } },
+  ])
+    assert.throws(() => redactStage.bind({ custom }, { mode: "enforce", onFault: "closed" }), JSON.stringify(custom));
+});

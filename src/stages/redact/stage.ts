@@ -21,12 +21,12 @@ type Chosen = { readonly profile: Profile | undefined } | { readonly wrong: stri
 function chosen({ contract, stores }: StageContext, section: RedactSection): Chosen {
   const others = section.analyser === undefined ? [] : (stores?.analysers?.find(section.analyser.name)?.entities ?? []);
   const { redactionProfile, piiMode: mode } = contract.values;
-  const own = section.profile === undefined ? undefined : profileOf(section.profile, section.profiles, others);
+  const own = section.profile === undefined ? undefined : profileOf(section.profile, section, others);
   if (section.profile !== undefined && own === undefined) throw new Error("the policy names a profile that is not there");
-  const asked = redactionProfile === undefined ? undefined : profileOf(redactionProfile, section.profiles, others);
+  const asked = redactionProfile === undefined ? undefined : profileOf(redactionProfile, section, others);
   if (redactionProfile !== undefined && asked === undefined)
     return { wrong: `Contract: x-ai-redaction-profile must be one of ${profileNames(section).join(", ")}.` };
-  const least = mode === undefined ? undefined : piiMode(mode, others);
+  const least = mode === undefined ? undefined : piiMode(mode, section, others);
   if (mode !== undefined && least === undefined) return { wrong: `Contract: x-ai-pii-mode must be one of ${PII_MODES.join(", ")}.` };
   return { profile: tightened(tightened(own, asked), least) };
 }
@@ -39,7 +39,7 @@ function gather(context: StageContext, section: RedactSection, signal: AbortSign
   if (section.analyser !== undefined && texts.length > 0)
     return lookWithAnalyser(
       texts,
-      detectorsFor(requests),
+      detectorsFor(requests, choice.profile),
       {
         analyser: context.stores?.analysers?.find(section.analyser.name),
         language: section.analyser.language,
@@ -58,7 +58,7 @@ async function lookLong(
   texts: ReturnType<typeof textsOf>,
   signal: AbortSignal,
 ): Promise<Result<Facts, PortError>> {
-  const looked = await lookSliced(texts, detectorsFor(profile.requests), signal);
+  const looked = await lookSliced(texts, detectorsFor(profile.requests, profile), signal);
   const keyring = context.stores?.keyring;
   if (signal.aborted) return err({ code: "timeout" });
   if (keyring === undefined) return ok({ looked });
@@ -90,7 +90,7 @@ function decide(context: StageContext, section: RedactSection, gathered: Facts |
   if (profile === undefined || context.request === undefined) return { kind: "allow", effects: [] };
   const keyring = context.stores?.keyring;
   if (keyring === undefined) throw new Error("no keyring");
-  const looked = gathered?.looked ?? textsOf(context).map((text) => look(text, detectorsFor(profile.requests)));
+  const looked = gathered?.looked ?? textsOf(context).map((text) => look(text, detectorsFor(profile.requests, profile)));
   const replacer = gathered?.replacer ?? replacerOf(context, profile, keyring, looked);
   const { texts, tally, blocked } = redacted(looked, profile, replacer);
   const entities = tally.entities;
