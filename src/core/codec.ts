@@ -148,6 +148,8 @@ export interface AnswerReader {
   push(chunk: Uint8Array): readonly Frame[];
   /** The answer's end: gives up everything held. */
   end(): readonly Frame[];
+  /** The same in slices; undefined: what is held is so little that `end` is to be called. */
+  endSliced?(): Promise<readonly Frame[]> | undefined;
   /** Usage as the provider reported it so far, undefined when it has not. */
   usage(): Usage | undefined;
   summary(): AnswerSummary;

@@ -12,10 +12,11 @@
  */
 import assert from "node:assert/strict";
 import { JsonParser } from "./json-parser.ts";
+import { parseValueSteps } from "./json-value-steps.ts";
 import type { Json, JsonArray, JsonDoc, JsonError, JsonLimits, JsonMember, JsonNode, JsonObject } from "./json-tree.ts";
 import { JSON_DEPTH_MAX, JSON_VALUES_MAX, YIELD_CHARS } from "./limits.ts";
 import { err, ok, type Result } from "./result.ts";
-import { Slice } from "./slice.ts";
+import { finishSliced, Slice } from "./slice.ts";
 
 export type {
   Json,
@@ -127,18 +128,32 @@ export async function parseJsonSliced(bytes: Uint8Array, limits: JsonLimits = JS
 }
 
 async function decodeSliced(bytes: Uint8Array, slice: Slice): Promise<Result<string, JsonError>> {
-  const decoder = new TextDecoder("utf-8", DECODING);
-  const pieces: string[] = [];
   try {
-    for (let from = 0; from < bytes.length; from += SCAN_CHARS) {
-      pieces.push(decoder.decode(bytes.subarray(from, from + SCAN_CHARS), { stream: true }));
-      if (slice.isOver()) await slice.next();
-    }
-    pieces.push(decoder.decode());
+    return ok(await decodePieces(new TextDecoder("utf-8", DECODING), bytes, slice));
   } catch {
     return err({ code: "not_utf8", at: -1 });
   }
-  return ok(pieces.join(""));
+}
+
+async function decodePieces(decoder: TextDecoder, bytes: Uint8Array, slice: Slice): Promise<string> {
+  const pieces: string[] = [];
+  for (let from = 0; from < bytes.length; from += SCAN_CHARS) {
+    pieces.push(decoder.decode(bytes.subarray(from, from + SCAN_CHARS), { stream: true }));
+    if (slice.isOver()) await slice.next();
+  }
+  pieces.push(decoder.decode());
+  return pieces.join("");
+}
+
+/** The text and value of a large answer, read in slices: as `Buffer.toString` and `parseJsonValue` do. `prepare`: what of the text is parsed. */
+export async function parseValueSliced(
+  bytes: Uint8Array,
+  prepare: (text: string) => string = (text) => text,
+): Promise<{ readonly text: string; readonly json: Json | undefined }> {
+  const slice = new Slice();
+  await slice.next();
+  const text = await decodePieces(new TextDecoder("utf-8", { ignoreBOM: true }), bytes, slice);
+  return { text, json: await finishSliced(parseValueSteps(prepare(text))) };
 }
 
 /**

@@ -12,6 +12,8 @@ export const IN_FLIGHT_BYTES_MAX = 256 * MIB;
 export const JSON_DEPTH_MAX = 128;
 /** Most values in one JSON body: 100,000 messages with a block each, and the codec's look at each of them stays below a stall (50 ms). */
 export const JSON_VALUES_MAX = 700_000;
+/** Most values of a large JSON answer that is read; ten times the largest batch of vectors that a provider gives. Past it, it counts as unreadable. */
+export const ANSWER_VALUES_MAX = 3_000_000;
 /** Most members of one JSON object: the table of its keys grows in one step, and that step is felt from some 100,000 on. */
 export const JSON_MEMBERS_MAX = 200_000;
 /** Most parts of a multipart form. */

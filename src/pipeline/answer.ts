@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { AnswerContext, Frame, HeaderView, TailReason } from "../core/codec.ts";
+import type { AnswerContext, AnswerReader, Frame, HeaderView, TailReason } from "../core/codec.ts";
 import type { Denial, DenialCode } from "../core/denials.ts";
 import type { Stop } from "../core/guard.ts";
 import { GUARDED_BYTES_MAX } from "../core/limits.ts";
@@ -191,11 +191,18 @@ function replace(work: Work, denial: Denial, ending: Ending): Judgement {
   return { as: "replace", ending, reply: renderDenialOf(work, denial) };
 }
 
-/** Reads a held body whole. Where guards look at it, in turns of the event loop if it is long. */
+/** Reads a held body whole; a long one in turns of the event loop, parsing it as well as guards' looks at it. */
 function read(work: Work, body: Buffer): Passed | Promise<Passed> {
-  const { reader, gate } = work;
+  const { reader } = work;
   if (reader === undefined) return { bytes: [body], more: false };
-  const frames = [...reader.push(body), ...reader.end()];
+  const frames = reader.push(body);
+  const sliced = reader.endSliced?.();
+  if (sliced !== undefined) return sliced.then((last) => readFrames(work, reader, [...frames, ...last]));
+  return readFrames(work, reader, [...frames, ...reader.end()]);
+}
+
+function readFrames(work: Work, reader: AnswerReader, frames: readonly Frame[]): Passed | Promise<Passed> {
+  const { gate } = work;
   keepText(work, frames);
   if (gate === undefined) return { bytes: frames.map(({ bytes }) => bytes), more: false };
   const first = gate.end(frames, reader.summary().complete);

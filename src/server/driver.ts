@@ -3,7 +3,6 @@
  * is decided is the pipeline's; this file moves bytes between them, keeps the timers, and is the one place that catches the
  * unexpected.
  */
-import { hash } from "node:crypto";
 import type { Denial } from "../core/denials.ts";
 import type { Ending } from "../core/record.ts";
 import { decode, type EnvoyMessage, Head, modeProblem } from "../envoy/decode.ts";
@@ -17,6 +16,7 @@ import { refuse } from "../pipeline/reply.ts";
 import type { LocalReply, PipelineDeps, Work } from "../pipeline/work.ts";
 import type { Log } from "../ports/log.ts";
 import { AnswerTimers } from "./answer-timers.ts";
+import { BodyDigest } from "./body-digest.ts";
 import type { Capacity } from "./capacity.ts";
 import { closeExchange } from "./close.ts";
 import { EnvoysOwn } from "./envoys-own.ts";
@@ -57,13 +57,15 @@ export class Driver {
   #stream: StreamedAnswer | undefined;
   /** Of `#heldBytes`, those that guards hold back. */
   #guardedBytes = 0;
+  readonly #heldDigest = new BodyDigest();
   #answerDigest: string | undefined;
   /** Envoy sends a body after the headers; and it has begun to. */
   #hasBody = true;
   #bodyBegun = false;
   readonly #timers: AnswerTimers;
   #expiry: Denial | undefined;
-  #deciding: Promise<void> | undefined;
+  /** The decision, or the judgement of a long answer, while it is under way. */
+  #working: Promise<void> | undefined;
   readonly #envoysOwn = new EnvoysOwn();
 
   constructor(wire: Wire, deps: DriverDeps) {
@@ -216,9 +218,9 @@ export class Driver {
     const body = at === "request_body" ? this.#bytes : undefined;
     this.#grow(body?.length ?? 0);
     const started = this.#deps.clock.monotonicMs();
-    this.#deciding = decide(work, body, this.#deps).then(
+    this.#working = decide(work, body, this.#deps).then(
       (outcome) => {
-        this.#deciding = undefined;
+        this.#working = undefined;
         work.sidecarMs += this.#deps.clock.monotonicMs() - started;
         if ("forward" in outcome) {
           this.#forward = outcome.forward;
@@ -229,7 +231,7 @@ export class Driver {
         }
       },
       (cause: unknown) => {
-        this.#deciding = undefined;
+        this.#working = undefined;
         this.#fault(cause);
       },
     );
@@ -281,6 +283,7 @@ export class Driver {
     work.answerBytes += this.#bytes.length;
     if (this.#bytes.length === 0) return;
     this.#held.push(this.#bytes);
+    this.#heldDigest.add(this.#bytes);
     this.#grow(this.#bytes.length);
     const { bodyBytesMax, inFlightBytesMax } = work.snapshot.limits;
     if (work.answerBytes > bodyBytesMax)
@@ -298,13 +301,19 @@ export class Driver {
     const work = this.#requireWork();
     const body = this.#held.length === 1 ? (this.#held[0] ?? NO_BYTES) : Buffer.concat(this.#held);
     this.#held = [];
-    if (body.length > 0) this.#answerDigest = hash("sha256", body, "hex");
+    this.#answerDigest = this.#heldDigest.hex();
     const denial = why === "whole" ? undefined : why === "expired" ? this.#expiry : { code: "internal" as const };
     const judged = judgeAnswer(work, body, denial, this.#deps);
     if (!(judged instanceof Promise)) return this.#judged(judged);
-    judged.then(
-      (judgement) => this.#attempt(() => this.#judged(judgement)),
-      (cause: unknown) => this.#fault(cause),
+    this.#working = judged.then(
+      (judgement) => {
+        this.#working = undefined;
+        this.#attempt(() => this.#judged(judgement));
+      },
+      (cause: unknown) => {
+        this.#working = undefined;
+        this.#fault(cause);
+      },
     );
   }
 
@@ -361,12 +370,12 @@ export class Driver {
       this.#expire({ code: "overloaded", retryAfterMs: 1000 });
   }
 
-  /** Once, however the stream ended; a decision still under way is waited for, so that its open entry gets its record. */
+  /** Once, however the stream ended. What is still being decided, or read, is waited for: its open entry gets its record, and its usage counts. */
   #settle(ending: Ending): void {
     this.#timers.stop();
     this.#stream?.close();
-    if (this.#deciding !== undefined) {
-      this.#deciding.then(() => this.#close(ending)).catch((cause: unknown) => this.#deps.log.error("settle_fault", { cause }));
+    if (this.#working !== undefined) {
+      this.#working.then(() => this.#close(ending)).catch((cause: unknown) => this.#deps.log.error("settle_fault", { cause }));
       return;
     }
     this.#close(ending);

@@ -1,6 +1,6 @@
 import type { AnswerContext, AnswerReader, Frame, TailReason } from "../../core/codec.ts";
-import { type Json, parseJsonValue } from "../../core/json.ts";
-import { BODY_BYTES_MAX } from "../../core/limits.ts";
+import { type Json, parseJsonValue, parseValueSliced } from "../../core/json.ts";
+import { BODY_BYTES_MAX, YIELD_CHARS } from "../../core/limits.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { AnswerSummary } from "../../core/view.ts";
 import type { AnswerTally } from "./answer-tally.ts";
@@ -120,11 +120,27 @@ class BodyReader implements AnswerReader {
     return this.#release().map((bytes) => unreadFrame(this.#mapper.texts, bytes));
   }
   end(): readonly Frame[] {
-    const chunks = this.#release();
-    if (chunks.length === 0) return [];
-    const bytes = chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+    const bytes = this.#whole();
+    if (bytes.length === 0) return [];
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
-    const json = parseJsonValue(this.#mapper.prepare?.(text) ?? text);
+    return this.#read(bytes, text, parseJsonValue(this.#mapper.prepare?.(text) ?? text));
+  }
+  endSliced(): Promise<readonly Frame[]> | undefined {
+    return this.#heldBytes > YIELD_CHARS ? this.#readSliced() : undefined;
+  }
+
+  async #readSliced(): Promise<readonly Frame[]> {
+    const bytes = this.#whole();
+    const { text, json } = await parseValueSliced(bytes, (whole) => this.#mapper.prepare?.(whole) ?? whole);
+    return this.#read(bytes, text, json);
+  }
+
+  #whole(): Uint8Array {
+    const chunks = this.#release();
+    return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+  }
+
+  #read(bytes: Uint8Array, text: string, json: Json | undefined): readonly Frame[] {
     const { texts, tally } = this.#mapper;
     if (json === undefined) {
       tally.invalidEvents++;

@@ -41,6 +41,10 @@ export class SniffingReader implements AnswerReader {
     return [...inner.push(this.#blank), ...inner.end()];
   }
 
+  endSliced(): Promise<readonly Frame[]> | undefined {
+    return this.#inner?.endSliced?.();
+  }
+
   usage(): Usage | undefined {
     return this.#inner?.usage();
   }

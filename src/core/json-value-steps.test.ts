@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { property } from "../../test/support/property.ts";
+import { parseJsonValue } from "./json.ts";
+import { parseValueSteps } from "./json-value-steps.ts";
+import { finish } from "./slice.ts";
+
+const same = (text: string): void => assert.deepStrictEqual(finish(parseValueSteps(text)), parseJsonValue(text), text.slice(0, 200));
+
+property("any JSON reads as JSON.parse reads it", fc.json({ maxDepth: 8 }), same, 500);
+property(
+  "so does JSON with blanks between, and with a character put in, taken out or changed",
+  fc.tuple(fc.json(), fc.nat(), fc.nat(2), fc.constantFrom(...'"\\[]{},:0-1.eE+tnu \n\t\u0001x', "__proto__", ",,", "[]")),
+  ([json, place, cut, put]) => {
+    same(JSON.stringify(JSON.parse(json), null, "\t"));
+    const at = place % (json.length + 1);
+    same(json.slice(0, at) + put + json.slice(at + cut));
+  },
+  2_000,
+);
+property(
+  "so do long arrays of numbers, whatever stands among them",
+  fc.tuple(
+    fc.array(fc.oneof({ weight: 40, arbitrary: fc.integer() }, fc.double({ noNaN: true }), fc.json(), fc.constantFrom(true, null))),
+    fc.nat(9),
+  ),
+  ([values, times]) => same(JSON.stringify(Array.from({ length: 50 * times }, () => values).flat())),
+  60,
+);
+
+test("what parsers get wrong", () => {
+  for (const text of [
+    "",
+    " ",
+    "[",
+    "]",
+    "[1,]",
+    "[,1]",
+    "[1,,2]",
+    "[1 2]",
+    "[1]]",
+    "{}{}",
+    '{"a":1,"a":2}',
+    '{"__proto__":{"x":1},"constructor":2}',
+    '{"a":1,}',
+    "{,}",
+    '{"a"}',
+    '{"a":}',
+    "01",
+    "-",
+    "-0",
+    "1e400",
+    "1.",
+    ".5",
+    "nul",
+    "[01,2]",
+    "[1,\u00a02]",
+    "[1,\u000b2]",
+    '"\\',
+    '"\\"',
+    '"\\\\"',
+    '"\\u12"',
+    '"a\nb"',
+    "\ufeff1",
+    '["a",1,2,"b",[3,4],5]',
+    "[1, 2 ,3\n]",
+    "1\u0000",
+  ])
+    same(text);
+});
+
+test("depth has no end, values have", () => {
+  let value = finish(parseValueSteps(`${"[".repeat(200_000)}${"]".repeat(200_000)}`));
+  for (let depth = 1; depth < 200_000; depth++) value = Array.isArray(value) ? value[0] : undefined;
+  assert.deepEqual(value, []);
+  for (const [count, given] of [
+    [10, true],
+    [11, false],
+  ] as const)
+    for (const item of ["0", '""', "[]", '{"a":1}'])
+      assert.equal(
+        finish(parseValueSteps(`[${Array.from({ length: count }, () => item).join()}]`, item === '{"a":1}' ? 21 : 11)) !== undefined,
+        given,
+        item,
+      );
+});
+
+test("it gives way about every 16,384 characters", () => {
+  const steps = parseValueSteps(`{"a":[${"0,".repeat(500_000)}0],"b":[${'{"c":""},'.repeat(50_000)}1]}`);
+  let count = 0;
+  while (steps.next().done !== true) count++;
+  assert.ok(count > 50 && count < 400, String(count));
+});
