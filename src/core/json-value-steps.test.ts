@@ -86,6 +86,22 @@ test("depth has no end, values have", () => {
       );
 });
 
+property(
+  "so do long strings, whatever stands where their pieces meet",
+  fc.tuple(
+    fc.array(fc.constantFrom("\\u00e9", "\\ud83d\\ude00", "\\\\", '\\"', "\\n", "x", "é", "😀", "\\\\u0041", "\\x", "\n"), {
+      minLength: 1,
+      maxLength: 9,
+    }),
+    fc.nat(12),
+  ),
+  ([parts, shift]) => same(`["${"y".repeat(shift)}${parts.join("").repeat(Math.ceil(600_000 / parts.join("").length))}",1]`),
+  40,
+);
+test("a long string of backslashes", () => {
+  for (const more of [0, 1, 2, 3]) for (const shift of ["", "y", "yy"]) same(`["${shift}${"\\".repeat(600_000 + more)}"]`);
+});
+
 test("it gives way about every 16,384 characters", () => {
   const steps = parseValueSteps(`{"a":[${"0,".repeat(500_000)}0],"b":[${'{"c":""},'.repeat(50_000)}1]}`);
   let count = 0;

@@ -1,11 +1,9 @@
 /**
  * `JSON.parse` that can stop between two steps of less than a millisecond, for large answers that are only read.
  *
- * The text is walked iteratively; strings are found by native searches and decoded natively, and stretches of an array that hold neither
+ * The text is walked iteratively; strings are found by native searches and decoded natively (long ones piece by piece), and stretches of an array that hold neither
  * strings nor containers (vectors, tokens) are given to `JSON.parse` whole. About a third of the native speed on small values, no
  * slower on long strings.
- *
- * Trade-off: one string is one step, so a single text of 20 MB with escapes takes some tens of milliseconds.
  */
 import type { Json } from "./json-tree.ts";
 import { ANSWER_VALUES_MAX } from "./limits.ts";
@@ -16,6 +14,8 @@ type Open = { readonly items: Json[]; readonly members?: never } | { readonly me
 
 /** Characters between two yields, and of a stretch of an array that is parsed at once: well below a millisecond. */
 const STEP_CHARS = 16_384;
+/** Characters of a string that are decoded at once. */
+const PIECE_CHARS = 1 << 18;
 const SCALAR = /(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null)/y;
 const PLAIN_STRETCH = /[^"[\]{}]*/y;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what the grammar forbids
@@ -28,11 +28,21 @@ export function* parseValueSteps(text: string, valuesMax: number = ANSWER_VALUES
   return reader.value;
 }
 
+/** A long string, decoded up to `at`. */
+interface LongString {
+  at: number;
+  readonly close: number;
+  decoded: string;
+}
+/** Of the longest escape, `\u0000`. */
+const ESCAPE_CHARS = 6;
+
 class ValueReader {
   readonly #text: string;
   readonly #stack: Open[] = [];
   #pos = 0;
   #done = false;
+  #long: LongString | undefined;
   #value: Json | undefined;
 
   /** Values that may still come. */
@@ -43,7 +53,7 @@ class ValueReader {
     this.#left = valuesMax;
   }
   get pos(): number {
-    return this.#pos;
+    return this.#long?.at ?? this.#pos;
   }
   /** Of the whole text, once `run` has said true; undefined: it is no JSON. */
   get value(): Json | undefined {
@@ -53,8 +63,9 @@ class ValueReader {
   /** Reads on until `until` is passed. True: the text is done with. */
   run(until: number): boolean {
     while (!this.#done) {
-      if (this.#pos > until) return false;
-      this.#read();
+      if (this.pos > until) return false;
+      if (this.#long === undefined) this.#read();
+      else this.#readOn(this.#long);
     }
     return true;
   }
@@ -89,9 +100,38 @@ class ValueReader {
       this.#stack.push({ members, key: "" });
       return this.#key();
     }
-    const value = code === 0x22 ? this.#string() : this.#scalar();
-    if (value === undefined) return this.#fail();
-    this.#put(value);
+    if (code !== 0x22) return this.#take(this.#scalar());
+    const close = this.#closeOf(this.#pos);
+    if (close - this.#pos <= PIECE_CHARS) return this.#take(this.#string(close));
+    this.#long = { at: this.#pos + 1, close, decoded: "" };
+  }
+
+  #take(value: Json | undefined): void {
+    if (value === undefined) this.#fail();
+    else this.#put(value);
+  }
+
+  /** The next piece of a long string; it ends before an escape, or between two characters that are none. */
+  #readOn(long: LongString): void {
+    const text = this.#text;
+    let to = Math.min(long.close, long.at + PIECE_CHARS);
+    if (to < long.close) {
+      const backslash = text.slice(to - ESCAPE_CHARS, to).lastIndexOf("\\");
+      if (backslash !== -1) {
+        let first = to - ESCAPE_CHARS + backslash;
+        while (first > long.at && text.charCodeAt(first - 1) === 0x5c) first--;
+        // Nothing but backslashes: they go in pairs.
+        to = first > long.at ? first : to - ((to - long.at) % 2);
+      }
+    }
+    const piece = decodeString(text.slice(long.at, to));
+    if (piece === undefined) return this.#fail();
+    long.decoded += piece;
+    long.at = to;
+    if (to < long.close) return;
+    this.#long = undefined;
+    this.#pos = to + 1;
+    this.#put(long.decoded);
   }
 
   /** Behind a bracket, or a comma, of an array: what comes before the next string or container at once. */
@@ -146,7 +186,7 @@ class ValueReader {
 
   #key(): void {
     const open = this.#stack.at(-1);
-    const key = this.#next() === 0x22 ? this.#string() : undefined;
+    const key = this.#next() === 0x22 ? this.#string(this.#closeOf(this.#pos)) : undefined;
     if (open?.members === undefined || key === undefined || this.#next() !== 0x3a) return this.#fail();
     this.#pos++;
     open.key = key;
@@ -160,22 +200,30 @@ class ValueReader {
     return word === "true" ? true : word === "false" ? false : word === "null" ? null : Number(word);
   }
 
-  /** The string whose opening quote is here. */
-  #string(): string | undefined {
-    const text = this.#text;
+  /** The string whose opening quote is here, and whose closing one at `close`. */
+  #string(close: number): string | undefined {
+    if (close === -1) return undefined;
     const start = this.#pos;
+    this.#pos = close + 1;
+    return decodeString(this.#text.slice(start + 1, close));
+  }
+
+  /** Where the string that begins here ends; -1: nowhere. */
+  #closeOf(start: number): number {
+    const text = this.#text;
     let close = text.indexOf('"', start + 1);
     while (close !== -1 && isEscaped(text, close, start)) close = text.indexOf('"', close + 1);
-    if (close === -1) return undefined;
-    this.#pos = close + 1;
-    const raw = text.slice(start + 1, close);
-    if (!raw.includes("\\")) return CONTROL.test(raw) ? undefined : raw;
-    try {
-      const decoded: string = JSON.parse(`"${raw}"`);
-      return decoded;
-    } catch {
-      return undefined;
-    }
+    return close;
+  }
+}
+
+function decodeString(raw: string): string | undefined {
+  if (!raw.includes("\\")) return CONTROL.test(raw) ? undefined : raw;
+  try {
+    const decoded: string = JSON.parse(`"${raw}"`);
+    return decoded;
+  } catch {
+    return undefined;
   }
 }
 

@@ -12,8 +12,8 @@
  */
 import assert from "node:assert/strict";
 import { JsonParser } from "./json-parser.ts";
-import { parseValueSteps } from "./json-value-steps.ts";
 import type { Json, JsonArray, JsonDoc, JsonError, JsonLimits, JsonMember, JsonNode, JsonObject } from "./json-tree.ts";
+import { parseValueSteps } from "./json-value-steps.ts";
 import { JSON_DEPTH_MAX, JSON_VALUES_MAX, YIELD_CHARS } from "./limits.ts";
 import { err, ok, type Result } from "./result.ts";
 import { finishSliced, Slice } from "./slice.ts";

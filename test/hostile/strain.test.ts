@@ -96,6 +96,43 @@ for (const { name, path = "/v1/chat/completions", body, status } of BODIES) {
   });
 }
 
+/** Whole answers that cost the most of their kind. The usage counts wherever the answer can be read at all. */
+const ANSWERS: readonly { readonly name: string; readonly body: () => string; readonly usage: boolean }[] = [
+  { name: "30 MB of text", body: () => completion(`"${"word é\\n".repeat(3_300_000)}"`), usage: true },
+  { name: "30 MB of numbers", body: () => completion('"x"', `"extra":[${"-0.01234567,".repeat(2_500_000)}0]`), usage: true },
+  { name: "2,900,000 empty objects", body: () => completion('"x"', `"extra":[${"{},".repeat(2_900_000)}0]`), usage: true },
+  { name: "30 MB of more values than are read", body: () => completion('"x"', `"extra":[${"0,".repeat(15_000_000)}0]`), usage: false },
+  { name: "30 MB that are no JSON", body: () => "[".repeat(30_000_000), usage: false },
+];
+const completion = (content: string, more = '"extra":0'): string =>
+  `{"id":"c","object":"chat.completion","created":1,"model":"gpt-4o-mini",${more},"choices":[{"index":0,"message":{"role":"assistant","content":${content}},"finish_reason":"stop"}],"usage":{"prompt_tokens":777,"completion_tokens":5,"total_tokens":782}}`;
+
+for (const { name, body, usage } of ANSWERS) {
+  test(`nothing waits long for an answer of ${name}`, async (t) => {
+    const chunks = [body()];
+    gateway.simulator.respondWith((request) =>
+      request.path.endsWith("/chat/completions") ? { status: 200, headers: { "content-type": "application/json" }, chunks } : undefined,
+    );
+    t.after(() => gateway.simulator.respondWith(() => undefined));
+    const runs: number[] = [];
+    while (runs.length < TRIES && runs.every((ms) => ms >= STALL_MS_MAX)) {
+      await gateway.probe();
+      await sleep(20);
+      const answer = await fetch(`${gateway.url}/v1/chat/completions`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${gateway.key()}`, "content-type": "application/json" },
+        body: chat(short),
+      });
+      assert.equal(answer.status, 200);
+      assert.equal(await answer.text(), chunks[0]);
+      assert.equal(answer.headers.get("x-ai-usage")?.includes("input=777"), usage);
+      runs.push(Math.round((await gateway.probe()).longestRunMs));
+    }
+    t.diagnostic(`${runs.join(", ")} ms`);
+    assert.ok(Math.min(...runs) < STALL_MS_MAX, `the process ran for ${runs.join(", ")} ms without a turn`);
+  });
+}
+
 test("nothing of it stays: the heap is back within a tenth", async (t) => {
   const quiet = async (): Promise<number> => {
     await sleep(1_000);
