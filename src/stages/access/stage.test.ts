@@ -4,6 +4,8 @@ import { assertSubset } from "../../../test/support/subset.ts";
 import { parseJson } from "../../core/json.ts";
 import { ok } from "../../core/result.ts";
 import type { CreatedState, StateOwner, StatePlace } from "../../core/state.ts";
+import { familyOfAny } from "../../core/tokens/families.ts";
+import { requestTokens } from "../../core/tokens/request.ts";
 import type { ProviderStateRef } from "../../core/view.ts";
 import { accessStage } from "./stage.ts";
 
@@ -23,6 +25,9 @@ const only = (...names: string[]) => ({
 });
 const denied = (code: string, detail = "") => ({ kind: "deny", code, detail: `~${detail}` });
 const all = { models: ["*"], tools: { allow: ["*"] } };
+const LONG = view({ texts: () => [text("word ".repeat(20_000))] });
+/** Tokens of it, counted in one piece. */
+const WHOLE = requestTokens(LONG, familyOfAny(["gpt", LONG.model]), undefined);
 
 const table = [
   ["a model by name", { models: ["gpt"] }, context({ models }), only("gpt")],
@@ -81,6 +86,24 @@ const table = [
     { ...all, inputTokensMax: 100 },
     context({ models, bodyBytes: 700, view: view({ texts: () => [text("word ".repeat(140))] }) }),
     denied("input_too_large", "[0-9]+ tokens; 100"),
+  ],
+  [
+    "tokens: a long text is counted no further than it takes to refuse it",
+    { ...all, inputTokensMax: 1_000 },
+    context({ models, bodyBytes: 20_000_000, view: view({ texts: () => [text("word ".repeat(4_000_000))] }) }),
+    denied("input_too_large", "more than [0-9]{4} tokens; 1000"),
+  ],
+  [
+    "tokens: a long text that is not far over is counted whole",
+    { ...all, inputTokensMax: WHOLE - 10 },
+    context({ models, bodyBytes: 100_000, view: LONG }),
+    denied("input_too_large", `about ${WHOLE} tokens; ${WHOLE - 10}`),
+  ],
+  [
+    "tokens: a long text that fits",
+    { ...all, inputTokensMax: WHOLE + 10 },
+    context({ models, bodyBytes: 100_000, view: LONG }),
+    only("gpt"),
   ],
   [
     "tokens: more bytes than the limit, and fewer tokens",

@@ -118,12 +118,12 @@ function sizeProblem(context: StageContext, section: AccessSection, view: Reques
   // A token is at least one byte, and the texts are part of the body: most requests need no walk.
   if (section.inputTokensMax === undefined || context.bodyBytes <= section.inputTokensMax) return undefined;
   const limit = { tokensMax: section.inputTokensMax, exact: context.stores?.tokens };
-  const tokens = overInput(view, familiesFor(context, view), limit);
-  if (tokens === undefined) return undefined;
+  const over = overInput(view, familiesFor(context, view), limit);
+  if (over === undefined) return undefined;
   return {
     kind: "deny",
     code: "input_too_large",
-    detail: `The input has about ${tokens} tokens; ${section.inputTokensMax} are allowed.`,
+    detail: `The input has ${over.more ? "more than" : "about"} ${over.tokens} tokens; ${section.inputTokensMax} are allowed.`,
   };
 }
 
