@@ -43,6 +43,13 @@ const BODIES: readonly { readonly name: string; readonly path?: string; readonly
     { name: "depth 10,000", body: () => chat(short, `,"x":${"[".repeat(10_000)}${"]".repeat(10_000)}`), status: 400 },
     { name: "50 MB", body: () => Buffer.alloc(50 * MIB, "x"), status: 413 },
     {
+      // Twice the 300,000 tokens of all inputs that OpenAI takes in one call.
+      name: "embeddings of 600,000 tokens in 2,000 lists",
+      path: "/v1/embeddings",
+      body: () => `{"model":"text-embedding-3-small","input":[${repeated(2_000, () => `[${repeated(300, (at) => String(at))}]`)}]}`,
+      status: 200,
+    },
+    {
       name: "Anthropic, 100,000 messages of blocks",
       path: "/v1/messages",
       body: () =>
