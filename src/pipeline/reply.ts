@@ -68,3 +68,9 @@ export function answer(work: Work, value: Json): LocalReply {
 export function wholeAnswer(work: Work, { contentType, body }: { readonly contentType: string; readonly body: Uint8Array }): LocalReply {
   return { status: 200, headers: [["content-type", contentType], ...evidenceHeaders(work)], body, details: "sluice_answered" };
 }
+
+/** The decision on a request that the process has no room for. */
+export const turnAway = async (work: Work): Promise<{ readonly reply: LocalReply; readonly answered: boolean }> => ({
+  reply: refuse(work, { code: "overloaded", retryAfterMs: 1000 }),
+  answered: false,
+});

@@ -12,12 +12,12 @@ import { type Command, type Exchange, type Input, START, step } from "../exchang
 import { isComplete, type Judgement, judgeAnswer, openAnswer } from "../pipeline/answer.ts";
 import { decide, type Forward } from "../pipeline/decide.ts";
 import { admit, begin, identify } from "../pipeline/identify.ts";
-import { refuse } from "../pipeline/reply.ts";
+import { refuse, turnAway } from "../pipeline/reply.ts";
 import type { LocalReply, PipelineDeps, Work } from "../pipeline/work.ts";
 import type { Log } from "../ports/log.ts";
 import { AnswerTimers } from "./answer-timers.ts";
 import { BodyDigest } from "./body-digest.ts";
-import type { Capacity } from "./capacity.ts";
+import { type Capacity, weightOf } from "./capacity.ts";
 import { closeExchange } from "./close.ts";
 import { EnvoysOwn } from "./envoys-own.ts";
 import type { Metrics } from "./metrics.ts";
@@ -216,9 +216,10 @@ export class Driver {
   #decide(at: "request_headers" | "request_body"): void {
     const work = this.#requireWork();
     const body = at === "request_body" ? this.#bytes : undefined;
-    this.#grow(body?.length ?? 0);
+    this.#grow(body === undefined ? 0 : weightOf(body));
     const started = this.#deps.clock.monotonicMs();
-    this.#working = decide(work, body, this.#deps).then(
+    const isOver = this.#deps.capacity.overfull(work.snapshot, this.#heldBytes);
+    this.#working = (isOver ? turnAway(work) : decide(work, body, this.#deps)).then(
       (outcome) => {
         this.#working = undefined;
         work.sidecarMs += this.#deps.clock.monotonicMs() - started;
