@@ -74,10 +74,15 @@ export interface Caller {
 /** `model`: the model's name in the policy, or what stands for it. */
 export function callerOf(context: StageContext, model: string): Caller {
   const { principal, contract } = context;
+  let digest: string | undefined;
   return {
     app: principal.app,
     useCase: context.useCase ?? "-",
-    user: userDigest(principal.tenant, principal.user ?? contract.values.user),
+    // Hashed once, and only where a rule counts users apart.
+    get user() {
+      digest ??= userDigest(principal.tenant, principal.user ?? contract.values.user);
+      return digest;
+    },
     model,
     operation: context.surface.operation,
   };
