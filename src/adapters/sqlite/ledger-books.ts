@@ -81,7 +81,11 @@ interface Change {
   spent: number;
 }
 
-const COLUMNS = "spent, held, granted";
+// Texts with something put in, made once: one made anew at each call must be hashed before its statement is found.
+const FIND_WINDOW = "SELECT spent, held, granted FROM windows WHERE part = ? AND id = ?";
+const FIND_DUE = `SELECT part, id, state, rule, claims FROM exchanges WHERE due_ms <= ? LIMIT ${SWEPT_AT_ONCE}`;
+const CHANGE_WINDOW = `
+  UPDATE windows SET held = max(0, held + ?), spent = min(${Number.MAX_SAFE_INTEGER}, max(0, spent + ?)) WHERE part = ? AND id = ?`;
 
 export class LedgerBooks {
   readonly #database: DatabaseSync;
@@ -99,7 +103,7 @@ export class LedgerBooks {
   /** To be called first in each transaction: leases that have ended lapse before anything is decided. */
   begin(nowMs: number): void {
     for (let look = 0; look < SWEEPS_MAX; look++) {
-      const due = this.#sql(`SELECT part, id, state, rule, claims FROM exchanges WHERE due_ms <= ? LIMIT ${SWEPT_AT_ONCE}`).all(nowMs);
+      const due = this.#sql(FIND_DUE).all(nowMs);
       for (const row of due) {
         const [part, id] = [text(row, "part"), text(row, "id")];
         if (whole(row, "state") === OPEN) this.#lapse(part, id, text(row, "rule"), parseClaims(row), nowMs);
@@ -177,7 +181,7 @@ export class LedgerBooks {
     const budgets: Claims["budgets"] = [];
     request.scopes.forEach((scope, index) => {
       const id = windowId(scope);
-      const row = this.#sql(`SELECT ${COLUMNS} FROM windows WHERE part = ? AND id = ?`).get(part, id);
+      const row = this.#sql(FIND_WINDOW).get(part, id);
       const held = (row === undefined ? 0 : whole(row, "held")) - (earlier.get(id) ?? 0);
       const used = addWhole(row === undefined ? 0 : whole(row, "spent"), held);
       const limit = addWhole(scope.limit, row === undefined ? 0 : whole(row, "granted"));
@@ -288,10 +292,7 @@ export class LedgerBooks {
 
   #change(part: string, id: string, { endMs, held, spent }: Change, nowMs: number): void {
     if (held === 0 && spent === 0) return;
-    const { changes } = this.#sql(`
-      UPDATE windows SET held = max(0, held + ?), spent = min(${Number.MAX_SAFE_INTEGER}, max(0, spent + ?)) WHERE part = ? AND id = ?`).run(
-      ...[held, spent, part, id],
-    );
+    const { changes } = this.#sql(CHANGE_WINDOW).run(held, spent, part, id);
     if (changes === 0 && spent > 0 && nowMs < endMs + LEDGER_WINDOW_KEPT_MS)
       this.#sql("INSERT INTO windows VALUES (?, ?, ?, ?, 0, 0, 0)").run(part, id, endMs, addWhole(0, spent));
   }
