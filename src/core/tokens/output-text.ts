@@ -22,8 +22,10 @@ export class OutputText {
     const last = this.#last;
     if (last !== undefined && (last.choice !== delta.choice || last.block !== delta.block || last.channel !== delta.channel)) this.#join();
     this.#last = delta;
-    this.#pieces.push(delta.text);
-    this.#chars += delta.text.length;
+    // A piece may be many megabytes: what is past the cap is neither held nor counted.
+    const text = delta.text.slice(0, EXACT_TOKENS_CHARS_MAX - this.#chars);
+    this.#pieces.push(text);
+    this.#chars += text.length;
     if (this.#pieces.length >= JOIN_AT) this.#join();
   }
 
