@@ -46,7 +46,8 @@ const BODIES: readonly { readonly name: string; readonly path?: string; readonly
       // Twice the 300,000 tokens of all inputs that OpenAI takes in one call.
       name: "embeddings of 600,000 tokens in 2,000 lists",
       path: "/v1/embeddings",
-      body: () => `{"model":"text-embedding-3-small","input":[${repeated(2_000, () => `[${repeated(300, (at) => String(at))}]`)}]}`,
+      body: () =>
+        `{"model":"text-embedding-3-small","dimensions":8,"input":[${repeated(2_000, () => `[${repeated(300, (at) => String(at))}]`)}]}`,
       status: 200,
     },
     {
