@@ -117,9 +117,15 @@ export class Lane {
       waiting ||= look.edits.length > 0;
     }
     if (waiting) for (const look of this.#acting) limit = Math.min(limit, look.edits[0]?.start ?? limit);
+    // Behind a stop nothing leaves: what has to be said of the text before it was said.
+    if (this.#stop !== undefined) return;
     let to = Math.min(limit, this.#seen);
     for (const { start, end } of this.#held) if (start < to && end > to) to = start;
-    this.#findStop();
+    const stop = this.#findStop();
+    if (stop !== undefined) {
+      to = stop.at;
+      this.#cutAt(stop.at);
+    }
     const ready = this.#held.length === 0 ? NO_EDITS : this.#held.filter(({ end }) => end <= to);
     const settled = this.#text.settle(to, ready, this.#ended);
     this.#decided = this.#ended && limit === Number.POSITIVE_INFINITY ? Number.POSITIVE_INFINITY : settled.decided;
@@ -139,19 +145,26 @@ export class Lane {
     look.edits.splice(0, taken);
   }
 
-  /** The first stop that no guard can come before any more; of two at one place that of the earlier stage. */
-  #findStop(): void {
-    if (this.#stop !== undefined) return;
+  /** The changes that begin before a stop hold, as far as they reach up to it: of what they put out nothing may leave. */
+  #cutAt(stop: number): void {
+    for (const { edits } of this.#acting)
+      for (const edit of edits.splice(0)) this.#held = [...this.#held, ...without(edit, this.#held)].sort((a, b) => a.start - b.start);
+    this.#held = this.#held.filter(({ start }) => start < stop).map((edit) => (edit.end > stop ? { ...edit, end: stop } : edit));
+  }
+
+  /** The first stop that no guard can come before any more, in guards' offsets; of two at one place that of the earlier stage. */
+  #findStop(): { readonly at: number } | undefined {
     let first: Look | undefined;
     for (const look of this.#acting)
       if (look.stop !== undefined && (first?.stop === undefined || look.stop.at < first.stop.at)) first = look;
     const stop = first?.stop;
-    if (first === undefined || stop === undefined) return;
+    if (first === undefined || stop === undefined) return undefined;
     let before = true;
     for (const look of this.#acting) {
       if (look === first) before = false;
-      else if (before ? look.decided <= stop.at : look.decided < stop.at) return;
+      else if (before ? look.decided <= stop.at : look.decided < stop.at) return undefined;
     }
     this.#stop = { at: this.#text.rawOf(stop.at), stop: stop.stop, seat: first.seat };
+    return stop;
   }
 }

@@ -86,6 +86,14 @@ test("a leak of the system prompt ends the answer before any of it has left", ()
   assert.equal(said(prompt, ["it is canary", "-77!"]).out, "it is ");
 });
 
+test("of a link that is put out nothing leaves where the answer ends within it", () => {
+  const text = "falfalconhttps://evil.example/x ";
+  for (let at = 0; at <= text.length; at++) {
+    const { out, stop } = said({ ...phrase("refuse"), ...urls, ...prompt }, [text.slice(0, at), text.slice(at)]);
+    assert.deepEqual([out, stop?.kind], ["<URL>", "refuse"], `cut at ${at}`);
+  }
+});
+
 const schema = { schema: { type: "object", required: ["a"], properties: { a: { type: "number" } } } };
 test("an answer that breaks the schema does not begin; one that keeps it passes to the byte", () => {
   assertSubset(said(schema, ['{"a":', '"x"}']), { out: "", stop: { kind: "refuse" }, evidence: [{ verdict: "deny", reason: "~schema" }] });
