@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import type { AnswerContext, Frame } from "../../core/codec.ts";
-import { field, type Json, parseJsonValue } from "../../core/json.ts";
+import { field, isJsonObject, type Json, parseJsonValue } from "../../core/json.ts";
 import type { Delta, ToolCall } from "../../core/view.ts";
-import { isRewritable } from "./answer-tally.ts";
+import { type AnswerTally, isRewritable } from "./answer-tally.ts";
 import { LaneBook } from "./lane-book.ts";
 import { type Erasure, editPlaces, type ReadJson, type Replacement, sourcesOf, type TextPlace } from "./text-places.ts";
 
@@ -191,6 +191,27 @@ export class AnswerTexts {
     this.#guards?.places.push(place);
     return this.#push(delta);
   }
+}
+
+/**
+ * The JSON object that an event's data holds, begun in `texts`. Undefined where it holds none: the event counts as invalid, and guards
+ * see its data as a text that cannot be changed. `parsed`: what is parsed of data that is mostly media.
+ */
+export function beginEvent({ tally, texts }: EventSink, data: string, parsed = data): { readonly [key: string]: Json } | undefined {
+  const event = parseJsonValue(parsed);
+  if (isJsonObject(event)) {
+    texts.begin(event, data);
+    return event;
+  }
+  tally.invalidEvents++;
+  texts.unread(data);
+  return undefined;
+}
+
+/** Where what is read of an event goes. */
+interface EventSink {
+  readonly tally: AnswerTally;
+  readonly texts: AnswerTexts;
 }
 
 interface ScopedErasure extends Erasure {

@@ -1,10 +1,10 @@
 import type { AnswerContext, TailReason } from "../../core/codec.ts";
-import { field, isJsonObject, type Json, parseJsonValue } from "../../core/json.ts";
+import { field, isJsonObject, type Json } from "../../core/json.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { Delta } from "../../core/view.ts";
 import type { AnswerMapper } from "./answer-reader.ts";
 import { AnswerTally, listField, sseEvent, textField } from "./answer-tally.ts";
-import { AnswerTexts, silentAnd } from "./answer-texts.ts";
+import { AnswerTexts, beginEvent, silentAnd } from "./answer-texts.ts";
 import { anthropicErrorBody } from "./anthropic-error.ts";
 import { anthropicUsage, mergeUsage } from "./anthropic-usage.ts";
 import { textBlock, textDelta } from "./said-anthropic.ts";
@@ -82,16 +82,10 @@ export class AnthropicAnswer implements AnswerMapper {
   }
 
   event(name: string | undefined, data: string): void {
-    const event = parseJsonValue(data);
-    if (typeof event !== "object" || event === null || Array.isArray(event)) {
-      // Some compatible servers end with OpenAI's mark.
-      if (data === "[DONE]") return;
-      this.tally.invalidEvents++;
-      this.texts.unread(data);
-      return;
-    }
-    this.texts.begin(event, data);
-    this.eventJson(name, event);
+    // Some compatible servers end with OpenAI's mark.
+    if (data === "[DONE]") return;
+    const event = beginEvent(this, data);
+    if (event !== undefined) this.eventJson(name, event);
   }
 
   /** An event that was parsed, and begun in `texts`, already. */

@@ -1,7 +1,7 @@
 import type { ParseError, PathFacts, RequestChange, RequestTarget } from "../../core/codec.ts";
 import { type JsonEdit, type JsonNode, type JsonObject, member } from "../../core/json.ts";
 import { err, ok, type Result } from "../../core/result.ts";
-import { finish, isStepDone, type Steps } from "../../core/slice.ts";
+import { isStepDone, type Steps } from "../../core/slice.ts";
 import type { ProviderStateRef, RequestView, TextPlace, TextSpan, ToolRef } from "../../core/view.ts";
 import { eachMember } from "./each-member.ts";
 import { readInputParts } from "./input-parts.ts";
@@ -17,9 +17,6 @@ import { readToolResults } from "./tool-results.ts";
  * Thinking blocks are no texts: the provider checks their signature, so that they can neither be edited nor, by the same token,
  * be made up by the caller. Media in base64 is no text either.
  */
-export const readAnthropicRequest = (root: JsonNode): Result<RequestView, ParseError> => finish(anthropicSteps(root));
-
-/** The same, in steps. */
 export function* anthropicSteps(root: JsonNode): Steps<Result<RequestView, ParseError>> {
   if (root.kind !== "object") return err({ code: "invalid_request", where: "", message: "The body must be a JSON object." });
   const fields = new RequestFields(root);

@@ -1,9 +1,9 @@
 import type { AnswerContext, TailReason } from "../../core/codec.ts";
-import { field, isJsonObject, type Json, parseJsonValue } from "../../core/json.ts";
+import { field, isJsonObject, type Json } from "../../core/json.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { AnswerMapper } from "./answer-reader.ts";
 import { AnswerTally, isRewritable, listField, textField } from "./answer-tally.ts";
-import { AnswerTexts } from "./answer-texts.ts";
+import { AnswerTexts, beginEvent } from "./answer-texts.ts";
 import { CHOICE_KEYS, COMPLETION_KEYS, readMessage } from "./chat-texts.ts";
 import { withoutNullUsage } from "./chat-undo.ts";
 import { chatUsage } from "./chat-usage.ts";
@@ -70,15 +70,9 @@ export class ChatAnswer implements AnswerMapper {
       this.texts.endAll();
       return;
     }
-    const chunk = parseJsonValue(data);
-    if (typeof chunk !== "object" || chunk === null || Array.isArray(chunk)) {
-      this.tally.invalidEvents++;
-      if (name === "error") this.tally.failed("error");
-      this.texts.unread(data);
-      return;
-    }
-    this.texts.begin(chunk, data);
-    this.eventJson(name, chunk);
+    const chunk = beginEvent(this, data);
+    if (chunk !== undefined) this.eventJson(name, chunk);
+    else if (name === "error") this.tally.failed("error");
   }
 
   /** An event that was parsed, and begun in `texts`, already. */

@@ -1,7 +1,7 @@
 import type { ParseError, RequestChange } from "../../core/codec.ts";
 import { type Json, type JsonEdit, type JsonNode, type JsonObject, member } from "../../core/json.ts";
 import { err, ok, type Result } from "../../core/result.ts";
-import { finish, isStepDone, type Steps } from "../../core/slice.ts";
+import { isStepDone, type Steps } from "../../core/slice.ts";
 import type { ProviderStateRef, RequestView, TextPlace, TextSpan } from "../../core/view.ts";
 import { readChatTools } from "./chat-tools.ts";
 import { readInputParts } from "./input-parts.ts";
@@ -15,9 +15,6 @@ import { readToolResults } from "./tool-results.ts";
  * Source: `ChatCompletionCreateParamsBase` of the `openai` package 7.57, and the API references of Mistral, Groq, DeepSeek, xAI and
  * OpenRouter, read 2026-11.
  */
-export const readChatRequest = (root: JsonNode): Result<RequestView, ParseError> => finish(chatSteps(root));
-
-/** The same, in steps. */
 export function* chatSteps(root: JsonNode): Steps<Result<RequestView, ParseError>> {
   if (root.kind !== "object") return err({ code: "invalid_request", where: "", message: "The body must be a JSON object." });
   const fields = new RequestFields(root);

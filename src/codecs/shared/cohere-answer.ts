@@ -1,9 +1,9 @@
 import type { AnswerContext, TailReason } from "../../core/codec.ts";
-import { field, isJsonObject, type Json, parseJsonValue } from "../../core/json.ts";
+import { field, type Json } from "../../core/json.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { AnswerMapper } from "./answer-reader.ts";
 import { AnswerTally, isRewritable, listField, sseEvent, textField } from "./answer-tally.ts";
-import { AnswerTexts, silentAnd } from "./answer-texts.ts";
+import { AnswerTexts, beginEvent, silentAnd } from "./answer-texts.ts";
 import { cohereUsage } from "./cohere-usage.ts";
 import { cohereErrorEvent, contentBlock, contentDelta, messageEnd, messageStart } from "./said-cohere.ts";
 
@@ -79,17 +79,12 @@ export class CohereAnswer implements AnswerMapper {
   }
 
   event(name: string | undefined, data: string): void {
-    const event = parseJsonValue(data);
-    if (!isJsonObject(event)) {
-      if (data === "[DONE]") {
-        this.texts.endAll();
-        return;
-      }
-      this.tally.invalidEvents++;
-      this.texts.unread(data);
+    if (data === "[DONE]") {
+      this.texts.endAll();
       return;
     }
-    this.texts.begin(event, data);
+    const event = beginEvent(this, data);
+    if (event === undefined) return;
     const at = field(event, "index");
     const index = typeof at === "number" && Number.isSafeInteger(at) && at >= 0 ? at : 0;
     const delta = field(event, "delta");

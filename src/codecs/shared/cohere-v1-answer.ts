@@ -1,10 +1,10 @@
 import type { AnswerContext, TailReason } from "../../core/codec.ts";
 import { DENIALS } from "../../core/denials.ts";
-import { field, isJsonObject, type Json, parseJsonValue } from "../../core/json.ts";
+import { field, type Json } from "../../core/json.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { AnswerMapper } from "./answer-reader.ts";
 import { AnswerTally, isRewritable, listField, textField } from "./answer-tally.ts";
-import { AnswerTexts, silentAnd } from "./answer-texts.ts";
+import { AnswerTexts, beginEvent, silentAnd } from "./answer-texts.ts";
 import { cohereUsage } from "./cohere-usage.ts";
 import { cohereV1Event } from "./said-cohere.ts";
 
@@ -59,15 +59,9 @@ export class CohereV1Answer implements AnswerMapper {
   }
 
   event(name: string | undefined, data: string): void {
-    const event = parseJsonValue(data);
-    if (!isJsonObject(event)) {
-      if (data === "[DONE]") return;
-      this.tally.invalidEvents++;
-      this.texts.unread(data);
-      return;
-    }
-    this.texts.begin(event, data);
-    this.eventJson(name, event);
+    if (data === "[DONE]") return;
+    const event = beginEvent(this, data);
+    if (event !== undefined) this.eventJson(name, event);
   }
 
   /** An event that was parsed, and begun in `texts`, already. */

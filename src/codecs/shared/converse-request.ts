@@ -1,7 +1,7 @@
 import type { ParseError, PathFacts, RequestChange } from "../../core/codec.ts";
 import { type Json, type JsonEdit, type JsonNode, type JsonObject, member } from "../../core/json.ts";
 import { err, ok, type Result } from "../../core/result.ts";
-import { finish, isStepDone, type Steps } from "../../core/slice.ts";
+import { isStepDone, type Steps } from "../../core/slice.ts";
 import type { ProviderStateRef, RequestView, TextPlace, TextSpan, ToolRef } from "../../core/view.ts";
 import { eachMember } from "./each-member.ts";
 import { readInputParts } from "./input-parts.ts";
@@ -14,10 +14,6 @@ import { readToolResults } from "./tool-results.ts";
  * The request of Bedrock's Converse as policies see it; Nova's own bodies for InvokeModel are nearly the same.
  * Source: Converse and its types in the Amazon Bedrock API reference, read 2026-11, and recorded requests.
  */
-export const readConverseRequest = (root: JsonNode, facts: PathFacts): Result<RequestView, ParseError> =>
-  finish(converseSteps(root, facts));
-
-/** The same, in steps. */
 export function* converseSteps(root: JsonNode, facts: PathFacts): Steps<Result<RequestView, ParseError>> {
   if (root.kind !== "object") return err({ code: "invalid_request", where: "", message: "The body must be a JSON object." });
   const fields = new RequestFields(root);

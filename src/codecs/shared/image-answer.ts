@@ -1,9 +1,9 @@
 import type { AnswerContext, TailReason } from "../../core/codec.ts";
-import { field, isJsonObject, type Json, parseJsonValue } from "../../core/json.ts";
+import { field, isJsonObject, type Json } from "../../core/json.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { AnswerMapper } from "./answer-reader.ts";
 import { AnswerTally, listField, textField } from "./answer-tally.ts";
-import { AnswerTexts, silentAnd } from "./answer-texts.ts";
+import { AnswerTexts, beginEvent, silentAnd } from "./answer-texts.ts";
 import { withoutMedia } from "./media-json.ts";
 import { openAiErrorEvents } from "./openai-error.ts";
 import { defined, reportedFigures, tokenCount } from "./reported-usage.ts";
@@ -54,13 +54,8 @@ export class ImageAnswer implements AnswerMapper {
       this.tally.complete = true;
       return;
     }
-    const event = parseJsonValue(withoutMedia(data));
-    if (!isJsonObject(event)) {
-      this.tally.invalidEvents++;
-      this.texts.unread(data);
-      return;
-    }
-    this.texts.begin(event, data);
+    const event = beginEvent(this, data, withoutMedia(data));
+    if (event === undefined) return;
     this.texts.add(0, 0, "content", event, "revised_prompt");
     this.texts.walk(0, 0, event, IMAGE_KEYS);
     const type = textField(event, "type") || (name ?? "");

@@ -1,10 +1,10 @@
 import type { AnswerContext, TailReason } from "../../core/codec.ts";
-import { field, type Json, parseJsonValue } from "../../core/json.ts";
+import { field, type Json } from "../../core/json.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { Delta } from "../../core/view.ts";
 import type { AnswerMapper } from "./answer-reader.ts";
 import { AnswerTally, isRewritable, listField, textField } from "./answer-tally.ts";
-import { AnswerTexts, silentAnd, textAt } from "./answer-texts.ts";
+import { AnswerTexts, beginEvent, silentAnd, textAt } from "./answer-texts.ts";
 import {
   blockOf,
   calledTool,
@@ -83,13 +83,8 @@ export class ResponsesAnswer implements AnswerMapper {
       this.texts.endAll();
       return;
     }
-    const event = parseJsonValue(data);
-    if (typeof event !== "object" || event === null || Array.isArray(event)) {
-      this.tally.invalidEvents++;
-      this.texts.unread(data);
-      return;
-    }
-    this.texts.begin(event, data);
+    const event = beginEvent(this, data);
+    if (event === undefined) return;
     const sequence = field(event, "sequence_number");
     if (typeof sequence === "number" && Number.isSafeInteger(sequence)) this.#sequence = Math.max(this.#sequence, sequence);
     const type = textField(event, "type") || (name ?? "");

@@ -1,7 +1,7 @@
 import type { ParseError } from "../../core/codec.ts";
 import { type JsonNode, type JsonObject, member } from "../../core/json.ts";
 import { err, ok, type Result } from "../../core/result.ts";
-import { finish, isStepDone, type Steps } from "../../core/slice.ts";
+import { isStepDone, type Steps } from "../../core/slice.ts";
 import type { ProviderStateRef, RequestView, TextPlace, TextSpan, ToolRef } from "../../core/view.ts";
 import { eachMember } from "./each-member.ts";
 import { readInputParts } from "./input-parts.ts";
@@ -13,9 +13,6 @@ import { readToolResults } from "./tool-results.ts";
  * The request of OpenAI's Responses API as policies see it.
  * Source: the types of the `openai` package 7.57 (`ResponseCreateParamsBase`, `ResponseInputItem`, `Tool`), read 2026-11-24.
  */
-export const readResponsesRequest = (root: JsonNode): Result<RequestView, ParseError> => finish(responsesSteps(root));
-
-/** The same, in steps. */
 export function* responsesSteps(root: JsonNode): Steps<Result<RequestView, ParseError>> {
   if (root.kind !== "object") return err({ code: "invalid_request", where: "", message: "The body must be a JSON object." });
   const fields = new RequestFields(root);

@@ -5,7 +5,7 @@ import type { Usage } from "../../core/usage.ts";
 import type { AnswerSummary } from "../../core/view.ts";
 import { type AnswerMapper, openReader, unreadFrame } from "./answer-reader.ts";
 import { AnswerTally, listField, textField } from "./answer-tally.ts";
-import { AnswerTexts, silentAnd } from "./answer-texts.ts";
+import { AnswerTexts, beginEvent, silentAnd } from "./answer-texts.ts";
 import { openAiErrorBody, openAiErrorEvents } from "./openai-error.ts";
 import { defined, reportedFigures, tokenCount } from "./reported-usage.ts";
 
@@ -71,13 +71,8 @@ class TranscriptAnswer implements AnswerMapper {
       this.texts.endAll();
       return;
     }
-    const event = parseJsonValue(data);
-    if (!isJsonObject(event)) {
-      this.tally.invalidEvents++;
-      this.texts.unread(data);
-      return;
-    }
-    this.texts.begin(event, data);
+    const event = beginEvent(this, data);
+    if (event === undefined) return;
     this.texts.walk(0, 0, event, KEYS.event);
     this.texts.erase(0, event, "logprobs", "[]");
     switch (textField(event, "type") || name) {
