@@ -4,7 +4,7 @@
  * keyed, so that the file tells nobody what was asked for.
  */
 import { randomBytes } from "node:crypto";
-import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
+import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import {
   APPROVAL_KEPT_MS,
   APPROVALS_PENDING_MAX,
@@ -29,7 +29,7 @@ import type {
 } from "../../ports/approvals.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Keyring } from "../../ports/keyring.ts";
-import { openDatabase } from "./database.ts";
+import { openDatabase, Statements } from "./database.ts";
 
 /** A step of an approval's life, for the evidence. */
 export interface ApprovalStep {
@@ -88,10 +88,11 @@ type Tell = (step: ApprovalStep["step"], by: string, row: Row | undefined, reaso
 class SqliteApprovals implements ApprovalsPort {
   readonly #database: DatabaseSync;
   readonly #options: SqliteApprovalsOptions;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #statements: Statements;
 
   constructor(database: DatabaseSync, options: SqliteApprovalsOptions) {
     this.#database = database;
+    this.#statements = new Statements(database);
     this.#options = options;
   }
 
@@ -364,18 +365,11 @@ class SqliteApprovals implements ApprovalsPort {
   }
 
   #all(sql: string, values: Record<string, string | number | null | Uint8Array>): readonly Row[] {
-    return this.#prepared(sql).all(values);
+    return this.#statements.of(sql).all(values);
   }
   /** Rows changed. */
   #run(sql: string, values: Record<string, string | number | null | Uint8Array>): number {
-    return Number(this.#prepared(sql).run(values).changes);
-  }
-  #prepared(sql: string): StatementSync {
-    const known = this.#statements.get(sql);
-    if (known !== undefined) return known;
-    const made = this.#database.prepare(sql);
-    this.#statements.set(sql, made);
-    return made;
+    return Number(this.#statements.of(sql).run(values).changes);
   }
 }
 

@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
 
 export interface DatabaseOptions {
   /** Folder of the file; made where it is not there. */
@@ -30,5 +30,24 @@ export async function openDatabase({ dir, name, schema, synchronous, busyMs }: D
   } catch (cause) {
     database.close();
     throw cause;
+  }
+}
+
+/** Statements by their text, each prepared once. For the program's own texts alone: their number bounds what is kept. */
+export class Statements {
+  readonly #database: DatabaseSync;
+  readonly #prepared = new Map<string, StatementSync>();
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  /** The statement of this text. A text made anew at each call is hashed anew: keep those with something put in as constants. */
+  of(sql: string): StatementSync {
+    const known = this.#prepared.get(sql);
+    if (known !== undefined) return known;
+    const made = this.#database.prepare(sql);
+    this.#prepared.set(sql, made);
+    return made;
   }
 }

@@ -28,6 +28,7 @@ import {
   slotRefusal,
   windowId,
 } from "../../ports/ledger-terms.ts";
+import { Statements } from "./database.ts";
 
 export const SCHEMA = `
 CREATE TABLE IF NOT EXISTS windows (
@@ -88,8 +89,7 @@ const CHANGE_WINDOW = `
   UPDATE windows SET held = max(0, held + ?), spent = min(${Number.MAX_SAFE_INTEGER}, max(0, spent + ?)) WHERE part = ? AND id = ?`;
 
 export class LedgerBooks {
-  readonly #database: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #statements: Statements;
   /** Exchanges whose lease ended, found by this process. */
   lapsed = 0;
   #anyFrozen = false;
@@ -97,7 +97,7 @@ export class LedgerBooks {
   #ratesWritten = 0;
 
   constructor(database: DatabaseSync) {
-    this.#database = database;
+    this.#statements = new Statements(database);
   }
 
   /** To be called first in each transaction: leases that have ended lapse before anything is decided. */
@@ -318,11 +318,7 @@ export class LedgerBooks {
   }
 
   #sql(sql: string): StatementSync {
-    const known = this.#statements.get(sql);
-    if (known !== undefined) return known;
-    const made = this.#database.prepare(sql);
-    this.#statements.set(sql, made);
-    return made;
+    return this.#statements.of(sql);
   }
 }
 
