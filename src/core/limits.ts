@@ -77,7 +77,7 @@ export const GUARDED_BYTES_MAX = 4 * MIB;
 export const EXACT_TOKENS_CHARS_MAX = 16_384;
 /** Tool calls of one tenant that wait for approvers; past it a further one is refused as `overloaded`. */
 export const APPROVALS_PENDING_MAX = 1_000;
-/** Longest arguments of a tool call that approvers are shown, bytes of JSON text. */
+/** Longest arguments of a tool call that approvers are shown, bytes of canonical JSON; a call with longer ones is refused. */
 export const APPROVAL_ARGUMENTS_BYTES_MAX = 64 * 1024;
 /** Largest answer that a guard may withhold and keep whole, bytes; and so the largest that is kept for its caller until it is approved. */
 export const WITHHELD_BYTES_MAX = 4 * MIB;

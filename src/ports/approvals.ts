@@ -16,7 +16,7 @@ export interface ApprovalOwner {
 export interface ApprovalCall extends ApprovalOwner {
   readonly useCase: string | undefined;
   readonly tool: string;
-  /** Canonical JSON: equal calls have equal text. Content, so it is kept sealed and shown to approvers alone. */
+  /** Canonical JSON of at most `APPROVAL_ARGUMENTS_BYTES_MAX`: equal calls have equal text. Content, so it is kept sealed and shown to approvers alone. */
   readonly arguments: string;
   /** Hash of the policy under which it is asked. */
   readonly policyHash: string;

@@ -247,6 +247,44 @@ test("a stream that has begun ends well formed and names the approval; one that 
   await assert.rejects(messages.finalMessage(), /approval|apr_/);
 });
 
+test("arguments longer than approvers are shown: refused whole and streamed, recorded, and nobody is asked", async (t) => {
+  t.after(() => gateway.simulator.respondWith(undefined));
+  const user = { "x-ai-user": "long-winded" };
+  const call = (index: { readonly index?: 0 }) => ({
+    tool_calls: [
+      {
+        ...index,
+        id: "call_1",
+        type: "function",
+        function: { name: "get_weather", arguments: JSON.stringify({ city: "x".repeat(65_536) }) },
+      },
+    ],
+  });
+  const common = { id: "chatcmpl-1", created: 1, model: "gpt-4o-mini" };
+  for (const stream of [false, true]) {
+    const choices = stream
+      ? [{ index: 0, delta: { role: "assistant", ...call({ index: 0 }) }, finish_reason: "tool_calls" }]
+      : [{ index: 0, message: { role: "assistant", content: null, ...call({}) }, finish_reason: "tool_calls" }];
+    const text = JSON.stringify({ ...common, object: stream ? "chat.completion.chunk" : "chat.completion", choices });
+    gateway.simulator.respondWith(() => ({
+      status: 200,
+      headers: { "content-type": stream ? "text/event-stream" : "application/json" },
+      chunks: stream ? [`data: ${text}\n\n`, "data: [DONE]\n\n"] : [text],
+    }));
+    const error = await refusal(() => openai("one", user).chat.completions.create({ ...ask("use the tool at length"), stream }));
+    assert.deepEqual([error.status, error.code], [403, "tool_not_allowed"]);
+    assert.match(error.message, /get_weather needs approval.* 65536 bytes/);
+    assert.equal(error.headers?.get("x-should-retry"), "false");
+    const record = (await gateway.records()).at(-1);
+    assertSubset(record, { status: 403, ending: "cut", code: "tool_not_allowed", answer: { toolCalls: ["get_weather"] } });
+    assertSubset(
+      record?.stages.find(({ on }) => on === "answer"),
+      { stage: "access", verdict: "deny", code: "tool_not_allowed", evidence: { found: [{ entity: "tool_call", action: "refuse" }] } },
+    );
+  }
+  assert.doesNotMatch((await cli(["list"], await approver("ada"))).out, /long-winded/);
+});
+
 test("with an idempotency key the answer that waited is given, without another call at the provider", async () => {
   for (const stream of [false, true]) {
     const client = openai("one", { "idempotency-key": `try-${stream}`, "x-ai-user": `trier-${stream}` });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { context, decideWith, model, provider, target, view } from "../../../test/support/context.ts";
 import { assertSubset } from "../../../test/support/subset.ts";
+import { APPROVAL_ARGUMENTS_BYTES_MAX } from "../../core/limits.ts";
 import { ok } from "../../core/result.ts";
 import type { StageContext, Verdict } from "../../core/stage.ts";
 import type { ToolRef } from "../../core/view.ts";
@@ -104,6 +105,28 @@ test("approval: a grant lets the call pass; without one the answer ends with the
     refusedAs("tool_not_allowed"),
   );
   assertSubset((await called(rules, "refund", text, offering(["refund"]))).outcome, refusedAs("store_unavailable"));
+});
+
+test("approval: arguments longer than people are shown are refused without being asked about, whatever blanks stand in them", async () => {
+  const of = (approvals: Store) => offering(["refund"], { stores: { approvals } });
+  const sized = (bytes: number) => `{"a":"${"é".repeat((bytes - 8) / 2)}"}`;
+  const asked = store({ kind: "pending", id: "apr_1", fresh: true });
+  assertSubset(
+    (await called({ approve: ["refund"] }, "refund", ` ${sized(APPROVAL_ARGUMENTS_BYTES_MAX)} `, of(asked))).outcome,
+    refusedAs("approval_required"),
+  );
+  assert.deepEqual(
+    asked.claims.map((call) => Buffer.byteLength(call.arguments)),
+    [APPROVAL_ARGUMENTS_BYTES_MAX],
+  );
+  const by = { allow: ["refund"], arguments: [{ tool: "refund", schema: { required: ["amount"] }, otherwise: "approve" }] };
+  for (const rules of [{ approve: ["refund"] }, by]) {
+    const unasked = store();
+    const { outcome, evidence } = await called(rules, "refund", sized(APPROVAL_ARGUMENTS_BYTES_MAX + 2), of(unasked));
+    assertSubset(outcome, { ...refusedAs("tool_not_allowed"), stop: { denial: { detail: "~refund.* 65536 bytes" } } });
+    assertSubset(evidence, { verdict: "deny", evidence: { found: [{ entity: "tool_call", action: "refuse", count: 1 }] } });
+    assert.deepEqual(unasked.claims, []);
+  }
 });
 
 test("approval by arguments: within bounds it passes, beyond them people are asked", async () => {

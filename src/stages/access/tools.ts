@@ -11,6 +11,7 @@ import { canonicalJson } from "../../core/canonical.ts";
 import type { Denial } from "../../core/denials.ts";
 import type { AnswerGuard, CallVerdict, GuardEvidence, Stop } from "../../core/guard.ts";
 import { type Json, parseJsonValue } from "../../core/json.ts";
+import { APPROVAL_ARGUMENTS_BYTES_MAX } from "../../core/limits.ts";
 import { judgeName, matchesAny, matchesPattern } from "../../core/patterns.ts";
 import type { FoundCount } from "../../core/record.ts";
 import type { Marks, StageContext, Verdict } from "../../core/stage.ts";
@@ -194,7 +195,14 @@ export class ToolGuard implements AnswerGuard {
         code: "tool_not_allowed",
         detail: `A call of the tool${quoted(call.name)} breaks the policy's ${byArguments.where}.`,
       });
-    return byName === "approve" || byArguments.verdict === "approve" ? this.#ask(call.name, canonical) : { kind: "pass" };
+    if (byName !== "approve" && byArguments.verdict !== "approve") return { kind: "pass" };
+    // Nobody approves what cannot be shown whole, so nobody is asked.
+    if (Buffer.byteLength(canonical) > APPROVAL_ARGUMENTS_BYTES_MAX)
+      return stopWith({
+        code: "tool_not_allowed",
+        detail: `A call of the tool${quoted(call.name)} needs approval, and its arguments are longer than the ${APPROVAL_ARGUMENTS_BYTES_MAX} bytes that approvers are shown.`,
+      });
+    return this.#ask(call.name, canonical);
   }
 
   #judgeArguments(name: string, value: Json | undefined): { readonly verdict: NameVerdict; readonly where: string } {
