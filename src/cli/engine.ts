@@ -7,6 +7,7 @@ import { makeFolder } from "../config/make-folder.ts";
 import { compileSnapshot } from "../config/snapshot.ts";
 import { MIB } from "../core/limits.ts";
 import { err, ok, type Result } from "../core/result.ts";
+import { encodingsOf } from "../core/tokens/families.ts";
 import { systemClock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import { Capacity } from "../server/capacity.ts";
@@ -74,6 +75,8 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
   });
   if (!stores.ok) return stores;
   const { audit, state } = stores.value;
+  // Loading a tokenizer takes longer than anyone may wait for another's exchange.
+  stores.value.stages.tokens?.prepare(encodingsOf(generations.current.catalog));
   stores.value.follow(options.loaded);
   // The environment has the proxy settings.
   const keySets = openKeySets({ clock: systemClock, log, env: process.env });
@@ -130,6 +133,7 @@ export async function startEngine(options: EngineOptions): Promise<Result<Engine
     draining: () => capacity.draining,
     swap: (next) => {
       const snapshot = compileSnapshot(next, STAGES);
+      stores.value.stages.tokens?.prepare(encodingsOf(snapshot.catalog));
       keySets.keep(snapshot.keySources);
       const letGo = stores.value.follow(next);
       return generations.swap(snapshot).then(letGo);

@@ -1,10 +1,13 @@
 import type { ExactTokens } from "../core/tokens/exact.ts";
+import type { Encoding } from "../core/tokens/families.ts";
 
 /**
- * The exact tokenizers. Synchronous: they are computation. Loading one takes time and memory once, at its first use (`load` of the
- * adapter says how much), so ask only where an estimate will not do.
+ * The exact tokenizers. Synchronous: they are computation. Loading one takes time and memory once (the adapter says how much), at its
+ * first use, or before: `prepare` is for the start, when nobody waits.
  */
-export type TokensPort = ExactTokens;
+export interface TokensPort extends ExactTokens {
+  prepare(encodings: Iterable<Encoding>): void;
+}
 
 declare module "../core/stage.ts" {
   interface StageStores {

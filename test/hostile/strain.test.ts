@@ -104,6 +104,29 @@ for (const { name, path = "/v1/chat/completions", body, status } of BODIES) {
   });
 }
 
+test("nothing waits long for the first answer without a usage, which is counted here", async (t) => {
+  const own = await startChildGateway({ policy: POLICY, probe: true, env: { SLUICE_LOG_LEVEL: "warn" } });
+  t.after(() => own.stop());
+  const headers = { authorization: `Bearer ${own.key()}`, "content-type": "application/json" };
+  const ask = async (): Promise<string | null> => {
+    const answer = await fetch(`${own.url}/v1/chat/completions`, { method: "POST", headers, body: chat(short) });
+    await answer.arrayBuffer();
+    return answer.headers.get("x-ai-usage");
+  };
+  for (let round = 0; round < 10; round++) await ask();
+  own.simulator.respondWith(() => ({
+    status: 200,
+    headers: { "content-type": "application/json" },
+    chunks: [completion('"The first words of all."').replace(/,"usage".*/, "}")],
+  }));
+  await own.probe();
+  await sleep(20);
+  assert.match((await ask()) ?? "", /estimated/);
+  const { longestRunMs } = await own.probe();
+  t.diagnostic(`${Math.round(longestRunMs)} ms`);
+  assert.ok(longestRunMs < STALL_MS_MAX, `the process ran for ${longestRunMs} ms without a turn`);
+});
+
 /** Whole answers that cost the most of their kind. The usage counts wherever the answer can be read at all. */
 const ANSWERS: readonly { readonly name: string; readonly body: () => string; readonly usage: boolean }[] = [
   { name: "30 MB of text", body: () => completion(`"${"word é\\n".repeat(3_300_000)}"`), usage: true },

@@ -1,3 +1,4 @@
+import type { Catalog } from "../policy.ts";
 import { O200K_RATES, scaled } from "./rates.ts";
 import type { TextRates } from "./text.ts";
 
@@ -301,6 +302,17 @@ export function familyOfAny(names: readonly (string | undefined)[]): ModelFamily
     if (family !== UNKNOWN) return family;
   }
   return UNKNOWN;
+}
+
+/** Public tokenizers of the models that a policy names. */
+export function encodingsOf({ models }: Catalog): ReadonlySet<Encoding> {
+  const encodings = new Set<Encoding>();
+  for (const { name, targets } of models.values())
+    for (const { model } of targets) {
+      const { exact } = familyOfAny([model, name]);
+      if (exact !== undefined) encodings.add(exact);
+    }
+  return encodings;
 }
 
 /** The family of a model, by its name at the provider or the caller's (`us.anthropic.claude-haiku-4-5-20251001-v1:0`). */

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { model as makeModel, provider as makeProvider, target } from "../../../test/support/context.ts";
 import { property } from "../../../test/support/property.ts";
 import { openGptTokens } from "../../adapters/tokens/gpt.ts";
 import { readInputParts } from "../../codecs/shared/input-parts.ts";
 import { type Json, parseJson } from "../json.ts";
 import { exactCount } from "./exact.ts";
-import { familyOf } from "./families.ts";
+import { encodingsOf, familyOf } from "./families.ts";
 import { inputBound, inputEstimate } from "./input.ts";
 import { mediaTokens } from "./media.ts";
 import type { InputParts } from "./parts.ts";
@@ -146,3 +147,14 @@ property(
     assert(bound >= parts.texts.reduce((sum, text) => sum + exact.count(text, "o200k_base"), 0));
   },
 );
+
+test("the tokenizers that a policy's models need, whatever the caller's names for them", () => {
+  const provider = makeProvider("p", "openai");
+  const models = [
+    makeModel("fast", [target(provider, "gpt-4o-mini"), target(provider, "claude-haiku-4-5")]),
+    makeModel("gpt-4", [target(provider, "deployment-7")]),
+    makeModel("gemini-2.5-flash", [target(provider, "gemini-2.5-flash")]),
+  ];
+  const catalog = { providers: new Map(), tiers: new Map(), models: new Map(models.map((model) => [model.name, model])) };
+  assert.deepEqual([...encodingsOf(catalog)], ["o200k_base", "cl100k_base"]);
+});

@@ -128,7 +128,7 @@ const table = [
       models: [model("gpt", [target(openai, "gpt-4o")])],
       bodyBytes: 500,
       view: view({ texts: () => [text("word ".repeat(85))] }),
-      stores: { tokens: { count: () => 123 } },
+      stores: { tokens: { prepare: () => {}, count: () => 123 } },
     }),
     denied("input_too_large", "123 tokens; 100"),
   ],
