@@ -1,4 +1,4 @@
-import { classOf, DIGITS, LETTERS, LOWER, UPPER } from "./alphabets.ts";
+import { classOf, DIGITS, LOWER, UPPER } from "./alphabets.ts";
 
 /** Shannon entropy of a text's characters, in bits a character. */
 export function entropyOf(text: string): number {
@@ -125,8 +125,3 @@ export const isWordy = (value: string): boolean => /^[\p{L}\s_.,:;'!?/=-]*\d{0,2
 
 /** Whether all of a value's letters and digits are hexadecimal. */
 export const isHex = (value: string): boolean => /^[0-9a-f]+$/i.test(value);
-
-export const hasLetters = (text: string): boolean => {
-  for (let at = 0; at < text.length; at += 1) if (classOf(text.charCodeAt(at)) & LETTERS) return true;
-  return false;
-};

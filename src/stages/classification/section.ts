@@ -16,7 +16,6 @@ const rule = z.strictObject({
   cacheable: z.boolean().default(true).describe("false: no answer of such a call is kept for others."),
   retention: z.string().max(64).optional().describe("A name for those who keep records and answers; recorded."),
 });
-export type ClassRule = z.infer<typeof rule>;
 
 /** The `classification` section: how sensitive a call's data is, and what follows. */
 export const classificationSection = z
