@@ -41,7 +41,6 @@ export const drivingLicence = shapeDetector({
   ],
   separators: "- ",
   check: (number) => /[0-9].*[0-9].*[0-9].*[0-9]/.test(number) && !/^([0-9])\1*$/.test(number),
-  alone: 0,
   near: 0.85,
   context: words(
     ...[

@@ -9,7 +9,6 @@ export const passport = shapeDetector({
   shapes: ["AA 9999999", "AA 999999", "A 99999999", "A 9999999", "AXXXXXXXX", "99AA99999", "999999999", "99 9999999", "99999999"],
   separators: " ",
   check: (number) => /[0-9].*[0-9].*[0-9]/.test(number) && !/^([0-9])\1*$/.test(number),
-  alone: 0,
   near: 0.8,
   context: words(
     ...[

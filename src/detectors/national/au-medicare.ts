@@ -10,7 +10,6 @@ export const auMedicare = shapeDetector({
   shapes: ["9999 99999 9 9", "9999 99999 9"],
   separators: " -/",
   check: (id) => /^[2-6]/.test(id) && weighted(id, [1, 3, 7, 9, 1, 3, 7, 9]) % 10 === valueAt(id, 8),
-  alone: 0,
   near: 1,
   context: words("medicare"),
 });

@@ -9,7 +9,6 @@ export const auTfn = shapeDetector({
   profile: "standard",
   shapes: ["999 999 999"],
   check: (tfn) => !isOneDigit(tfn) && weighted(tfn, [1, 4, 3, 7, 5, 8, 6, 9, 10]) % 11 === 0,
-  alone: 0,
   near: 1,
   context: words("tfn", "tax file", "tax file number"),
 });

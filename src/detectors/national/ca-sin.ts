@@ -9,7 +9,6 @@ export const caSin = shapeDetector({
   profile: "standard",
   shapes: ["999 999 999"],
   check: (sin) => !sin.startsWith("8") && !isOneDigit(sin) && isLuhn(sin),
-  alone: 0,
   near: 1,
   context: words("SIN", "sin no", "social insurance", "sin number", "assurance sociale", "NAS"),
 });

@@ -10,7 +10,6 @@ export const deIdCard = shapeDetector({
   shapes: ["AXXXXXXXX9", "AXXXXXXXX"],
   separators: "",
   check: (id) => SIGNS.test(id) && (id.length === 9 ? /[0-9]/.test(id) && 0 : weighted(id, WEIGHTS) % 10 === valueAt(id, 9)),
-  alone: 0,
   near: 0.9,
   context: words(
     "personalausweis",

@@ -9,7 +9,6 @@ export const deTaxId = shapeDetector({
   profile: "standard",
   shapes: ["99 999 999 999"],
   check: (id) => !id.startsWith("0") && isSpread(id.slice(0, 10)) && mod11_10CheckDigit(id.slice(0, 10)) === valueAt(id, 10),
-  alone: 0,
   near: 1,
   context: words(
     "steuer",

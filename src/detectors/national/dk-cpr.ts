@@ -10,7 +10,6 @@ export const dkCpr = shapeDetector({
   shapes: ["999999 9999"],
   separators: " -",
   check: (id) => isDayOf(Number(id.slice(2, 4)), Number(id.slice(0, 2))),
-  alone: 0,
   near: 0.9,
   context: words("cpr", "cpr nr", "cpr nummer", "personnummer", "danish id"),
 });

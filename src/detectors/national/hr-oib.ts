@@ -10,7 +10,6 @@ export const hrOib = shapeDetector({
   shapes: ["99999999999"],
   separators: " ",
   check: (id) => !isOneDigit(id) && mod11_10CheckDigit(id.slice(0, 10)) === valueAt(id, 10),
-  alone: 0,
   near: 1,
   context: words("oib", "osobni identifikacijski", "osobni identifikacijski broj"),
 });

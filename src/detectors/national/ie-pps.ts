@@ -10,7 +10,6 @@ export const iePps = shapeDetector({
   shapes: ["9999999AA", "9999999A"],
   separators: " ",
   check: (id) => checkLetter(id) === id.charAt(7),
-  alone: 0,
   near: 1,
   context: words("PPS", "ppsn", "pps number", "public service number"),
 });

@@ -10,7 +10,6 @@ export const ilId = shapeDetector({
   shapes: ["99999999 9", "999999999"],
   separators: "-",
   check: (id) => !isOneDigit(id) && isLuhn(id),
-  alone: 0,
   near: 1,
   context: words("teudat zehut", "teudat", "israeli id", "mispar zehut", "תעודת זהות", "ת ז", "מספר זהות"),
 });

@@ -9,7 +9,6 @@ export const inAadhaar = shapeDetector({
   profile: "standard",
   shapes: ["9999 9999 9999"],
   check: (id) => /^[2-9]/.test(id) && !isOneDigit(id) && isVerhoeff(id),
-  alone: 0,
   near: 1,
   context: words("aadhaar", "aadhar", "adhaar", "uidai", "UID", "आधार"),
 });

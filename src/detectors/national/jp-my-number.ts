@@ -9,7 +9,6 @@ export const jpMyNumber = shapeDetector({
   profile: "standard",
   shapes: ["9999 9999 9999"],
   check: (id) => !isOneDigit(id) && checkDigit(id) === valueAt(id, 11),
-  alone: 0,
   near: 1,
   context: words("マイナンバー", "個人番号", "my number", "mynumber", "individual number"),
 });

@@ -9,7 +9,6 @@ export const nlBsn = shapeDetector({
   profile: "standard",
   shapes: ["999 999 999", "9999 99 999", "9999 9999"],
   check: (bsn) => !isOneDigit(bsn) && weighted(bsn.padStart(9, "0"), [9, 8, 7, 6, 5, 4, 3, 2, -1]) % 11 === 0,
-  alone: 0,
   near: 1,
   context: words("bsn", "burgerservicenummer", "burger service nummer", "sofinummer", "sofi nummer", "citizen service number", "sofi"),
 });

@@ -11,7 +11,6 @@ export const noFodselsnummer = shapeDetector({
   separators: " -",
   check: (id) =>
     isDayOf(Number(id.slice(2, 4)) % 40, Number(id.slice(0, 2)) % 40) && weighted(id, FIRST) % 11 === 0 && weighted(id, SECOND) % 11 === 0,
-  alone: 0,
   near: 1,
   context: words("fødselsnummer", "fodselsnummer", "personnummer", "fnr", "d nummer", "norwegian id", "national identity number"),
 });

@@ -11,7 +11,6 @@ export const plPesel = shapeDetector({
   separators: " -",
   check: (id) =>
     isDayOf(Number(id.slice(2, 4)) % 20, Number(id.slice(4, 6))) && (10 - (weighted(id, WEIGHTS) % 10)) % 10 === valueAt(id, 10),
-  alone: 0,
   near: 1,
   context: words("pesel", "numer ewidencyjny", "nr ewidencyjny"),
 });

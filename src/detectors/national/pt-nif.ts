@@ -9,7 +9,6 @@ export const ptNif = shapeDetector({
   profile: "standard",
   shapes: ["999 999 999"],
   check: (nif) => /^(?:[1-356789]|45)/.test(nif) && !isOneDigit(nif) && checkDigit(nif) === valueAt(nif, 8),
-  alone: 0,
   near: 1,
   context: words("nif", "contribuinte", "número fiscal", "numero fiscal", "nº fiscal", "identificação fiscal", "finanças"),
 });

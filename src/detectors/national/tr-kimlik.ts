@@ -10,7 +10,6 @@ export const trKimlik = shapeDetector({
   shapes: ["99999999999"],
   separators: " ",
   check: (id) => !id.startsWith("0") && isKimlik(id),
-  alone: 0,
   near: 1,
   context: words("kimlik", "tc kimlik", "tckn", "t c no", "turkish id"),
 });

@@ -9,7 +9,6 @@ export const ukNhs = shapeDetector({
   profile: "standard",
   shapes: ["999 999 9999"],
   check: (compact) => !isOneDigit(compact) && (11 - (weighted(compact, WEIGHTS) % 11)) % 11 === valueAt(compact, 9),
-  alone: 0,
   near: 1,
   context: words("nhs", "national health", "health service", "patient", "chi number"),
 });

@@ -10,7 +10,6 @@ export const zaId = shapeDetector({
   shapes: ["999999 9999 99 9"],
   separators: " ",
   check: (id) => isDayOf(Number(id.slice(2, 4)), Number(id.slice(4, 6))) && /^[012][0-9]{2}$/.test(id.slice(10)) && isLuhn(id),
-  alone: 0,
   near: 1,
   context: words("south african id", "sa id", "id number", "identity number", "rsa id", "id no"),
 });

@@ -8,6 +8,8 @@ export const AFTER_CHARS = 36;
 /** Says whether a stretch of text has one of some words in it. */
 export interface Words {
   in(text: Worded): boolean;
+  /** What each of them begins with: the first word of a phrase, the first character of those that are written without blanks. */
+  readonly begins: readonly string[];
 }
 
 /** Takes the words of a text apart. Linear. */
@@ -17,7 +19,7 @@ export function wordsOf(text: string): Worded {
   let behind = 0;
   for (let at = 0; at < text.length; at += 1) {
     const code = text.charCodeAt(at);
-    if (code >= UNSPACED_FROM || isThai(code)) unspaced = true;
+    if (isUnspaced(code)) unspaced = true;
     if (!isWordUnit(code)) continue;
     const start = at;
     while (at < text.length && isWordUnit(text.charCodeAt(at))) at += 1;
@@ -29,9 +31,11 @@ export function wordsOf(text: string): Worded {
   return { text, words: found, lower: found.map((word) => word.toLowerCase()), joined, unspaced };
 }
 const UNSPACED_FROM = 0x2e80;
+/** Of a script that puts no blanks between words, as far as words of context go. */
+export const isUnspaced = (code: number): boolean => code >= UNSPACED_FROM || isThai(code);
 const isThai = (code: number): boolean => code >= 0xe00 && code < 0xe80;
 /** Letters of scripts with blanks between words; full-width letters are not (text is folded before). */
-const isWordUnit = (code: number): boolean =>
+export const isWordUnit = (code: number): boolean =>
   (code >= 97 && code <= 122) ||
   (code >= 65 && code <= 90) ||
   (code >= 0xc0 && code < UNSPACED_FROM && code !== 0xd7 && code !== 0xf7 && !isThai(code) && (code < 0x2000 || code > 0x2bff));
@@ -57,6 +61,11 @@ export function words(...list: readonly string[]): Words {
       .get(text.lower[index] ?? "")
       ?.some((rest) => rest.every((word, step) => text.joined[index + step] === true && text.lower[index + step + 1] === word)) ?? false;
   return {
+    begins: [
+      ...[...single, ...phrases.keys()],
+      ...[...shouted].map((word) => word.toLowerCase()),
+      ...unspaced.map((word) => UNSPACED.exec(word)?.[0] ?? ""),
+    ],
     in: (text) =>
       text.lower.some(
         (word, index) => single.has(word) || shouted.has(text.words[index] ?? "") || (phrases.size > 0 && isPhrase(text, index)),

@@ -1,5 +1,6 @@
-import type { Atom, Detector, DetectorClass, Finding, Found, ScanText } from "../../core/detector.ts";
-import { firstAtom } from "./text.ts";
+import type { Detector, DetectorClass, Finding, Found, ScanText } from "../../core/detector.ts";
+import type { Words } from "./context.ts";
+import { Beginnings, Nearby, type Window } from "./nearby.ts";
 
 /** Something that a regular expression of this project finds in folded text. */
 export interface PatternSpec {
@@ -11,12 +12,14 @@ export interface PatternSpec {
   readonly pattern: RegExp;
   /** Matches, up to `$`, whatever may become a match when more text comes; it starts where the pattern may. */
   readonly begun: RegExp;
-  /** Where a match may begin because of an atom, in order: for a pattern that has a digit, so that only there is looked. By default it is looked everywhere. */
-  readonly starts?: (folded: string, atom: Atom) => readonly number[];
+  /** Where a match may begin at or after an offset, in order, so that only there is looked. By default it is looked everywhere. */
+  readonly starts?: (text: ScanText, from: number) => readonly number[];
   readonly lookBehind: number;
   readonly lengthMax: number;
-  /** Score of a match, or 0 for none; `undefined` where that takes text that has not come. */
-  readonly judge: (match: RegExpExecArray, text: ScanText) => number | undefined;
+  /** Words that `judge` asks for within `lookBehind` before a match. */
+  readonly words?: Words;
+  /** Score of a match, or 0 for none; `undefined` where that takes text that has not come. `mayBeNear`: whether one of `words` may stand there. */
+  readonly judge: (match: RegExpExecArray, text: ScanText, mayBeNear: boolean) => number | undefined;
 }
 
 /** A detector by a pattern. Every place is tried that is in no finding, so that it does not matter where a scan goes on. */
@@ -28,6 +31,8 @@ export function patternDetector(spec: PatternSpec): Detector {
     new RegExp(spec.pattern.source, `${flags}${spec.starts === undefined ? "g" : "y"}`),
     new RegExp(spec.begun.source, `${flags}g`),
   ];
+  const beginnings = spec.words === undefined ? undefined : new Beginnings([spec.words]);
+  const window = { cuts: [lookBehind], behind: 0 };
   return {
     entities: [entity],
     class: kind,
@@ -35,7 +40,7 @@ export function patternDetector(spec: PatternSpec): Detector {
     ...(needs === undefined ? {} : { needs }),
     lookBehind,
     lengthMax,
-    find: (text, from) => find(text, from, { spec, pattern, begun }),
+    find: (text, from) => find(text, from, { spec, pattern, begun, beginnings, window }),
   };
 }
 
@@ -43,10 +48,14 @@ interface Search {
   readonly spec: PatternSpec;
   readonly pattern: RegExp;
   readonly begun: RegExp;
+  readonly beginnings: Beginnings | undefined;
+  readonly window: Window;
 }
 
-function find(text: ScanText, from: number, { spec, pattern, begun }: Search): Found {
+function find(text: ScanText, from: number, search: Search): Found {
+  const { spec, begun, beginnings, window } = search;
   const { folded, ended } = text;
+  const nearby = beginnings === undefined ? undefined : new Nearby(text, beginnings, window);
   const findings: Finding[] = [];
   const openFrom = (least: number): number => {
     if (ended) return folded.length;
@@ -55,10 +64,10 @@ function find(text: ScanText, from: number, { spec, pattern, begun }: Search): F
   };
   let least = from;
   let open = openFrom(least);
-  const next = nextMatch(text, from, { spec, pattern, begun });
+  const next = nextMatch(text, from, search);
   for (let match = next(from); match !== null && match.index < open; match = next(match.index + 1, least)) {
     const end = match.index + match[0].length;
-    const score = end === folded.length && !ended ? undefined : spec.judge(match, text);
+    const score = end === folded.length && !ended ? undefined : spec.judge(match, text, nearby?.at(match.index)?.[0] !== 0);
     if (score === undefined) return { findings, open: match.index };
     if (score > 0) {
       findings.push({ entity: spec.entity, start: match.index, end, score });
@@ -82,20 +91,12 @@ function nextMatch(
       return pattern.exec(folded);
     };
   }
-  const { atoms } = text;
-  let index = firstAtom(atoms, from);
-  let waiting: readonly number[] = [];
+  const places = starts(text, from);
+  let index = 0;
   return (at, least = 0) => {
-    for (; index < atoms.length || waiting.length > 0; ) {
-      const [start, ...rest] = waiting;
-      if (start === undefined) {
-        const atom = atoms[index];
-        index += 1;
-        if (atom !== undefined) waiting = starts(folded, atom);
-        continue;
-      }
-      waiting = rest;
-      if (start < Math.max(at, least)) continue;
+    for (; index < places.length; index += 1) {
+      const start = places[index] ?? 0;
+      if (start < at || start < least) continue;
       pattern.lastIndex = start;
       const match = pattern.exec(folded);
       if (match !== null) return match;

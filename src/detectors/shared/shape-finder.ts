@@ -1,5 +1,5 @@
 import type { Atom, Detector, DetectorClass, ScanText } from "../../core/detector.ts";
-import { isNear, type Words } from "./context.ts";
+import { AFTER_CHARS, isNear, type Words } from "./context.ts";
 import { isFreeAt, type RunShape, type Runs, runShapeOf, unitsOf } from "./runs.ts";
 import { ATOM_CHARS_MAX, isAlnum, isDigit, isLetter, isUpper } from "./text.ts";
 
@@ -17,8 +17,8 @@ export interface ShapeSpec {
   readonly separators?: string;
   /** Checksum and rules on letters and digits alone, in upper case; `written` is how they stand in the text (folded). A number is the score without context. */
   readonly check: (compact: string, written: string) => boolean | number;
-  /** Score without a word of context; 0: then it is none. */
-  readonly alone: number;
+  /** Score without a word of context; 0: then it is none, if `check` says no more. Absent: without a word it is none, and is not looked at. */
+  readonly alone?: number;
   /** Score with one. */
   readonly near: number;
   readonly context?: Words;
@@ -32,6 +32,11 @@ export interface Room {
   readonly walked: number[];
   readonly runs: Runs;
 }
+
+/** Longest shape whose words are known of before it is looked at, in its units. */
+const NEAR_UNITS_MAX = 24;
+/** How far from its start the words behind such a one may stand, in UTF-16 units: a sign and an invisible character behind each unit. */
+export const NEAR_CHARS_MAX = 3 * NEAR_UNITS_MAX + AFTER_CHARS;
 
 const MORE = -1;
 const FAIL = -2;
@@ -47,6 +52,10 @@ export class ShapeFinder {
   readonly firstLengths: Lengths;
   /** The same for those that may be one run, without a separator. */
   readonly whole: Lengths;
+  /** Bit n: a shape whose second run, which begins with a digit or a letter, may end with n units since the start (31: or more). */
+  readonly secondEnds: Lengths;
+  /** Words without which there is none; `undefined` where it may be one without, or is too long to say. */
+  readonly needed: Words | undefined;
   readonly #spec: ShapeSpec;
   readonly #shapes: readonly Uint8Array[];
   /** Most letters that a shape may begin with. */
@@ -72,6 +81,8 @@ export class ShapeFinder {
     this.separators = separatorBits(spec.separators ?? " -.");
     this.firstLengths = { digit: firstLengths(shapes, /^[9X]/), letter: firstLengths(shapes, /^[AX]/) };
     this.whole = { digit: wholeLengths(shapes, /^[9X]/), letter: wholeLengths(shapes, /^[AX]/) };
+    this.secondEnds = secondEnds(shapes);
+    this.needed = spec.alone === undefined && longest(/^.*$/) <= NEAR_UNITS_MAX ? spec.context : undefined;
     this.#spec = spec;
     this.#shapes = shapes.map((shape) => Uint8Array.from(shape, (unit) => unit.charCodeAt(0)));
     this.#letters = longest(/^[AX ]+/);
@@ -173,7 +184,7 @@ export class ShapeFinder {
     const { compact, written } = text.codeAt(start, end, units);
     const checked = check(compact, written);
     if (checked === false) return undefined;
-    const score = checked === true ? alone : checked;
+    const score = alone === undefined ? 0 : checked === true ? alone : checked;
     if (context === undefined || score >= near) return score > 0 ? { start, end, score } : undefined;
     const isContext = isNear(context, text, { start, end });
     if (isContext === undefined) return start;
@@ -210,6 +221,24 @@ function firstLengths(shapes: readonly string[], first: RegExp): number {
     }
   }
   return bits;
+}
+
+/** By the unit behind a blank that may be a separator: wherever a later run may end. */
+function secondEnds(shapes: readonly string[]): Lengths {
+  let [digit, letter] = [0, 0];
+  for (const shape of shapes) {
+    let [length, afterDigit, afterLetter] = [0, false, false];
+    for (const [index, unit] of [...`${shape} `].entries()) {
+      if (unit === " " || unit === "(") {
+        if (afterDigit) digit |= 1 << Math.min(length, 31);
+        if (afterLetter) letter |= 1 << Math.min(length, 31);
+        const next = shape.charAt(index + 1);
+        afterDigit ||= next === "9" || next === "X";
+        afterLetter ||= next === "A" || next === "X";
+      } else if (unit !== ")") length += 1;
+    }
+  }
+  return { digit, letter };
 }
 
 /** Up to a bracket, where there is one. */

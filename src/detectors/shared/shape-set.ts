@@ -1,12 +1,18 @@
 import type { Atom, Finding, ScanText } from "../../core/detector.ts";
+import { BEFORE_CHARS } from "./context.ts";
+import { Beginnings, Nearby, type Window } from "./nearby.ts";
 import { Runs } from "./runs.ts";
-import type { Lengths, Room, ShapeFinder } from "./shape-finder.ts";
-import { firstAtom, SPREAD_MAX } from "./text.ts";
+import { type Lengths, NEAR_CHARS_MAX, type Room, type ShapeFinder } from "./shape-finder.ts";
+import { firstAtom, isAlnum, isLetter, SPREAD_MAX } from "./text.ts";
 
 /** Forms of an atom: 32 lengths, and again for those that begin with a letter. */
 const FORMS = 64;
 /** Signs behind an atom, and none. */
 const JOINTS = 33;
+/** Form of a second run that no shape has. */
+const NONE = 0;
+const INVISIBLE = 0x200b;
+const NEAR: Window = { cuts: [BEFORE_CHARS], behind: NEAR_CHARS_MAX };
 
 /**
  * Many finders in one pass over the atoms of a text. Which of them an atom can begin a code for is a few looks into tables of bits, one
@@ -21,10 +27,16 @@ export class ShapeSet {
   readonly #group: Int32Array;
   /** By sign behind the atom: finders that it may separate groups for. */
   readonly #joined: Int32Array;
+  /** By form of the second run, its length counted from the atom's start: finders whose shapes may have such a one. */
+  readonly #second: Int32Array;
   /** By how many single digits begin with it: finders of numbers that have no more. */
   readonly #spread: Int32Array;
   /** By flags of the atom: finders that must look. */
   readonly #flagged: Int32Array;
+
+  /** Finders that find nothing without a word near, and their words. */
+  readonly #needy: Int32Array;
+  readonly #beginnings: Beginnings;
 
   constructor(finders: readonly ShapeFinder[]) {
     this.#finders = finders;
@@ -42,7 +54,10 @@ export class ShapeSet {
     this.#whole = table(FORMS, ({ whole }, form) => hasForm(whole, form));
     this.#group = table(FORMS, ({ firstLengths }, form) => hasForm(firstLengths, form));
     this.#joined = table(JOINTS, ({ separators }, joint) => joint > 0 && ((separators >>> (joint - 1)) & 1) === 1);
+    this.#second = table(FORMS, ({ secondEnds }, form) => hasForm(secondEnds, form));
     this.#spread = table(SPREAD_MAX + 1, ({ spreadMin }, spread) => spread >= spreadMin);
+    this.#needy = table(1, ({ needed }) => needed !== undefined);
+    this.#beginnings = new Beginnings(finders.map(({ needed }) => needed));
     this.#flagged = table(4, ({ lead }, flags) => (flags & 1) === 1 || (flags === 2 && lead > 0));
   }
 
@@ -54,6 +69,7 @@ export class ShapeSet {
     const { atoms, folded } = text;
     const findings: Finding[] = [];
     const done = new Int32Array(this.#words);
+    const nearby = new Nearby(text, this.#beginnings, NEAR);
     const room: Room = { walked: [], runs: new Runs(text.folded, text.ended) };
     for (
       let index = firstAtom(
@@ -65,8 +81,18 @@ export class ShapeSet {
     ) {
       const atom = atoms[index];
       if (atom === undefined) break;
+      const second = secondForm(text, atom);
+      // Capitals before it begin a code elsewhere.
+      let isNearKnown = (atom.flags & 2) !== 0;
+      let near: Int32Array | undefined;
       for (let word = 0; word < this.#words; word += 1) {
-        let bits = this.#mayBegin(atom, word) & ~(done[word] ?? 0);
+        let bits = this.#mayBegin(atom, second, word) & ~(done[word] ?? 0);
+        const needy = bits & (this.#needy[word] ?? 0);
+        if (needy !== 0) {
+          if (!isNearKnown) near = nearby.at(atom.start);
+          isNearKnown = true;
+          if (near !== undefined) bits &= ~needy | (near[word] ?? 0);
+        }
         while (bits !== 0) {
           const bit = bits & -bits;
           bits ^= bit;
@@ -90,10 +116,11 @@ export class ShapeSet {
     return findings;
   }
 
-  #mayBegin({ form, joint, spread, flags }: Atom, word: number): number {
+  #mayBegin({ form, joint, spread, flags }: Atom, second: number, word: number): number {
     const words = this.#words;
-    const first = (this.#group[form * words + word] ?? 0) | (this.#spread[spread * words + word] ?? 0);
-    const joined = first & (this.#joined[joint * words + word] ?? 0);
+    let first = this.#group[form * words + word] ?? 0;
+    if (second >= 0) first &= this.#second[second * words + word] ?? 0;
+    const joined = (first | (this.#spread[spread * words + word] ?? 0)) & (this.#joined[joint * words + word] ?? 0);
     return (this.#whole[form * words + word] ?? 0) | joined | (this.#flagged[flags * words + word] ?? 0);
   }
 
@@ -108,3 +135,21 @@ export class ShapeSet {
 }
 
 const hasForm = ({ digit, letter }: Lengths, form: number): boolean => (((form < 32 ? digit : letter) >>> (form & 31)) & 1) === 1;
+
+/** Form of the run that a sign joins to an atom, its length counted from the atom's start; -1 where that does not tell. */
+function secondForm({ folded, ended }: ScanText, { start, end, joint, spread }: Atom): number {
+  const first = folded.charCodeAt(end + 1);
+  if (joint === 0 || !isAlnum(first)) return -1;
+  let at = end + 2;
+  while (at - end < FORMS && isAlnum(folded.charCodeAt(at))) at += 1;
+  if (folded.charCodeAt(at) === INVISIBLE || (!ended && at + 2 >= folded.length)) return -1;
+  // Digit by digit: a letter may be one of its units, else only its count tells.
+  if (spread > 0 && at === end + 2) return isSpreadOver(folded, start + 2 * spread - 1, end) ? NONE : -1;
+  return Math.min(at - 1 - start, 31) + (isLetter(first) ? 32 : 0);
+}
+
+/** Whether a number written digit by digit goes on with no letter at `at`, by the sign at `sign`. */
+function isSpreadOver(folded: string, at: number, sign: number): boolean {
+  const [code, next] = [folded.charCodeAt(at), folded.charCodeAt(at + 1)];
+  return code !== INVISIBLE && next !== INVISIBLE && !(code === folded.charCodeAt(sign) && isLetter(next)) && at + 3 < folded.length;
+}

@@ -23,7 +23,8 @@ export class ShapeDetector implements Detector {
   readonly lookBehind = LOOK_BEHIND;
   readonly lengthMax: number;
   readonly finder: ShapeFinder;
-  readonly #alone: ShapeSet;
+  /** Made when it is first asked alone: a scan asks all together. */
+  #alone: ShapeSet | undefined;
 
   constructor(spec: ShapeSpec) {
     this.entities = [spec.entity];
@@ -32,11 +33,11 @@ export class ShapeDetector implements Detector {
     this.lengthMax = Math.max(...spec.shapes.map(lengthOf));
     this.finder = new ShapeFinder(spec);
     assert(this.finder.lead <= LEAD_CHARS_MAX, "the scan holds no longer lead");
-    this.#alone = new ShapeSet([this.finder]);
   }
 
   find(text: ScanText, from: number): Found {
     const froms = [from];
+    this.#alone ??= new ShapeSet([this.finder]);
     const findings = this.#alone.find(text, froms);
     return { findings, open: froms[0] ?? from };
   }

@@ -108,24 +108,18 @@ function compactOf(written: string): string {
   return (compact + written.slice(from)).toUpperCase();
 }
 
-/** Runs with a digit that reach beyond `from`. */
+/** Runs with a digit that reach beyond `from`. Looked for by their first digit, as most of a text has none. */
 function atomsOf(folded: string, from: number, ended: boolean): Atom[] {
   const atoms: Atom[] = [];
-  let at = from;
-  while (at > 0 && from - at <= ATOM_CHARS_MAX && isAlnum(folded.charCodeAt(at - 1))) at -= 1;
-  while (at < folded.length) {
-    const first = folded.charCodeAt(at);
-    if (!isAlnum(first)) {
-      at += 1;
-      continue;
-    }
-    const start = at;
-    let hasDigit = false;
-    for (let code = first; isAlnum(code); code = folded.charCodeAt(at)) {
-      if (code <= 57) hasDigit = true;
-      at += 1;
-    }
-    if (hasDigit) atoms.push(atomAt(folded, start, at, ended));
+  let least = from;
+  while (least > 0 && from - least <= ATOM_CHARS_MAX && isAlnum(folded.charCodeAt(least - 1))) least -= 1;
+  for (let at = least; at < folded.length; at += 1) {
+    if (!isDigit(folded.charCodeAt(at))) continue;
+    let start = at;
+    while (start > least && isAlnum(folded.charCodeAt(start - 1))) start -= 1;
+    while (isAlnum(folded.charCodeAt(at))) at += 1;
+    atoms.push(atomAt(folded, start, at, ended));
+    least = at;
   }
   return atoms;
 }
@@ -173,7 +167,11 @@ function spreadAt(folded: string, start: number, ended: boolean): number {
 export const isDigit = (code: number): boolean => code >= 48 && code <= 57;
 export const isLetter = (code: number): boolean => (code >= 65 && code <= 90) || (code >= 97 && code <= 122);
 export const isUpper = (code: number): boolean => code >= 65 && code <= 90;
-export const isAlnum = (code: number): boolean => isDigit(code) || isLetter(code);
+export const isAlnum = (code: number): boolean => {
+  // In small letters: one comparison the less, of nearly every unit of a text.
+  const small = code | 32;
+  return (small >= 97 && small <= 122) || (code >= 48 && code <= 57);
+};
 
 /** Index of the first atom that starts at or after `from`. */
 export function firstAtom(atoms: readonly Atom[], from: number): number {

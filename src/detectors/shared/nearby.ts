@@ -1,0 +1,164 @@
+import { isUnspaced, isWordUnit, type Words } from "./context.ts";
+
+/** Beginnings of words: three units of five bits. */
+const BEGINNINGS = 32 ** 3;
+const NEVER: readonly number[] = [];
+
+/** Which of many lists of words may have one that begins so; made once for a list of lists. */
+export class Beginnings {
+  /** By the first three units of a word: which of `#sets`; 0 for none. */
+  readonly #bySpelling = new Uint16Array(BEGINNINGS);
+  /** By first character, of words in scripts without blanks. */
+  readonly #byCharacter = new Map<number, number>();
+  /** Each the numbers of lists as bits, in words of 32. */
+  readonly #sets: Int32Array[];
+
+  /** `undefined` for a number that has no list. */
+  constructor(lists: readonly (Words | undefined)[]) {
+    const none = new Int32Array(Math.ceil(lists.length / 32));
+    this.#sets = [none];
+    const known = new Map<string, number>([[none.join(), 0]]);
+    const withBit = (set: number, list: number): number => {
+      const bits = Int32Array.from(this.#sets[set] ?? none);
+      bits[list >> 5] = (bits[list >> 5] ?? 0) | (1 << (list & 31));
+      const name = bits.join();
+      const made = known.get(name) ?? this.#sets.push(bits) - 1;
+      known.set(name, made);
+      return made;
+    };
+    for (const [list, words] of lists.entries())
+      for (const word of words?.begins ?? []) {
+        const first = word.charCodeAt(0);
+        if (isUnspaced(first)) this.#byCharacter.set(first, withBit(this.#byCharacter.get(first) ?? 0, list));
+        else for (const spelling of spellingsOf(word)) this.#bySpelling[spelling] = withBit(this.#bySpelling[spelling] ?? 0, list);
+      }
+  }
+
+  /** The set of lists of which a word may begin at `at`; 0 for none. */
+  setAt(folded: string, at: number): number {
+    return this.#bySpelling[spellingAt(folded, at)] ?? 0;
+  }
+
+  /** The same of a character in a script without blanks. */
+  setOf(code: number): number {
+    return this.#byCharacter.get(code) ?? 0;
+  }
+
+  bitsOf(set: number): Int32Array | undefined {
+    return this.#sets[set];
+  }
+}
+
+/** Every spelling that begins as a word does, where it has fewer than three units. */
+function spellingsOf(word: string): readonly number[] {
+  const spelling = spellingAt(word, 0);
+  const units = [...word].length;
+  if (units === 0) return NEVER;
+  return units > 2 ? [spelling] : Array.from({ length: 32 ** (3 - units) }, (_, rest) => spelling + rest);
+}
+
+/** Up to three units of a word as one number, without regard to case; all letters beyond ASCII alike. */
+function spellingAt(text: string, at: number): number {
+  let spelling = 0;
+  let isOver = false;
+  for (let index = at; index < at + 3; index += 1) {
+    const code = text.charCodeAt(index);
+    isOver ||= !isWordUnit(code);
+    spelling = (spelling << 5) | (isOver || code > 127 ? 0 : code & 31);
+  }
+  return spelling;
+}
+
+/** Where words count, seen from a place, in UTF-16 units. */
+export interface Window {
+  /** How far before it words are looked for, the furthest first: at each of these a word may be cut. */
+  readonly cuts: readonly number[];
+  /** How far behind it. */
+  readonly behind: number;
+}
+
+/**
+ * Which lists may have a word near a place, for places from left to right: words are read once, by how they begin, so that most places
+ * are known to have none near before anything else is looked at.
+ */
+export class Nearby {
+  readonly #folded: string;
+  readonly #ended: boolean;
+  readonly #beginnings: Beginnings;
+  readonly #window: Window;
+  readonly #bits: Int32Array;
+  /** Where words of some list may begin, and the sets of lists, both from `#first` on. */
+  readonly #starts: number[] = [];
+  readonly #sets: number[] = [];
+  #first = 0;
+  #read = -1;
+
+  constructor(text: { readonly folded: string; readonly ended: boolean }, beginnings: Beginnings, window: Window) {
+    this.#folded = text.folded;
+    this.#ended = text.ended;
+    this.#beginnings = beginnings;
+    this.#window = window;
+    this.#bits = new Int32Array(beginnings.bitsOf(0)?.length ?? 0);
+  }
+
+  /** Numbers of lists, as bits; `undefined` where that takes text that has not come. Good until the next call. */
+  at(start: number): Int32Array | undefined {
+    const { cuts, behind } = this.#window;
+    const to = start + behind;
+    if (to > this.#folded.length && !this.#ended) return undefined;
+    const from = Math.max(0, start - (cuts[0] ?? 0));
+    this.#readTo(Math.min(to, this.#folded.length), from);
+    const starts = this.#starts;
+    while (this.#first < starts.length && (starts[this.#first] ?? 0) < from) this.#first += 1;
+    const bits = this.#bits.fill(0);
+    for (let index = this.#first; index < starts.length; index += 1) this.#add(this.#sets[index] ?? 0);
+    for (const cut of cuts) this.#addCut(start - cut);
+    return bits;
+  }
+
+  /** The end of a word that is cut counts as a word. */
+  #addCut(at: number): void {
+    if (at > 0 && isWordUnit(this.#folded.charCodeAt(at - 1)) && isWordUnit(this.#folded.charCodeAt(at)))
+      this.#add(this.#beginnings.setAt(this.#folded, at));
+  }
+
+  #add(set: number): void {
+    const more = this.#beginnings.bitsOf(set);
+    if (set === 0 || more === undefined) return;
+    for (let word = 0; word < this.#bits.length; word += 1) this.#bits[word] = (this.#bits[word] ?? 0) | (more[word] ?? 0);
+  }
+
+  #readTo(to: number, from: number): void {
+    const folded = this.#folded;
+    let at = Math.max(this.#read, from);
+    while (at < to) {
+      const code = folded.charCodeAt(at);
+      if (isWordUnit(code)) {
+        const set = this.#beginnings.setAt(folded, at);
+        if (set !== 0) this.#mark(at, set);
+        at = this.#readWord(at, code);
+      } else {
+        const set = isUnspaced(code) ? this.#beginnings.setOf(code) : 0;
+        if (set !== 0) this.#mark(at, set);
+        at += 1;
+      }
+    }
+    this.#read = at;
+  }
+
+  /** To its end, or to a letter beyond ASCII behind one of ASCII: a code may end there. */
+  #readWord(start: number, first: number): number {
+    let [at, last] = [start, first];
+    for (;;) {
+      at += 1;
+      const code = this.#folded.charCodeAt(at);
+      if (!isWordUnit(code) || (last < 128 && code > 127)) return at;
+      last = code;
+    }
+  }
+
+  #mark(at: number, set: number): void {
+    this.#starts.push(at);
+    this.#sets.push(set);
+  }
+}
