@@ -91,6 +91,8 @@ export const TAINTED_CONVERSATIONS_MAX = 100_000;
 export const GUARDED_LANES_MAX = 4_096;
 /** Claims at the ledger that one process has open: exchanges, each with its tenant's and its provider account's. */
 export const LEDGER_CLAIMS_MAX = 16_384;
+/** Rows of the embedded ledger that one process remembers between transactions; past it, all are read anew. */
+export const LEDGER_ROWS_KEPT_MAX = 20_000;
 /** Values of one request that get stand-ins; further ones are masked. */
 export const PSEUDONYMS_MAX = 2_000;
 /** Text of one request that a remote analyser or classifier is sent, in UTF-16 units; past it the stage's fault mode decides. */

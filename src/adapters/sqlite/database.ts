@@ -8,6 +8,8 @@ export interface DatabaseOptions {
   readonly name: string;
   /** Statements that make an empty file version 1; they end with `PRAGMA user_version = 1`. */
   readonly schema: string;
+  /** What brings a file of version 1, 2 ... one version further, each ending with its own `PRAGMA user_version`. */
+  readonly upgrades?: readonly string[];
   /** full: each commit is on the disk. normal: a power cut may lose the last moments, a crash of the process nothing. */
   readonly synchronous: "full" | "normal";
   /** Wait for another process's lock once it is open, milliseconds; the event loop stands still so long. */
@@ -17,15 +19,16 @@ export interface DatabaseOptions {
 /** Wait for another process's lock at the start, milliseconds. */
 const OPEN_BUSY_MS = 5_000;
 
-/** One file that the processes of a host share (WAL), at version 1. Throws where it cannot be used, or is of a later version. */
-export async function openDatabase({ dir, name, schema, synchronous, busyMs }: DatabaseOptions): Promise<DatabaseSync> {
+/** One file that the processes of a host share (WAL), at the latest version. Throws where it cannot be used, or is of a later one. */
+export async function openDatabase({ dir, name, schema, upgrades = [], synchronous, busyMs }: DatabaseOptions): Promise<DatabaseSync> {
   await mkdir(dir, { recursive: true });
   const database = new DatabaseSync(join(dir, name), { timeout: OPEN_BUSY_MS });
   try {
     database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous.toUpperCase()}; BEGIN IMMEDIATE;`);
-    const version = database.prepare("PRAGMA user_version").get()?.["user_version"];
-    if (version !== 0 && version !== 1) throw new Error(`${name} has version ${String(version)}, which this program does not know`);
-    database.exec(`${version === 0 ? schema : ""} COMMIT; PRAGMA busy_timeout = ${busyMs};`);
+    const version = Number(database.prepare("PRAGMA user_version").get()?.["user_version"]);
+    const steps = [schema, ...upgrades];
+    if (version > steps.length) throw new Error(`${name} has version ${version}, which this program does not know`);
+    database.exec(`${steps.slice(version).join("")} COMMIT; PRAGMA busy_timeout = ${busyMs};`);
     return database;
   } catch (cause) {
     database.close();

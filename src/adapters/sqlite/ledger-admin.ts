@@ -1,9 +1,8 @@
 /** What people do to the embedded ledger; inside a transaction, as in ledger-books.ts. Rare, so nothing is kept prepared. */
-import type { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import { LEDGER_WINDOW_KEPT_MS } from "../../core/limits.ts";
 import type { LedgerPage, LedgerRow, Partition, WindowRef } from "../../ports/ledger.ts";
 import { addWhole, parseWindowId, partitionId, rateLevel, windowId } from "../../ports/ledger-terms.ts";
-import { text, whole } from "./ledger-books.ts";
 
 const TABLES = ["windows", "rates", "slots"] as const;
 
@@ -78,3 +77,7 @@ export class LedgerAdminBooks {
     this.#database.prepare(sql).run(partitionId(partition), key);
   }
 }
+
+type Row = Record<string, SQLOutputValue>;
+const whole = (row: Row, column: string): number => Number(row[column]);
+const text = (row: Row, column: string): string => String(row[column]);

@@ -1,16 +1,19 @@
 /**
  * The books of the embedded ledger: what each step does to the rows, inside a transaction that ledger.ts has begun. Each step
- * first reads all its scopes, then writes; one that refuses writes nothing. Rows are found by primary key, so a step costs the
- * same however many scopes are stored.
+ * first looks at all its scopes, then changes them; one that refuses changes nothing. Rows are found by primary key, so a step
+ * costs the same however many scopes are stored.
  */
-import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { LEDGER_CLOSED_KEPT_MS, LEDGER_WINDOW_KEPT_MS } from "../../core/limits.ts";
 import type {
+  Charge,
   Claimant,
   EnterRequest,
+  EnterScope,
   HoldAnswer,
   HoldRequest,
   Level,
+  RateScope,
   Refusal,
   RenewAnswer,
   RenewRequest,
@@ -28,312 +31,261 @@ import {
   slotRefusal,
   windowId,
 } from "../../ports/ledger-terms.ts";
-import { Statements } from "./database.ts";
+import { LedgerPrune } from "./ledger-prune.ts";
+import { CLOSED, type Claims, type ExchangeRow, isThere, LAPSED, LedgerRows, OPEN, type RateRow, type SlotRow } from "./ledger-rows.ts";
 
-export const SCHEMA = `
-CREATE TABLE IF NOT EXISTS windows (
-  part TEXT NOT NULL, id TEXT NOT NULL, end_ms INTEGER NOT NULL,
-  spent INTEGER NOT NULL, held INTEGER NOT NULL, lim INTEGER NOT NULL, granted INTEGER NOT NULL,
-  PRIMARY KEY (part, id)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS windows_end ON windows (end_ms);
-CREATE TABLE IF NOT EXISTS rates (
-  part TEXT NOT NULL, id TEXT NOT NULL, tat_us INTEGER NOT NULL, cost_us INTEGER NOT NULL, burst INTEGER NOT NULL,
-  PRIMARY KEY (part, id)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS slots (
-  part TEXT NOT NULL, id TEXT NOT NULL, used INTEGER NOT NULL, lim INTEGER NOT NULL,
-  PRIMARY KEY (part, id)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS exchanges (
-  part TEXT NOT NULL, id TEXT NOT NULL, state INTEGER NOT NULL, due_ms INTEGER NOT NULL, rule TEXT NOT NULL, claims TEXT NOT NULL,
-  PRIMARY KEY (part, id)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS exchanges_due ON exchanges (due_ms);
-CREATE TABLE IF NOT EXISTS frozen (part TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (part, id)) WITHOUT ROWID;
-PRAGMA user_version = 1;
-`;
-
-/** open: `due_ms` is the lease's end. lapsed, closed: it is when the row goes. */
-const [OPEN, LAPSED, CLOSED] = [0, 1, 2];
 /** Rows that one look takes; a turn takes several looks. */
 const SWEPT_AT_ONCE = 100;
 const SWEEPS_MAX = 10;
-const PRUNED_AT_ONCE = 500;
 
-type Row = Record<string, SQLOutputValue>;
-/** What an exchange has claimed. `budgets`: window id, its end, what is held (or was charged when it lapsed). */
-interface Claims {
-  entered: boolean;
-  slots: string[];
-  rates: [key: string, tatUs: number, costUs: number][];
-  budgets: [id: string, endMs: number, amount: number][];
-}
-const NONE = (): Claims => ({ entered: false, slots: [], rates: [], budgets: [] });
-interface Exchange {
-  readonly state: number;
-  readonly dueMs: number;
-  readonly rule: string;
-  readonly claims: Claims;
-}
-interface Change {
-  readonly endMs: number;
-  held: number;
-  spent: number;
-}
-
-// Texts with something put in, made once: one made anew at each call must be hashed before its statement is found.
-const FIND_WINDOW = "SELECT spent, held, granted FROM windows WHERE part = ? AND id = ?";
-const FIND_DUE = `SELECT part, id, state, rule, claims FROM exchanges WHERE due_ms <= ? LIMIT ${SWEPT_AT_ONCE}`;
-const CHANGE_WINDOW = `
-  UPDATE windows SET held = max(0, held + ?), spent = min(${Number.MAX_SAFE_INTEGER}, max(0, spent + ?)) WHERE part = ? AND id = ?`;
+/** A scope that is entered, and what its row becomes if all have room. */
+type Entering =
+  | { readonly kind: "rate"; readonly scope: RateScope; readonly row: RateRow; readonly nextUs: number; readonly costUs: number }
+  | { readonly kind: "slot"; readonly row: SlotRow; readonly used: number; readonly limit: number };
 
 export class LedgerBooks {
-  readonly #statements: Statements;
+  readonly #rows: LedgerRows;
+  readonly #prune: LedgerPrune;
+  #steps = 0;
   /** Exchanges whose lease ended, found by this process. */
   lapsed = 0;
-  #anyFrozen = false;
-  #pruneFrom: readonly [string, string] = ["", ""];
-  #ratesWritten = 0;
 
   constructor(database: DatabaseSync) {
-    this.#statements = new Statements(database);
+    this.#rows = new LedgerRows(database);
+    this.#prune = new LedgerPrune(database);
   }
 
   /** To be called first in each transaction: leases that have ended lapse before anything is decided. */
   begin(nowMs: number): void {
+    this.#rows.refresh();
+    if (nowMs < this.#rows.firstDueMs()) return;
     for (let look = 0; look < SWEEPS_MAX; look++) {
-      const due = this.#sql(FIND_DUE).all(nowMs);
-      for (const row of due) {
-        const [part, id] = [text(row, "part"), text(row, "id")];
-        if (whole(row, "state") === OPEN) this.#lapse(part, id, text(row, "rule"), parseClaims(row), nowMs);
-        else this.#sql("DELETE FROM exchanges WHERE part = ? AND id = ?").run(part, id);
-      }
+      const due = this.#rows.due(nowMs, SWEPT_AT_ONCE);
+      for (const row of due) this.#lapse(row, nowMs);
+      this.write();
       if (due.length < SWEPT_AT_ONCE) break;
     }
-    this.#anyFrozen = this.#sql("SELECT 1 FROM frozen LIMIT 1").get() !== undefined;
+    this.#rows.lookAgainForDue();
+  }
+  /** To be called last in each transaction, and before others read the tables in it. */
+  write(): void {
+    this.#rows.write();
+  }
+  /** To be called when a transaction was rolled back, or others have written the tables in it. */
+  forget(): void {
+    this.#rows.forget();
   }
 
   enter(request: EnterRequest, nowMs: number): StepAnswer {
     const part = partitionId(request.partition);
-    const exchange = this.#exchange(part, request.exchange);
-    if (exchange !== undefined && exchange.state !== OPEN) return { kind: "closed" };
-    const claims = exchange?.claims ?? NONE();
+    const exchange = this.#rows.exchange(part, request.exchange);
+    if (exchange.state !== OPEN) return { kind: "closed" };
+    const { claims } = exchange;
     const again = claims.entered;
-    const nowUs = nowMs * 1_000;
     const levels: Level[] = [];
     const refusals: Refusal[] = [];
-    const writes: (() => void)[] = [];
-    request.scopes.forEach((scope, index) => {
-      const frozen = !again && this.#isFrozen(part, scope.key);
-      if (scope.kind === "rate") {
-        const { costUs, toleranceUs } = rateTerms(scope);
-        const row = this.#sql("SELECT tat_us FROM rates WHERE part = ? AND id = ?").get(part, scope.key);
-        const storedUs = row === undefined ? 0 : whole(row, "tat_us");
-        // Further ahead than a full burst: the clock went back, or the rate was raised. Nobody is locked out for that.
-        const tatUs = storedUs > nowUs + toleranceUs ? nowUs + toleranceUs - costUs : storedUs;
-        const nextUs = Math.max(tatUs, nowUs) + (again ? 0 : costUs);
-        if (!again && (frozen || nextUs > nowUs + toleranceUs)) refusals.push(rateRefusal(index, scope, { tatUs, nowUs, frozen }));
-        levels.push(rateLevel({ key: scope.key, burst: scope.burst, costUs }, nextUs, nowUs));
-        writes.push(() => {
-          this.#ratesWritten++;
-          claims.rates.push([scope.key, nextUs, costUs]);
-          this.#sql("INSERT INTO rates VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET tat_us = ?3, cost_us = ?4, burst = ?5").run(
-            part,
-            scope.key,
-            nextUs,
-            costUs,
-            scope.burst,
-          );
-        });
-      } else {
-        const row = this.#sql("SELECT used FROM slots WHERE part = ? AND id = ?").get(part, scope.key);
-        const used = (row === undefined ? 0 : whole(row, "used")) + (again ? 0 : 1);
-        if (!again && (frozen || used > scope.limit)) refusals.push(slotRefusal(index, scope, used - 1, frozen));
-        levels.push({ key: scope.key, limit: scope.limit, used, resetsAtMs: undefined });
-        writes.push(() => {
-          claims.slots.push(scope.key);
-          this.#sql("INSERT INTO slots VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET used = ?3, lim = ?4").run(
-            ...[part, scope.key, used, scope.limit],
-          );
-        });
-      }
+    const entering = request.scopes.map((scope, index) => {
+      const frozen = !again && this.#rows.isFrozen(part, scope.key);
+      return this.#look(part, scope, { index, nowMs, again, frozen, levels, refusals });
     });
     if (refusals.length > 0) return { kind: "refused", refusals };
-    if (!again) {
-      for (const write of writes) write();
-      claims.entered = true;
-      this.#keep(part, request.exchange, { state: OPEN, dueMs: nowMs + request.leaseMs, rule: exchange?.rule ?? "charge", claims });
-    }
+    if (again) return { kind: "admitted", levels };
+    for (const each of entering) this.#enterOne(each, claims);
+    claims.entered = true;
+    this.#open(exchange, { dueMs: nowMs + request.leaseMs, rule: isThere(exchange) ? exchange.rule : "charge" });
     return { kind: "admitted", levels };
+  }
+
+  #look(
+    part: string,
+    scope: EnterScope,
+    at: {
+      readonly index: number;
+      readonly nowMs: number;
+      readonly again: boolean;
+      readonly frozen: boolean;
+      readonly levels: Level[];
+      readonly refusals: Refusal[];
+    },
+  ): Entering {
+    const { index, again, frozen } = at;
+    if (scope.kind === "concurrent") {
+      const row = this.#rows.slot(part, scope.key);
+      const used = row.used + (again ? 0 : 1);
+      if (!again && (frozen || used > scope.limit)) at.refusals.push(slotRefusal(index, scope, used - 1, frozen));
+      at.levels.push({ key: scope.key, limit: scope.limit, used, resetsAtMs: undefined });
+      return { kind: "slot", row, used, limit: scope.limit };
+    }
+    const nowUs = at.nowMs * 1_000;
+    const { costUs, toleranceUs } = rateTerms(scope);
+    const row = this.#rows.rate(part, scope.key);
+    // Further ahead than a full burst: the clock went back, or the rate was raised. Nobody is locked out for that.
+    const tatUs = row.tatUs > nowUs + toleranceUs ? nowUs + toleranceUs - costUs : row.tatUs;
+    const nextUs = Math.max(tatUs, nowUs) + (again ? 0 : costUs);
+    if (!again && (frozen || nextUs > nowUs + toleranceUs)) at.refusals.push(rateRefusal(index, scope, { tatUs, nowUs, frozen }));
+    at.levels.push(rateLevel({ key: scope.key, burst: scope.burst, costUs }, nextUs, nowUs));
+    return { kind: "rate", scope, row, nextUs, costUs };
+  }
+
+  #enterOne(each: Entering, claims: Claims): void {
+    const { row } = each;
+    if (each.kind === "slot") {
+      each.row.used = each.used;
+      each.row.limit = each.limit;
+      claims.slots.push(row.id);
+      this.#rows.changeSlot(each.row);
+      return;
+    }
+    each.row.tatUs = each.nextUs;
+    each.row.costUs = each.costUs;
+    each.row.burst = each.scope.burst;
+    claims.rates.push([row.id, each.nextUs, each.costUs]);
+    this.#rows.changeRate(each.row);
   }
 
   hold(request: HoldRequest, nowMs: number): HoldAnswer {
     const part = partitionId(request.partition);
-    const exchange = this.#exchange(part, request.exchange);
-    if (exchange !== undefined && exchange.state !== OPEN) return { kind: "closed" };
-    if (request.scopes.some(({ window }) => nowMs < window.startMs || nowMs >= window.endMs)) return { kind: "recompute", storeMs: nowMs };
-    const claims = exchange?.claims ?? NONE();
-    const earlier = new Map(claims.budgets.map(([id, , amount]) => [id, amount]));
+    const exchange = this.#rows.exchange(part, request.exchange);
+    if (exchange.state !== OPEN) return { kind: "closed" };
+    for (const { window } of request.scopes)
+      if (nowMs < window.startMs || nowMs >= window.endMs) return { kind: "recompute", storeMs: nowMs };
+    const { claims } = exchange;
     const levels: Level[] = [];
     const refusals: Refusal[] = [];
-    const writes: (() => void)[] = [];
-    const budgets: Claims["budgets"] = [];
-    request.scopes.forEach((scope, index) => {
-      const id = windowId(scope);
-      const row = this.#sql(FIND_WINDOW).get(part, id);
-      const held = (row === undefined ? 0 : whole(row, "held")) - (earlier.get(id) ?? 0);
-      const used = addWhole(row === undefined ? 0 : whole(row, "spent"), held);
-      const limit = addWhole(scope.limit, row === undefined ? 0 : whole(row, "granted"));
-      const frozen = this.#isFrozen(part, scope.key);
+    const holding = request.scopes.map((scope, index) => {
+      const row = this.#rows.window(part, windowId(scope));
+      const held = row.held - heldOf(claims, row.id);
+      const used = addWhole(row.spent, held);
+      const limit = addWhole(scope.limit, row.granted);
+      const frozen = this.#rows.isFrozen(part, scope.key);
       // A sum past 2^53 would fit by standing still. What takes nothing fits also where nothing is left.
       const fits = scope.amount === 0 || scope.amount <= limit - used;
       if (frozen || !fits) refusals.push(budgetRefusal(index, scope, { limit, used, nowMs, frozen }));
       levels.push({ key: scope.key, limit, used: addWhole(used, scope.amount), resetsAtMs: scope.window.endMs });
-      budgets.push([id, scope.window.endMs, scope.amount]);
-      writes.push(() => {
-        earlier.delete(id);
-        const next = addWhole(held, scope.amount);
-        if (row === undefined)
-          this.#sql("INSERT INTO windows VALUES (?, ?, ?, 0, ?, ?, 0)").run(part, id, scope.window.endMs, next, scope.limit);
-        else this.#sql("UPDATE windows SET held = ?, lim = ? WHERE part = ? AND id = ?").run(next, scope.limit, part, id);
-      });
+      return { row, scope, held: addWhole(held, scope.amount) };
     });
     if (refusals.length > 0) return { kind: "refused", refusals };
-    for (const write of writes) write();
-    for (const [id, amount] of earlier) this.#change(part, id, { endMs: 0, held: -amount, spent: 0 }, nowMs);
+    const budgets: Claims["budgets"] = [];
+    for (const { row, scope, held } of holding) {
+      row.held = held;
+      row.limit = scope.limit;
+      row.endMs = scope.window.endMs;
+      this.#rows.changeWindow(row);
+      budgets.push([row.id, row.endMs, scope.amount]);
+    }
+    for (const [id, , amount] of claims.budgets)
+      if (!budgets.some(([other]) => other === id)) this.#change(part, id, { endMs: 0, held: -amount, spent: 0 }, nowMs);
     claims.budgets = budgets;
-    this.#keep(part, request.exchange, { state: OPEN, dueMs: nowMs + request.leaseMs, rule: request.onLapse, claims });
+    this.#open(exchange, { dueMs: nowMs + request.leaseMs, rule: request.onLapse });
     return { kind: "admitted", levels };
   }
 
   settle(request: SettleRequest, nowMs: number): SettleAnswer {
-    const part = partitionId(request.partition);
-    const exchange = this.#exchange(part, request.exchange);
-    if (exchange?.state === CLOSED) return "already";
-    const changes = new Map<string, Change>();
-    if (exchange !== undefined) this.#undo(part, exchange, changes);
-    for (const charge of request.charges) changeOf(changes, windowId(charge), charge.window.endMs).spent += charge.amount;
-    for (const [id, change] of changes) this.#change(part, id, change, nowMs);
-    this.#close(part, request.exchange, nowMs);
-    return "settled";
+    return this.#end(request, request.charges, nowMs);
   }
 
   release(claimant: Claimant, nowMs: number): SettleAnswer {
     const part = partitionId(claimant.partition);
-    const exchange = this.#exchange(part, claimant.exchange);
-    if (exchange?.state === CLOSED) return "already";
-    if (exchange !== undefined) {
-      const changes = new Map<string, Change>();
-      this.#undo(part, exchange, changes);
-      for (const [id, change] of changes) this.#change(part, id, change, nowMs);
-      for (const [key, tatUs, costUs] of exchange.claims.rates) {
-        // Only what has not flowed off already: the bucket empties in the order in which it was filled.
-        const back = Math.min(costUs, Math.max(0, tatUs - nowMs * 1_000));
-        this.#sql("UPDATE rates SET tat_us = max(0, tat_us - ?) WHERE part = ? AND id = ?").run(back, part, key);
-      }
+    const { rates } = this.#rows.exchange(part, claimant.exchange).claims;
+    const answer = this.#end(claimant, [], nowMs);
+    if (answer !== "settled") return answer;
+    for (const [key, tatUs, costUs] of rates) {
+      // Only what has not flowed off already: the bucket empties in the order in which it was filled.
+      const back = Math.min(costUs, Math.max(0, tatUs - nowMs * 1_000));
+      const row = this.#rows.rate(part, key);
+      if (!isThere(row)) continue;
+      row.tatUs = Math.max(0, row.tatUs - back);
+      this.#rows.changeRate(row);
     }
-    this.#close(part, claimant.exchange, nowMs);
+    return answer;
+  }
+
+  /** What it took, in place of what it held, or of what it was charged when it lapsed. */
+  #end(claimant: Claimant, charges: readonly Charge[], nowMs: number): SettleAnswer {
+    const part = partitionId(claimant.partition);
+    const exchange = this.#rows.exchange(part, claimant.exchange);
+    const { state, claims } = exchange;
+    if (state === CLOSED) return "already";
+    const charged = state === LAPSED ? new Map(claims.budgets.map(([id, endMs, amount]) => [id, { endMs, amount }])) : NOTHING;
+    if (state === OPEN) for (const [id, endMs, amount] of claims.budgets) this.#change(part, id, { endMs, held: -amount, spent: 0 }, nowMs);
+    for (const charge of charges) {
+      const id = windowId(charge);
+      const before = charged.get(id)?.amount ?? 0;
+      charged.delete(id);
+      this.#change(part, id, { endMs: charge.window.endMs, held: 0, spent: charge.amount - before }, nowMs);
+    }
+    for (const [id, { endMs, amount }] of charged) this.#change(part, id, { endMs, held: 0, spent: -amount }, nowMs);
+    for (const key of claims.slots) this.#freeSlot(part, key);
+    exchange.state = CLOSED;
+    exchange.dueMs = nowMs + LEDGER_CLOSED_KEPT_MS;
+    this.#rows.changeExchange(exchange);
     return "settled";
   }
 
   renew(request: RenewRequest, nowMs: number): RenewAnswer {
-    const part = partitionId(request.partition);
-    const exchange = this.#exchange(part, request.exchange);
-    if (exchange === undefined) return "unknown";
+    const exchange = this.#rows.exchange(partitionId(request.partition), request.exchange);
     if (exchange.state !== OPEN) return exchange.state === LAPSED ? "lapsed" : "closed";
-    this.#sql("UPDATE exchanges SET due_ms = ? WHERE part = ? AND id = ?").run(nowMs + request.leaseMs, part, request.exchange);
+    if (!isThere(exchange)) return "unknown";
+    this.#open(exchange, { dueMs: nowMs + request.leaseMs, rule: exchange.rule });
     return "renewed";
   }
 
-  /** Removes some of what nobody needs any more: windows long over, rates that stand at nothing. */
+  /** Removes some of what nobody needs any more. */
   prune(nowMs: number): void {
-    this.#sql(
-      `DELETE FROM windows WHERE (part, id) IN (SELECT part, id FROM windows WHERE end_ms <= ? ORDER BY end_ms LIMIT ${PRUNED_AT_ONCE})`,
-    ).run(nowMs - LEDGER_WINDOW_KEPT_MS);
-    // Rates have no index by time, which each request would pay for: they are walked through in their order instead.
-    const count = Math.min(10 * PRUNED_AT_ONCE, Math.max(PRUNED_AT_ONCE, 2 * this.#ratesWritten));
-    this.#ratesWritten = 0;
-    const rows = this.#sql("SELECT part, id, tat_us FROM rates WHERE (part, id) > (?, ?) ORDER BY part, id LIMIT ?").all(
-      ...[...this.#pruneFrom, count],
-    );
-    for (const row of rows)
-      if (whole(row, "tat_us") <= nowMs * 1_000)
-        this.#sql("DELETE FROM rates WHERE part = ? AND id = ?").run(text(row, "part"), text(row, "id"));
-    const last = rows.length < count ? undefined : rows.at(-1);
-    this.#pruneFrom = last === undefined ? ["", ""] : [text(last, "part"), text(last, "id")];
+    this.write();
+    this.#prune.round(nowMs, this.#steps);
+    this.#steps = 0;
+    this.forget();
   }
 
-  #lapse(part: string, id: string, rule: string, claims: Claims, nowMs: number): void {
+  #lapse(exchange: ExchangeRow, nowMs: number): void {
     this.lapsed++;
-    const charged = rule === "charge";
+    const { part, claims } = exchange;
+    const charged = exchange.rule === "charge";
     for (const [window, endMs, amount] of claims.budgets)
       this.#change(part, window, { endMs, held: -amount, spent: charged ? amount : 0 }, nowMs);
     for (const key of claims.slots) this.#freeSlot(part, key);
-    const keepMs = Math.max(nowMs, ...claims.budgets.map(([, endMs]) => endMs)) + LEDGER_WINDOW_KEPT_MS;
-    const left: Claims = { ...claims, slots: [], budgets: charged ? claims.budgets : [] };
-    this.#keep(part, id, { state: LAPSED, dueMs: keepMs, rule, claims: left });
+    exchange.state = LAPSED;
+    exchange.dueMs = Math.max(nowMs, ...claims.budgets.map(([, endMs]) => endMs)) + LEDGER_WINDOW_KEPT_MS;
+    exchange.claims = { ...claims, slots: [], budgets: charged ? claims.budgets : [] };
+    this.#rows.changeExchange(exchange);
   }
 
-  /** Collects what takes an exchange's holds, or what was charged for them when they lapsed, out of the books; frees its slots. */
-  #undo(part: string, { state, claims }: Exchange, changes: Map<string, Change>): void {
-    for (const [id, endMs, amount] of claims.budgets) {
-      const change = changeOf(changes, id, endMs);
-      if (state === OPEN) change.held -= amount;
-      else change.spent -= amount;
-    }
-    for (const key of claims.slots) this.#freeSlot(part, key);
+  #open(exchange: ExchangeRow, { dueMs, rule }: { readonly dueMs: number; readonly rule: string }): void {
+    this.#steps++;
+    exchange.dueMs = dueMs;
+    exchange.rule = rule;
+    this.#rows.changeExchange(exchange);
   }
 
   #freeSlot(part: string, key: string): void {
-    this.#sql("UPDATE slots SET used = used - 1 WHERE part = ? AND id = ?").run(part, key);
-    this.#sql("DELETE FROM slots WHERE part = ? AND id = ? AND used <= 0").run(part, key);
+    const row = this.#rows.slot(part, key);
+    row.used = Math.max(0, row.used - 1);
+    this.#rows.changeSlot(row);
   }
 
-  #change(part: string, id: string, { endMs, held, spent }: Change, nowMs: number): void {
+  #change(
+    part: string,
+    id: string,
+    { endMs, held, spent }: { readonly endMs: number; readonly held: number; readonly spent: number },
+    nowMs: number,
+  ): void {
     if (held === 0 && spent === 0) return;
-    const { changes } = this.#sql(CHANGE_WINDOW).run(held, spent, part, id);
-    if (changes === 0 && spent > 0 && nowMs < endMs + LEDGER_WINDOW_KEPT_MS)
-      this.#sql("INSERT INTO windows VALUES (?, ?, ?, ?, 0, 0, 0)").run(part, id, endMs, addWhole(0, spent));
-  }
-
-  #close(part: string, id: string, nowMs: number): void {
-    this.#keep(part, id, { state: CLOSED, dueMs: nowMs + LEDGER_CLOSED_KEPT_MS, rule: "", claims: undefined });
-  }
-
-  #keep(part: string, id: string, exchange: Omit<Exchange, "claims"> & { readonly claims: Claims | undefined }): void {
-    this.#sql(
-      "INSERT INTO exchanges VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET state = ?3, due_ms = ?4, rule = ?5, claims = ?6",
-    ).run(part, id, exchange.state, exchange.dueMs, exchange.rule, exchange.claims === undefined ? "" : JSON.stringify(exchange.claims));
-  }
-
-  #exchange(part: string, id: string): Exchange | undefined {
-    const row = this.#sql("SELECT state, due_ms, rule, claims FROM exchanges WHERE part = ? AND id = ?").get(part, id);
-    if (row === undefined) return undefined;
-    return { state: whole(row, "state"), dueMs: whole(row, "due_ms"), rule: text(row, "rule"), claims: parseClaims(row) };
-  }
-
-  #isFrozen(part: string, key: string): boolean {
-    return this.#anyFrozen && this.#sql("SELECT 1 FROM frozen WHERE part = ? AND id = ?").get(part, key) !== undefined;
-  }
-
-  #sql(sql: string): StatementSync {
-    return this.#statements.of(sql);
+    const row = this.#rows.window(part, id);
+    if (!isThere(row)) {
+      if (spent <= 0 || nowMs >= endMs + LEDGER_WINDOW_KEPT_MS) return;
+      row.endMs = endMs;
+    }
+    row.held = Math.max(0, row.held + held);
+    row.spent = addWhole(row.spent, spent);
+    this.#rows.changeWindow(row);
   }
 }
 
-export const whole = (row: Row, column: string): number => Number(row[column]);
-export const text = (row: Row, column: string): string => String(row[column]);
+const NOTHING: Map<string, { readonly endMs: number; readonly amount: number }> = new Map();
 
-function parseClaims(row: Row): Claims {
-  const claims = text(row, "claims");
-  return claims === "" ? NONE() : JSON.parse(claims);
-}
-
-function changeOf(changes: Map<string, Change>, id: string, endMs: number): Change {
-  const known = changes.get(id);
-  if (known !== undefined) return known;
-  const change = { endMs, held: 0, spent: 0 };
-  changes.set(id, change);
-  return change;
+/** What the exchange itself holds of a window. */
+function heldOf({ budgets }: Claims, id: string): number {
+  for (const [other, , amount] of budgets) if (other === id) return amount;
+  return 0;
 }

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { LEDGER_CLOSED_KEPT_MS, LEDGER_WINDOW_KEPT_MS } from "../../core/limits.ts";
 import type { HoldRequest, LedgerPort } from "../../ports/ledger.ts";
 import { openSqliteLedger } from "./ledger.ts";
+import { SCHEMA } from "./ledger-schema.ts";
 
 const folders: string[] = [];
 const folder = (): string => {
@@ -115,6 +116,50 @@ describe("the embedded ledger's file", () => {
     await ledger.close();
   });
 
+  test("of version 1 is brought on: what runs, what ended and what is spent are as they were", async () => {
+    const dir = folder();
+    const old = new DatabaseSync(join(dir, "ledger.db"));
+    old.exec(SCHEMA);
+    const id = `0-${2 * HOUR}t:t`;
+    const claims = JSON.stringify({ entered: false, slots: [], rates: [], budgets: [[id, 2 * HOUR, 7]] });
+    old.prepare("INSERT INTO windows VALUES ('t:acme', ?, ?, 20, 7, 100, 0)").run(id, 2 * HOUR);
+    old.prepare("INSERT INTO exchanges VALUES ('t:acme', 'open', 0, ?, 'charge', ?)").run(HOUR + 1_000, claims);
+    old.prepare("INSERT INTO exchanges VALUES ('t:acme', 'closed', 2, ?, '', '')").run(HOUR + 1_000);
+    old.close();
+    const ledger = await open(dir);
+    const charges = [{ key: "t", unit: "tokens", window: { startMs: 0, endMs: 2 * HOUR }, amount: 3 }] as const;
+    assert.deepEqual(await ledger.settle({ partition, exchange: "closed", charges }), { ok: true, value: "already" });
+    assert.deepEqual(await ledger.settle({ partition, exchange: "open", charges }), { ok: true, value: "settled" });
+    const page = await ledger.admin.list(partition, { limit: 10 });
+    assert.ok(page.ok);
+    assert.deepEqual(
+      page.value.rows.map((row) => (row.kind === "budget" ? [row.spent, row.held] : [])),
+      [[23, 0]],
+    );
+    await ledger.close();
+  });
+
+  test("two processes, turn about: each sees what the other has claimed, settled and frozen since", async () => {
+    const dir = folder();
+    const [one, two] = [await open(dir), await open(dir)];
+    const hold = async (ledger: LedgerPort, exchange: string, limit = 4) => {
+      const asked = request(exchange);
+      const answer = await ledger.hold({ ...asked, scopes: asked.scopes.map((scope) => ({ ...scope, limit })) });
+      return answer.ok ? answer.value.kind : answer.error.code;
+    };
+    for (const [at, ledger] of [one, two, one, two].entries()) assert.equal(await hold(ledger, `e${at}`), "admitted");
+    assert.deepEqual([await hold(one, "x"), await hold(two, "x")], ["refused", "refused"]);
+    await two.settle({ partition, exchange: "e0", charges: [] });
+    assert.equal(await hold(one, "x"), "admitted");
+    assert.equal(await hold(two, "y"), "refused");
+    assert.deepEqual(await one.settle({ partition, exchange: "e0", charges: [] }), { ok: true, value: "already" });
+    await one.admin.freeze(partition, "t", true);
+    assert.equal(await hold(two, "y", 100), "refused");
+    await two.admin.freeze(partition, "t", false);
+    assert.equal(await hold(one, "y", 100), "admitted");
+    await Promise.all([one.close(), two.close()]);
+  });
+
   test("does not grow with what is over: windows, rates, exchanges, slots", async () => {
     const dir = folder();
     let nowMs = HOUR;
@@ -129,18 +174,18 @@ describe("the embedded ledger's file", () => {
       assert.ok((await ledger.hold(request(`e${at}`, `user${at}`))).ok);
       if (at % 2 === 0) await ledger.settle({ ...claimant, charges: [] });
     }
-    const tables = ["windows", "rates", "slots", "exchanges"] as const;
+    const tables = ["windows", "rates", "slots", "leases", "ended"] as const;
     assert.deepEqual(
       tables.map((table) => count(dir, table)),
-      [300, 300, 150, 300],
+      [300, 300, 150, 150, 150],
     );
     const bytes = statSync(join(dir, "ledger.db-wal")).size;
     nowMs += 2 * HOUR + LEDGER_WINDOW_KEPT_MS + LEDGER_CLOSED_KEPT_MS;
     await ledger.enter({ partition, exchange: "x", leaseMs: 1_000, scopes: [] });
     nowMs += LEDGER_WINDOW_KEPT_MS + 1;
     for (let waited = 0; waited < 5_000 && tables.some((table) => count(dir, table) > 1); waited += 100) await sleep(100);
-    assert.deepEqual(tables.map((table) => count(dir, table)).slice(0, 3), [0, 0, 0]);
-    assert.ok(count(dir, "exchanges") <= 1);
+    assert.deepEqual(tables.map((table) => count(dir, table)).slice(0, 4), [0, 0, 0, 0]);
+    assert.ok(count(dir, "ended") <= 1);
     assert.ok(bytes < 8 * 1024 * 1024);
     await ledger.close();
   });

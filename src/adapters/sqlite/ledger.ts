@@ -6,7 +6,7 @@
  * a little later: nothing blocks, and a step that waited `deadlineMs` is given up, not done. Settles and releases are kept and
  * tried until they work. Limits of one host only: processes on other hosts need the Redis ledger.
  */
-import type { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LEDGER_QUEUED_MAX } from "../../core/limits.ts";
 import { err, ok, type Result } from "../../core/result.ts";
@@ -40,7 +40,8 @@ import {
 } from "../../ports/ledger-terms.ts";
 import { openDatabase } from "./database.ts";
 import { LedgerAdminBooks } from "./ledger-admin.ts";
-import { LedgerBooks, SCHEMA } from "./ledger-books.ts";
+import { LedgerBooks } from "./ledger-books.ts";
+import { SCHEMA, UPGRADES } from "./ledger-schema.ts";
 
 export interface SqliteLedgerOptions {
   /** Folder of `ledger.db`; made where it is not there. */
@@ -67,7 +68,8 @@ const FLUSH_MS = 5_000;
 /** Opens the ledger; an error says why the file cannot be used. */
 export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Result<LedgerPort, PortError>> {
   try {
-    const database = await openDatabase({ dir: options.dir, name: "ledger.db", schema: SCHEMA, synchronous: "normal", busyMs: 0 });
+    const schema = { schema: SCHEMA, upgrades: UPGRADES };
+    const database = await openDatabase({ dir: options.dir, name: "ledger.db", ...schema, synchronous: "normal", busyMs: 0 });
     return ok(new SqliteLedger(database, options));
   } catch (cause) {
     return err({ code: "unavailable", cause });
@@ -87,7 +89,9 @@ class SqliteLedger implements LedgerPort {
   readonly #database: DatabaseSync;
   readonly #options: SqliteLedgerOptions;
   readonly #books: LedgerBooks;
-  readonly #people: LedgerAdminBooks;
+  readonly #adminBooks: LedgerAdminBooks;
+  readonly #begin: StatementSync;
+  readonly #finish: StatementSync;
   readonly #later = new LaterQueue<Job>();
   readonly #round: NodeJS.Timeout;
   #jobs: Job[] = [];
@@ -99,7 +103,9 @@ class SqliteLedger implements LedgerPort {
     this.#database = database;
     this.#options = options;
     this.#books = new LedgerBooks(database);
-    this.#people = new LedgerAdminBooks(database);
+    this.#adminBooks = new LedgerAdminBooks(database);
+    this.#begin = database.prepare("BEGIN IMMEDIATE");
+    this.#finish = database.prepare("COMMIT");
     this.#round = setInterval(() => this.#keepHouse(), ROUND_MS);
     this.#round.unref();
   }
@@ -126,18 +132,28 @@ class SqliteLedger implements LedgerPort {
   }
 
   readonly admin: LedgerAdmin = {
-    list: (partition, page) => this.#step(pageProblem(partition, page.limit), (nowMs) => this.#people.list(partition, page, nowMs)),
+    list: (partition, page) => this.#people(pageProblem(partition, page.limit), (people, nowMs) => people.list(partition, page, nowMs)),
     grant: (partition, window, amount) => {
       const problem = keyProblem(partition, window.key) ?? windowProblem(window);
       const sound = Number.isSafeInteger(amount);
-      return this.#step(problem ?? (sound ? undefined : "the amount is no whole number"), (nowMs) =>
-        this.#people.grant(partition, window, amount, nowMs),
+      return this.#people(problem ?? (sound ? undefined : "the amount is no whole number"), (people, nowMs) =>
+        people.grant(partition, window, amount, nowMs),
       );
     },
     reset: (partition, scope) =>
-      this.#step(keyProblem(partition, "rate" in scope ? scope.rate : scope.key), () => this.#people.reset(partition, scope)),
-    freeze: (partition, key, frozen) => this.#step(keyProblem(partition, key), () => this.#people.freeze(partition, key, frozen)),
+      this.#people(keyProblem(partition, "rate" in scope ? scope.rate : scope.key), (people) => people.reset(partition, scope)),
+    freeze: (partition, key, frozen) => this.#people(keyProblem(partition, key), (people) => people.freeze(partition, key, frozen)),
   };
+
+  /** People read and write the tables themselves. */
+  #people<T>(problem: string | undefined, work: (people: LedgerAdminBooks, nowMs: number) => T): Promise<Result<T, LedgerError>> {
+    return this.#step(problem, (nowMs) => {
+      this.#books.write();
+      const answer = work(this.#adminBooks, nowMs);
+      this.#books.forget();
+      return answer;
+    });
+  }
 
   async flush(): Promise<boolean> {
     const until = performance.now() + FLUSH_MS;
@@ -237,7 +253,7 @@ class SqliteLedger implements LedgerPort {
   #commit(batch: readonly Job[]): number {
     const deliveries: (() => void)[] = [];
     const begun = performance.now();
-    this.#database.exec("BEGIN IMMEDIATE");
+    this.#begin.run();
     try {
       const nowMs = Math.floor(this.#options.clock.wallMs());
       this.#books.begin(nowMs);
@@ -245,8 +261,10 @@ class SqliteLedger implements LedgerPort {
         deliveries.push(job.run(nowMs));
         if (performance.now() - begun > TURN_MS) break;
       }
-      this.#database.exec("COMMIT");
+      this.#books.write();
+      this.#finish.run();
     } catch (cause) {
+      this.#books.forget();
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
       throw cause;
     }
