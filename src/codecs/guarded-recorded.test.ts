@@ -1,7 +1,15 @@
 /** Recorded traffic, read for guards: the same bytes for random cuts, other texts that are read again, and lanes that all end. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { checkCalls, checkEnds, checkIdentity, checkRewrite, checkSameTexts, type GuardedCase } from "../../test/support/guarded.ts";
+import {
+  checkAlike,
+  checkCalls,
+  checkEnds,
+  checkIdentity,
+  checkRewrite,
+  checkSameTexts,
+  type GuardedCase,
+} from "../../test/support/guarded.ts";
 import { type Recorded, recordedExchanges } from "../../test/support/recorded-exchanges.ts";
 import { parseJson } from "../core/json.ts";
 import { findCodec } from "./index.ts";
@@ -25,6 +33,7 @@ describe("guarded recorded traffic", {
       checkSameTexts(one);
       if (one.context.status < 400) checkEnds(one);
       checkCalls(one);
+      checkAlike(one);
     });
   }
 });

@@ -3,7 +3,15 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { answerContext, fixture } from "../../test/support/answers.ts";
 import { view } from "../../test/support/context.ts";
-import { checkEnds, checkIdentity, checkRewrite, checkSameTexts, cutsOf, type GuardedCase } from "../../test/support/guarded.ts";
+import {
+  checkAlike,
+  checkEnds,
+  checkIdentity,
+  checkRewrite,
+  checkSameTexts,
+  cutsOf,
+  type GuardedCase,
+} from "../../test/support/guarded.ts";
 import { property } from "../../test/support/property.ts";
 import type { Codec } from "../core/codec.ts";
 import type { Json } from "../core/json.ts";
@@ -142,5 +150,6 @@ for (const one of CASES) {
     property("other texts are read again, and nothing else changes", fc.nat(100), (seed) => checkRewrite(one, seed), 20);
     test("the same texts leave the bytes", () => checkSameTexts(one));
     test("every lane ends", () => checkEnds(one));
+    test("frames that are alike need not be read again", () => checkAlike(one));
   });
 }

@@ -114,7 +114,7 @@ export const resumeFeed = (work: Work): Passed => (work.gate === undefined ? NOT
 const NOTHING_PASSED: Passed = { bytes: [], more: false };
 
 function noted(work: Work, passed: Passed): Passed {
-  if (work.released !== undefined) for (const bytes of passed.bytes) work.released.push(bytes);
+  if (work.released !== undefined && passed.alike !== true) for (const bytes of passed.bytes) work.released.push(bytes);
   if (passed.stop !== undefined) noteStop(work, passed.stop.stop);
   return passed;
 }

@@ -45,8 +45,36 @@ export function checkIdentity(of: GuardedCase, cuts: readonly number[]): void {
     assert.equal(Buffer.compare(frame.rewrite(frame.deltas.map(() => undefined)), frame.bytes), 0, `${of.name}: nothing rewritten`);
   }
   for (const frame of unguarded) {
-    assert.deepEqual(Object.keys(frame).sort(), ["bytes", "deltas"]);
+    assert.deepEqual(
+      Object.keys(frame)
+        .filter((key) => key !== "alike")
+        .sort(),
+      ["bytes", "deltas"],
+    );
     for (const delta of frame.deltas) assert.deepEqual(Object.keys(delta).sort(), ["block", "channel", "choice", "text"]);
+  }
+}
+
+/** A reader that was not given the frames that are alike ends the answer as one that was, wherever it is ended. */
+export function checkAlike(of: GuardedCase): void {
+  const reader = open(of);
+  const frames = readPieces(reader, [of.bytes]);
+  const [all, few] = [open(of, false), open(of, false)];
+  for (const { bytes, alike } of frames) {
+    all.push(bytes);
+    if (alike === true) assert.deepEqual(few.usage(), all.usage());
+    else few.push(bytes);
+    assert.deepEqual({ ...few.summary(), outputChars: 0 }, { ...all.summary(), outputChars: 0 }, of.name);
+  }
+  const upTo = Math.floor((frames.length * of.bytes.length) / (of.bytes.length + 100));
+  for (const end of [1, 2, 3, upTo, frames.length]) {
+    const [whole, less] = [open(of, false), open(of, false)];
+    for (const { bytes, alike } of frames.slice(0, end)) {
+      whole.push(bytes);
+      if (alike !== true) less.push(bytes);
+    }
+    const reason = { kind: "filtered", text: "No." } as const;
+    assert.equal(Buffer.compare(less.tail(reason), whole.tail(reason)), 0, `${of.name}: the end after ${end} frames`);
   }
 }
 

@@ -5,6 +5,7 @@ import type { Usage } from "../../core/usage.ts";
 import type { AnswerSummary } from "../../core/view.ts";
 import type { AnswerTally } from "./answer-tally.ts";
 import type { AnswerTexts } from "./answer-texts.ts";
+import { RepeatedEvents } from "./repeated-events.ts";
 import { type SseEvent, SseSplitter, withData } from "./sse.ts";
 
 /** What a dialect reads out of its events, or out of one whole JSON body. Frames, cuts and bytes are the reader's business. */
@@ -15,6 +16,13 @@ export interface AnswerMapper {
   event(name: string | undefined, data: string): void;
   /** What makes the bytes that the caller gets of those of the event that `event` has just read; absent: they are the event's own. */
   undo?(): ((event: SseEvent) => Uint8Array) | undefined;
+  /**
+   * Read once more, the event that `event` has just read would bring its texts and nothing else; so would one with other texts, none
+   * of them empty. Absent: never.
+   */
+  repeatable?(): boolean;
+  /** Members of an event that hold no more than padding. */
+  readonly padding?: readonly string[];
   body(json: Json): void;
   /** What of a body's text is parsed; absent: all of it. For bodies that are mostly media. */
   prepare?(text: string): string;
@@ -35,17 +43,20 @@ export function openReader(context: AnswerContext, mapper: AnswerMapper, errorBo
 
 const encoder = new TextEncoder();
 const encode = (text: string): Uint8Array => encoder.encode(text);
+const NO_PADDING: readonly string[] = [];
 const NO_DELTAS: Frame["deltas"] = [];
 const NO_BYTES = new Uint8Array(0);
 
 class SseReader implements AnswerReader {
   readonly #mapper: AnswerMapper;
   readonly #splitter = new SseSplitter();
+  readonly #repeated: RepeatedEvents;
   /** What was given out ends between two events. */
   #between = true;
 
   constructor(mapper: AnswerMapper) {
     this.#mapper = mapper;
+    this.#repeated = new RepeatedEvents(mapper.texts, mapper.padding ?? NO_PADDING);
   }
 
   push(chunk: Uint8Array): readonly Frame[] {
@@ -70,11 +81,18 @@ class SseReader implements AnswerReader {
     this.#between = event.kind === "event";
     const { texts, tally } = this.#mapper;
     if (event.data === undefined || event.data === "") return event.kind === "piece" ? unreadFrame(texts, event.bytes) : bare(event.bytes);
+    const again = this.#repeated.read(event, event.data, (undo) => writer(event, undo));
+    if (again !== undefined) {
+      tally.count(again.deltas);
+      return again;
+    }
     this.#mapper.event(event.event, event.data);
     const undo = this.#mapper.undo?.();
     const bytes = undo === undefined ? event.bytes : undo(event);
+    const seed = this.#repeated.learns && this.#mapper.repeatable?.() === true ? texts.seed() : undefined;
     const frame = texts.frame(bytes, texts.guarded ? writer(event, undo) : undefined);
     tally.count(frame.deltas);
+    this.#repeated.learn(event, frame, seed, undo);
     return frame;
   }
 }

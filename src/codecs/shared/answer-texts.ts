@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { AnswerContext, Frame } from "../../core/codec.ts";
 import { field, isJsonObject, type Json, parseJsonValue } from "../../core/json.ts";
-import type { Delta, ToolCall } from "../../core/view.ts";
+import type { Delta, LaneId, ToolCall } from "../../core/view.ts";
 import { type AnswerTally, isRewritable } from "./answer-tally.ts";
 import { LaneBook } from "./lane-book.ts";
 import { type Erasure, editPlaces, type ReadJson, type Replacement, sourcesOf, type TextPlace } from "./text-places.ts";
@@ -18,6 +18,12 @@ interface OpenDelta {
   repeats?: true;
   signed?: true;
   raw?: true;
+}
+
+/** Where the one text of an event stands. */
+export interface Seed {
+  readonly read: ReadJson;
+  readonly place: TextPlace;
 }
 
 const NO_DELTAS: readonly Delta[] = [];
@@ -39,6 +45,11 @@ const WALK_MAX = 20_000;
 export class AnswerTexts {
   readonly #guards: Guarded | undefined;
   #deltas: OpenDelta[] | undefined;
+  /** What is read, where that is a whole event by itself; and where its last text stands. */
+  #root: Json | undefined;
+  #source = "";
+  #holder: Json | undefined;
+  #key: string | number = "";
 
   constructor(context: Pick<AnswerContext, "guarded">) {
     this.#guards = context.guarded === true ? new Guarded() : undefined;
@@ -50,6 +61,8 @@ export class AnswerTexts {
 
   /** What is read next: the parsed value and its text. `outer` makes the event's text of it where it stands within another (base64). */
   begin(root: Json, source: string, outer?: (text: string) => string): void {
+    this.#root = outer === undefined ? root : undefined;
+    this.#source = source;
     this.#guards?.begin({ root, source }, outer);
   }
 
@@ -57,6 +70,8 @@ export class AnswerTexts {
   add(choice: number, block: number, channel: Channel, holder: Json | undefined, key: string | number, mark?: Mark): void {
     const text = textAt(holder, key);
     if (text === "" || holder === undefined) return;
+    this.#holder = holder;
+    this.#key = key;
     if (this.#guards === undefined) this.#push({ choice, block, channel, text });
     else this.#place(choice, block, channel, text, { holder, key }, mark);
   }
@@ -164,10 +179,34 @@ export class AnswerTexts {
    */
   frame(bytes: Uint8Array, write: ((text: string) => Uint8Array) | undefined): Frame {
     const guards = this.#guards;
+    this.#root = undefined;
+    this.#source = "";
+    this.#holder = undefined;
     if (guards === undefined) return { bytes, deltas: this.take() };
     const open = this.#deltas ?? [];
     this.#deltas = undefined;
     return guards.frame(bytes, open, write);
+  }
+
+  /** Before `frame`: where the one text of what was read stands, if that can be changed and nothing else goes with it. */
+  seed(): Seed | undefined {
+    const [only, second] = this.#deltas ?? NO_DELTAS;
+    const [root, holder, key] = [this.#root, this.#holder, this.#key];
+    if (only === undefined || second !== undefined || root === undefined || holder === undefined || textAt(holder, key) !== only.text)
+      return undefined;
+    if (only.repeats === true || only.signed === true || only.raw === true || this.#guards?.isPlain === false) return undefined;
+    return { read: { root, source: this.#source }, place: { holder, key } };
+  }
+
+  /** A frame like the one before but for its one text. `write` gives its bytes with another JSON string in that one's place. */
+  again(bytes: Uint8Array, { choice, block, channel }: LaneId, text: string, write: (json: string) => Uint8Array): Frame {
+    const delta = { choice, block, channel, text };
+    if (this.#guards === undefined) return { bytes, deltas: [delta], alike: true };
+    // Its lane is open: the frame before has opened it. Only that of arguments follows the text.
+    if (channel === "tool_arguments") this.#guards.lanes.open(choice, block, channel, text);
+    const rewrite = ([changed]: readonly (string | undefined)[]): Uint8Array =>
+      changed === undefined ? bytes : write(JSON.stringify(changed));
+    return { bytes, deltas: [delta], rewrite, alike: true };
   }
 
   /** What a reader gives last: for guards, a frame of no bytes that ends the lanes that are still open. */
@@ -229,6 +268,11 @@ class Guarded {
   erasures: ScopedErasure[] = [];
   calls: Omit<ToolCall, "arguments">[] = [];
   readonly lanes = new LaneBook();
+
+  /** A text that changes takes nothing else with it. */
+  get isPlain(): boolean {
+    return this.copies.length === 0 && this.erasures.length === 0;
+  }
 
   begin(read: ReadJson, outer: ((text: string) => string) | undefined): void {
     this.read = read;

@@ -61,6 +61,8 @@ export class AnthropicAnswer implements AnswerMapper {
   /** A stop reason was given: what is left is `message_stop`. */
   #stopped = false;
   #usage: Json | undefined;
+  /** The event just read was a piece of a block. */
+  #repeatable = false;
 
   constructor(context: AnswerContext, texts: AnswerTexts = new AnswerTexts(context)) {
     this.#context = context;
@@ -82,10 +84,15 @@ export class AnthropicAnswer implements AnswerMapper {
   }
 
   event(name: string | undefined, data: string): void {
+    this.#repeatable = false;
     // Some compatible servers end with OpenAI's mark.
     if (data === "[DONE]") return;
     const event = beginEvent(this, data);
     if (event !== undefined) this.eventJson(name, event);
+  }
+
+  repeatable(): boolean {
+    return this.#repeatable;
   }
 
   /** An event that was parsed, and begun in `texts`, already. */
@@ -189,6 +196,7 @@ export class AnthropicAnswer implements AnswerMapper {
       this.texts.walk(0, block, delta);
       return;
     }
+    this.#repeatable = true;
     const [channel, key] = rule;
     this.texts.add(0, block, channel, delta, key, channel === "reasoning" ? "signed" : undefined);
     this.texts.walk(0, block, delta, DELTA_KEYS[key]);

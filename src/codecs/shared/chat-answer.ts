@@ -12,6 +12,8 @@ import type { SseEvent } from "./sse.ts";
 
 type JsonMembers = Readonly<Record<string, Json>>;
 const NO_BYTES = new Uint8Array(0);
+/** OpenAI's and Mistral's. */
+const PADDING: readonly string[] = ["obfuscation", "p"];
 /** Most choices and tool calls of one answer that are told apart; OpenAI allows 128 of each. */
 const INDEX_MAX = 4096;
 
@@ -38,6 +40,9 @@ export class ChatAnswer implements AnswerMapper {
   #id: string | undefined;
   #model: string | undefined;
   #created = 0;
+  readonly padding = PADDING;
+  /** The event just read held no error, no end and no new call. */
+  #repeatable = false;
   /** What a forced usage report put into the event just read. */
   #forced: "chunk" | "member" | undefined;
 
@@ -64,6 +69,7 @@ export class ChatAnswer implements AnswerMapper {
 
   event(name: string | undefined, data: string): void {
     this.#forced = undefined;
+    this.#repeatable = false;
     if (data === "[DONE]" || data.trim() === "[DONE]") {
       this.#done = true;
       this.tally.complete = true;
@@ -81,12 +87,17 @@ export class ChatAnswer implements AnswerMapper {
     if (failed) this.texts.endAll();
     const choices = field(chunk, "choices");
     const usage = field(chunk, "usage");
+    this.#repeatable = !failed && Array.isArray(choices);
     if (!failed && !Array.isArray(choices) && usage === undefined) this.tally.unknownEvents++;
     if (this.#context.usageForced) {
       if (usage === null) this.#forced = "member";
       else if (isJsonObject(usage) && Array.isArray(choices) && choices.length === 0) this.#forced = "chunk";
     }
     this.#read(chunk);
+  }
+
+  repeatable(): boolean {
+    return this.#repeatable;
   }
 
   undo(): ((event: SseEvent) => Uint8Array) | undefined {
@@ -187,6 +198,7 @@ export class ChatAnswer implements AnswerMapper {
     this.texts.erase(choice, json, "logprobs", "null");
     const reason = field(json, "finish_reason");
     if (typeof reason !== "string" || reason === "") return;
+    this.#repeatable = false;
     this.texts.end(choice);
     if (finished === true) return;
     this.tally.finished(reason);
@@ -210,6 +222,7 @@ export class ChatAnswer implements AnswerMapper {
     const name = textField(call, "name");
     const known = this.#named.get(slot);
     if (name !== "" && name !== known) {
+      this.#repeatable = false;
       if (known === undefined && this.#named.size < INDEX_MAX) this.tally.calledTool(name);
       if (this.#named.size < INDEX_MAX) this.#named.set(slot, name);
       this.texts.endCallsBefore(choice, block);

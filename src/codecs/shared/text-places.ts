@@ -58,6 +58,19 @@ export function sourcesOf({ root, source }: ReadJson, places: readonly TextPlace
   });
 }
 
+/** Where strings stand in the text, their quotes included, in the order of their places; undefined for what is no string, or not there exactly once. */
+export function stretchesOf(
+  { root, source }: ReadJson,
+  places: readonly TextPlace[],
+): readonly ({ readonly start: number; readonly end: number } | undefined)[] {
+  const doc = placeJson(source);
+  const nodes = nodesOf(root, doc, new Set(places.map(({ holder }) => holder)));
+  return places.map(({ holder, key }) => {
+    const [node, second] = valuesAt(nodes.get(holder), key);
+    return node?.kind === "string" && second === undefined ? { start: node.start, end: node.end } : undefined;
+  });
+}
+
 const within = (node: JsonNode, other: JsonNode): boolean => other.start <= node.start && node.end <= other.end;
 
 /** The values under a key; more than one where the key is there several times: parsers disagree about which of them counts. */

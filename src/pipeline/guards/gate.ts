@@ -18,7 +18,7 @@ import type { Delta, LaneId, ToolCall } from "../../core/view.ts";
 import type { WorkGuard } from "../work.ts";
 import { Keeper } from "./keeper.ts";
 import { Lane } from "./lane.ts";
-import { cut, type Part, rendered, saidBefore } from "./part.ts";
+import { cut, type Part, rendered, renderedParts, saidBefore } from "./part.ts";
 import { Seat } from "./seat.ts";
 
 /** What the gate lets through, and whether the answer ends with it. */
@@ -27,6 +27,8 @@ export interface Passed {
   readonly bytes: readonly Uint8Array[];
   /** The answer ends here: what follows is dropped. */
   readonly stop?: { readonly stop: Stop; readonly said: string };
+  /** All of these bytes are of frames that are `alike`. */
+  readonly alike?: boolean;
   /** There is more to do than one turn of the event loop should: call `resume`. */
   readonly more: boolean;
 }
@@ -82,6 +84,10 @@ export class Gate {
   /** Where the frame at hand is read on. */
   #reading: { readonly held: Held; delta: number; at: number } | undefined;
   #over = false;
+  /** Of what was let through in this turn. */
+  #alike = true;
+  /** The lane of the latest text, while it is open. */
+  #latest: Lane | undefined;
 
   /** `heldBytesMax`: bytes of frames that may wait; past it the answer is ended. `contentType`: of the answer. */
   constructor(guards: readonly WorkGuard[], heldBytesMax: number, contentType = "") {
@@ -113,12 +119,13 @@ export class Gate {
   /** Goes on where the last turn left off. */
   resume(): Passed {
     const bytes: Uint8Array[] = [];
+    this.#alike = true;
     let left = TURN_CHARS;
     while (!this.#over) {
       if (this.#reading === undefined) {
         const frame = this.#unread.shift();
         if (frame === undefined) break;
-        if (!this.#acts) bytes.push(frame.bytes);
+        if (!this.#acts) this.#give(bytes, frame.bytes, frame);
         this.#begin(frame);
       }
       left = this.#read(left);
@@ -127,7 +134,7 @@ export class Gate {
       if (stop !== undefined) return stop;
       if (left <= 0 && this.#unread.length > 0) return { bytes, more: true };
     }
-    if (this.#over || !this.#ending) return { bytes, more: false };
+    if (this.#over || !this.#ending) return { bytes, alike: this.#alike, more: false };
     this.#endLanes("all");
     const stop = this.#release(bytes);
     this.#over = true;
@@ -148,6 +155,11 @@ export class Gate {
     this.#keeper?.close();
   }
 
+  #give(bytes: Uint8Array[], out: Uint8Array, frame: Frame): void {
+    this.#alike &&= frame.alike === true;
+    bytes.push(out);
+  }
+
   #begin(frame: Frame): void {
     const held: Held = { frame, parts: [], unjudged: 0 };
     this.#unreadBytes -= frame.bytes.length;
@@ -155,7 +167,7 @@ export class Gate {
       this.#queue.push(held);
       this.#heldBytes += frame.bytes.length;
     }
-    for (const call of frame.calls ?? []) this.#beginCall(call, held);
+    if (frame.calls !== undefined) for (const call of frame.calls) this.#beginCall(call, held);
     this.#reading = { held, delta: 0, at: 0 };
   }
 
@@ -207,6 +219,12 @@ export class Gate {
   }
 
   #beginPart(held: Held, delta: Delta): void {
+    const latest = this.#latest;
+    // Most texts go on where the one before left off. What arguments belong to, calls know.
+    if (latest !== undefined && delta.repeats !== true && delta.channel !== "tool_arguments" && isOf(latest.id, delta)) {
+      held.parts.push(partOf(held, delta, latest));
+      return;
+    }
     const key = keyOf(delta);
     const repeats = delta.repeats === true;
     let lane = repeats ? undefined : this.#lanes.get(key);
@@ -217,7 +235,8 @@ export class Gate {
       if (!repeats) this.#lanes.set(key, lane);
       if (this.#lanes.size > GUARDED_LANES_MAX) held.stop ??= TOO_MANY;
     }
-    const part = { delta, lane, start: lane.length, fixed: held.frame.rewrite === undefined || delta.signed === true };
+    if (!repeats) this.#latest = lane;
+    const part = partOf(held, delta, lane);
     held.parts.push(part);
     const call = repeats ? undefined : this.#calls.get(key);
     if (call === undefined) return;
@@ -227,6 +246,7 @@ export class Gate {
   }
 
   #endLanes(ends: readonly LaneId[] | "all", held?: Held): void {
+    this.#latest = undefined;
     const keys = ends === "all" ? [...this.#lanes.keys()] : ends.map(keyOf);
     for (const key of keys) {
       const lane = this.#lanes.get(key);
@@ -266,18 +286,14 @@ export class Gate {
     let gone = 0;
     for (const held of this.#queue) {
       if (held.stop !== undefined) return this.#stop(bytes, held.stop, held);
-      const stopped = held.parts.findIndex(({ lane, start, delta }) => {
-        const at = lane.stop?.at;
-        return at !== undefined && at >= start && at <= start + delta.text.length;
-      });
-      const before = stopped < 0 ? held.parts : held.parts.slice(0, stopped);
-      if (!before.every(({ lane, start, delta }) => lane.decided >= start + delta.text.length)) break;
+      const stopped = this.#decidedTo(held);
+      if (stopped === undefined) break;
       if (stopped >= 0) return this.#stopWithin(bytes, held, stopped);
       if (held.unjudged > 0) break;
-      const out = this.#bytesOf(held, held.parts.map(rendered));
+      const out = this.#bytesOf(held, renderedParts(held.parts));
       if (out === undefined) return this.#stop(bytes, UNCHANGEABLE, held);
       if (held.withhold !== undefined) this.#keeper?.withhold(held.withhold, this.#said(held));
-      if (this.#keeper?.take(out) !== true) bytes.push(out);
+      if (this.#keeper?.take(out) !== true) this.#give(bytes, out, held.frame);
       if (this.#keeper?.isFull === true) return this.#stop(bytes, INTERNAL);
       gone += 1;
       this.#heldBytes -= held.frame.bytes.length;
@@ -287,9 +303,23 @@ export class Gate {
     return this.#heldBytes > this.#heldBytesMax ? this.#stop(bytes, TOO_MUCH) : undefined;
   }
 
-  /** undefined: a text would have to change that cannot. */
-  #bytesOf({ frame, parts }: Held, texts: readonly (string | undefined)[]): Uint8Array | undefined {
-    if (texts.every((text) => text === undefined)) return frame.bytes;
+  /** The index of the part that the answer ends within; -1: of none; undefined: what stands before is not decided. */
+  #decidedTo({ parts }: Held): number | undefined {
+    for (let index = 0; index < parts.length; index++) {
+      const part = parts[index];
+      if (part === undefined) break;
+      const { lane, start, delta } = part;
+      const end = start + delta.text.length;
+      const at = lane.stop?.at;
+      if (at !== undefined && at >= start && at <= end) return index;
+      if (lane.decided < end) return undefined;
+    }
+    return -1;
+  }
+
+  /** `texts` undefined: none changes. undefined: a text would have to change that cannot. */
+  #bytesOf({ frame, parts }: Held, texts: readonly (string | undefined)[] | undefined): Uint8Array | undefined {
+    if (texts === undefined || texts.every((text) => text === undefined)) return frame.bytes;
     if (parts.some(({ fixed }, index) => fixed && texts[index] !== undefined)) return undefined;
     return frame.rewrite?.(texts);
   }
@@ -330,5 +360,12 @@ const TOO_MANY = refuse("The answer has more parts than can be inspected.");
 const RENAMED = refuse("A tool call of the answer goes on under another name.");
 
 const isWholeJson = (text: string): boolean => parseJsonValue(text) !== undefined;
+const isOf = (a: LaneId, b: LaneId): boolean => a.choice === b.choice && a.block === b.block && a.channel === b.channel;
+const partOf = ({ frame }: Held, delta: Delta, lane: Lane): Part => ({
+  delta,
+  lane,
+  start: lane.length,
+  fixed: frame.rewrite === undefined || delta.signed === true,
+});
 const idOf = ({ choice, block, channel }: LaneId): LaneId => ({ choice, block, channel });
 const keyOf = ({ choice, block, channel }: LaneId): string => `${choice}/${block}/${channel}`;

@@ -24,6 +24,11 @@ export function rendered({ delta: { text }, lane, start, fixed }: Part): string 
   return out === undefined ? undefined : out + text.slice(at);
 }
 
+/** The texts of parts with the changes made; undefined where none changes. */
+export function renderedParts(parts: readonly Part[]): readonly (string | undefined)[] | undefined {
+  return parts.some(({ lane }) => lane.edits.length > 0) ? parts.map(rendered) : undefined;
+}
+
 /** The part's text up to an offset of the lane, with the changes made that begin before it. */
 export function cut(part: Part, at: number): string | undefined {
   const { text } = part.delta;
