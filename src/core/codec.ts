@@ -148,6 +148,11 @@ export interface Said {
  */
 export interface AnswerReader {
   push(chunk: Uint8Array): readonly Frame[];
+  /**
+   * `push`, or `end` for undefined, in steps: gives each frame as it is read, and undefined between two steps. To be gone through to its
+   * end before the next piece. undefined: there is so little to read that `push` or `end` is to be called.
+   */
+  pushSteps?(chunk: Uint8Array | undefined): Generator<Frame | undefined, void, undefined> | undefined;
   /** The answer's end: gives up everything held. */
   end(): readonly Frame[];
   /** The same in slices; undefined: what is held is so little that `end` is to be called. */

@@ -16,7 +16,7 @@ import type { Json, JsonArray, JsonDoc, JsonError, JsonLimits, JsonMember, JsonN
 import { parseValueSteps } from "./json-value-steps.ts";
 import { JSON_DEPTH_MAX, JSON_VALUES_MAX, YIELD_CHARS } from "./limits.ts";
 import { err, ok, type Result } from "./result.ts";
-import { finishSliced, Slice } from "./slice.ts";
+import { finishSliced, Slice, type Steps } from "./slice.ts";
 
 export type {
   Json,
@@ -31,6 +31,7 @@ export type {
   JsonObject,
   JsonString,
 } from "./json-tree.ts";
+export { parseValueSteps } from "./json-value-steps.ts";
 
 export const JSON_LIMITS: JsonLimits = { depthMax: JSON_DEPTH_MAX, valuesMax: JSON_VALUES_MAX };
 
@@ -135,6 +136,18 @@ async function decodeSliced(bytes: Uint8Array, slice: Slice): Promise<Result<str
   }
 }
 
+/** The text of bytes in UTF-8, as `Buffer.toString` gives it, in steps. */
+export function* decodeSteps(bytes: Uint8Array): Steps<string> {
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  const pieces: string[] = [];
+  for (let from = 0; from < bytes.length; from += SCAN_CHARS) {
+    pieces.push(decoder.decode(bytes.subarray(from, from + SCAN_CHARS), { stream: true }));
+    yield;
+  }
+  pieces.push(decoder.decode());
+  return pieces.join("");
+}
+
 async function decodePieces(decoder: TextDecoder, bytes: Uint8Array, slice: Slice): Promise<string> {
   const pieces: string[] = [];
   for (let from = 0; from < bytes.length; from += SCAN_CHARS) {
@@ -150,9 +163,7 @@ export async function parseValueSliced(
   bytes: Uint8Array,
   prepare: (text: string) => string = (text) => text,
 ): Promise<{ readonly text: string; readonly json: Json | undefined }> {
-  const slice = new Slice();
-  await slice.next();
-  const text = await decodePieces(new TextDecoder("utf-8", { ignoreBOM: true }), bytes, slice);
+  const text = await finishSliced(decodeSteps(bytes));
   return { text, json: await finishSliced(parseValueSteps(prepare(text))) };
 }
 

@@ -8,6 +8,7 @@ import type { Ending } from "../core/record.ts";
 import { familyOfAny } from "../core/tokens/families.ts";
 import { OutputCounter } from "../core/tokens/output.ts";
 import type { Usage } from "../core/usage.ts";
+import { AnswerFeed } from "./answer-feed.ts";
 import { finishGuards, noteStop } from "./guards/evidence.ts";
 import { Gate, type Passed } from "./guards/gate.ts";
 import { evidenceHeaders, renderDenialOf, wholeAnswer } from "./reply.ts";
@@ -75,21 +76,24 @@ const PRIVATE_ANSWER_HEADERS: readonly string[] = ["set-cookie", "openai-organiz
 
 /** Reads a piece of a streamed answer, or its end (`undefined`), and gives what goes on; notes the first token's time. */
 export function feed(work: Work, chunk: Uint8Array | undefined, deps: PipelineDeps): Passed {
-  const { reader, gate } = work;
+  const { reader, gate, released } = work;
   if (reader === undefined) return NOTHING_PASSED;
-  const frames = chunk === undefined ? reader.end() : reader.push(chunk);
+  work.feed ??= new AnswerFeed({ reader, gate, released, read: (frames) => noteFrames(work, frames, deps) });
+  return noted(work, work.feed.push(chunk));
+}
+
+function noteFrames(work: Work, frames: readonly Frame[], deps: PipelineDeps): void {
   keepText(work, frames);
   // The id of a kept answer comes before its first token, and its caller may use it at once.
   if (work.firstTokenMs === undefined && work.remembered === 0) rememberState(work, deps);
   if (work.firstTokenMs === undefined && frames.some((frame) => frame.deltas.length > 0)) work.firstTokenMs = deps.clock.monotonicMs();
-  if (gate === undefined) return capped(work, { bytes: frames.map(({ bytes }) => bytes), more: false });
-  return capped(work, noted(work, chunk === undefined ? gate.end(frames, reader.summary().complete) : gate.push(frames)));
 }
 
 /** A provider that goes on past the cap that it was told is stopped, at the end of what it has sent. */
 function capped(work: Work, passed: Passed): Passed {
   const { counter, outputLimit = Number.POSITIVE_INFINITY } = work;
-  if (counter === undefined || passed.stop !== undefined || counter.tokens() <= outputLimit || isComplete(work)) return passed;
+  if (counter === undefined || passed.stop !== undefined || passed.more || counter.tokens() <= outputLimit || isComplete(work))
+    return passed;
   const stop: Stop = {
     kind: "length",
     denial: { code: "cost_cap", detail: "The provider went on past the cap of output that it was told." },
@@ -109,14 +113,13 @@ function keepText(work: Work, frames: readonly Frame[]): void {
 }
 
 /** Goes on with what the last turn of the event loop left (`Passed.more`). */
-export const resumeFeed = (work: Work): Passed => (work.gate === undefined ? NOTHING_PASSED : noted(work, work.gate.resume()));
+export const resumeFeed = (work: Work): Passed => (work.feed === undefined ? NOTHING_PASSED : noted(work, work.feed.resume()));
 
 const NOTHING_PASSED: Passed = { bytes: [], more: false };
 
 function noted(work: Work, passed: Passed): Passed {
-  if (work.released !== undefined && passed.alike !== true) for (const bytes of passed.bytes) work.released.push(bytes);
   if (passed.stop !== undefined) noteStop(work, passed.stop.stop);
-  return passed;
+  return capped(work, passed);
 }
 
 /** The bytes that end a running answer well formed, after what was passed on. */

@@ -67,6 +67,7 @@ export function begin(head: RequestHead, peer: PeerCertificate | undefined, deps
     output: new OutputText(),
     tokens: deps.stores?.tokens,
     gate: undefined,
+    feed: undefined,
     released: undefined,
     answerBytes: 0,
     answerSentBytes: 0,

@@ -25,6 +25,7 @@ import type { AuditPort } from "../ports/audit.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { StatePort } from "../ports/state.ts";
 import type { TelemetryPort, TraceContext } from "../ports/telemetry.ts";
+import type { AnswerFeed } from "./answer-feed.ts";
 import type { Gate } from "./guards/gate.ts";
 
 /** Request headers with the names that came, for the outbound allow-list. */
@@ -160,6 +161,8 @@ export interface Work {
   readonly tokens: ExactTokens | undefined;
   /** What guards make of the answer; undefined: there are none. */
   gate: Gate | undefined;
+  /** Reads a streamed answer, from its first piece on. */
+  feed: AnswerFeed | undefined;
   /** Reads what was let through by the gate, so that an early end fits to what the caller has. */
   released: AnswerReader | undefined;
   answerBytes: number;

@@ -3,7 +3,9 @@
  * what the pipeline needs, within caps, and writes one record at the end. There is no flow control towards an observer, so a
  * body past its cap is let go and said to be.
  */
+
 import { createHash } from "node:crypto";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Denial } from "../core/denials.ts";
 import { decode, type EnvoyMessage } from "../envoy/decode.ts";
 import type { WireRequest } from "../envoy/wire.ts";
@@ -130,18 +132,21 @@ export class Observer {
   closed(): void {
     if (this.#over) return;
     this.#over = true;
-    const finish = (): void => {
+    const finish = async (): Promise<void> => {
       this.#letGo();
       this.#deps.capacity.exchanges -= 1;
       const work = this.#work;
       if (work === undefined) return;
       let left = feed(work, undefined, this.#deps);
-      while (left.more) left = resumeFeed(work);
+      while (left.more) {
+        await nextTurn();
+        left = resumeFeed(work);
+      }
       const ending = work.localReply ? "local_reply" : this.#ended ? "served" : "aborted";
       const digest = work.answerBytes > 0 ? this.#hash.digest("hex") : undefined;
       closeExchange(work, this.#deps, { ending, digest, more: { observed: true } });
     };
-    if (this.#observed === undefined) finish();
-    else this.#observed.then(finish).catch((cause: unknown) => this.#deps.log.error("observer_fault", { cause }));
+    const finished = this.#observed === undefined ? finish() : this.#observed.then(finish);
+    finished.catch((cause: unknown) => this.#deps.log.error("observer_fault", { cause }));
   }
 }

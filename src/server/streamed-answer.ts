@@ -37,6 +37,8 @@ export class StreamedAnswer {
   /** The provider's last bytes were read; whether the end is ours to send (no trailers follow). */
   #last: { readonly end: boolean } | undefined;
   #over = false;
+  /** A later turn goes on with what is left. */
+  #resuming = false;
 
   constructor(work: Work, deps: PipelineDeps, port: StreamPort) {
     this.#work = work;
@@ -93,7 +95,7 @@ export class StreamedAnswer {
   /** The exchange is over: nothing more is read or sent. */
   close(): void {
     this.#over = true;
-    this.#work.gate?.close();
+    this.#work.feed?.close();
   }
 
   #pass(passed: Passed): void {
@@ -108,11 +110,15 @@ export class StreamedAnswer {
     const end = !more && this.#last !== undefined;
     this.#send(body, end && this.#last?.end === true);
     if (end) this.#over = true;
-    if (this.#work.gate !== undefined) this.#port.holds(this.#work.gate.heldBytes);
-    if (more) setImmediate(() => this.#port.later(() => this.#resume()));
+    const { feed } = this.#work;
+    if (feed !== undefined) this.#port.holds(feed.heldBytes);
+    if (!more || this.#resuming) return;
+    this.#resuming = true;
+    setImmediate(() => this.#port.later(() => this.#resume()));
   }
 
   #resume(): void {
+    this.#resuming = false;
     if (!this.#over) this.#pass(resumeFeed(this.#work));
   }
 
@@ -132,7 +138,7 @@ export class StreamedAnswer {
     if (this.#headersDue && body.length === 0 && reason.kind === "error") return this.#refuse(renderDenialOf(this.#work, denial), end);
     const tail = tailOf(this.#work, reason) ?? NO_BYTES;
     this.#send(body.length === 0 ? tail : Buffer.concat([body, tail]), end);
-    this.#work.gate?.close();
+    this.#work.feed?.close();
     this.#port.holds(0);
   }
 
@@ -143,7 +149,7 @@ export class StreamedAnswer {
     work.answerSentBytes += reply.body.length;
     this.#port.send(replacedHeaders(work, reply));
     this.#port.send(encodeAnswerBody(reply.body, end));
-    work.gate?.close();
+    work.feed?.close();
     this.#port.holds(0);
   }
 

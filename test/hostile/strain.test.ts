@@ -164,6 +164,46 @@ for (const { name, body, usage } of ANSWERS) {
   });
 }
 
+const piece = (content: string, more = '"extra":0'): string =>
+  `data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"gpt-4o-mini",${more},"choices":[{"index":0,"delta":{"content":${content}},"finish_reason":null}]}\n\n`;
+const STREAM_END = `data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"gpt-4o-mini","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":777,"completion_tokens":5,"total_tokens":782}}\n\ndata: [DONE]\n\n`;
+
+/** Streams whose single lines, or whose single pieces, cost the most of their kind. */
+const STREAMS: readonly { readonly name: string; readonly events: () => string }[] = [
+  { name: "a line of 10 MB of text", events: () => piece(`"${"word é\\n".repeat(1_200_000)}"`) },
+  { name: "a line of 1,000,000 objects", events: () => piece('"x"', `"extra":[${'{"a":1},'.repeat(1_000_000)}0]`) },
+  { name: "a line of 3,000,000 strings", events: () => piece('"x"', `"extra":[${'"ab",'.repeat(3_000_000)}0]`) },
+  { name: "a line of more values than are read", events: () => piece('"x"', `"extra":[${"0,".repeat(7_500_000)}0]`) },
+  { name: "a line of 15 MB that is no JSON", events: () => `data: ${"[".repeat(15_000_000)}\n\n` },
+  { name: "an event of 140,000 lines", events: () => `${`data: ${"x".repeat(100)}\n`.repeat(140_000)}\n` },
+  { name: "1,000,000 blank lines", events: () => "\n".repeat(1_000_000) },
+  { name: "300,000 events without texts", events: () => "data: {}\n\n".repeat(300_000) },
+];
+
+for (const { name, events } of STREAMS) {
+  test(`nothing waits long for a stream of ${name}`, async (t) => {
+    const chunks = [events(), STREAM_END];
+    gateway.simulator.respondWith((request) =>
+      request.path.endsWith("/chat/completions") ? { status: 200, headers: { "content-type": "text/event-stream" }, chunks } : undefined,
+    );
+    t.after(() => gateway.simulator.respondWith(() => undefined));
+    const runs: number[] = [];
+    while (runs.length < TRIES && runs.every((ms) => ms >= STALL_MS_MAX)) {
+      await gateway.probe();
+      await sleep(20);
+      const answer = await fetch(`${gateway.url}/v1/chat/completions`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${gateway.key()}`, "content-type": "application/json" },
+        body: chat(short, ',"stream":true,"stream_options":{"include_usage":true}'),
+      });
+      assert.equal(await answer.text(), chunks.join(""));
+      runs.push(Math.round((await gateway.probe()).longestRunMs));
+    }
+    t.diagnostic(`${runs.join(", ")} ms`);
+    assert.ok(Math.min(...runs) < STALL_MS_MAX, `the process ran for ${runs.join(", ")} ms without a turn`);
+  });
+}
+
 test("nothing of it stays: the heap is back within a tenth", async (t) => {
   const quiet = async (): Promise<number> => {
     await sleep(1_000);

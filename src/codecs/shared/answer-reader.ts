@@ -1,6 +1,7 @@
 import type { AnswerContext, AnswerReader, Frame, TailReason } from "../../core/codec.ts";
-import { type Json, parseJsonValue, parseValueSliced } from "../../core/json.ts";
+import { type Json, parseJsonValue, parseValueSliced, parseValueSteps } from "../../core/json.ts";
 import { BODY_BYTES_MAX, YIELD_CHARS } from "../../core/limits.ts";
+import type { Steps } from "../../core/slice.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { AnswerSummary } from "../../core/view.ts";
 import type { AnswerTally } from "./answer-tally.ts";
@@ -62,6 +63,9 @@ class SseReader implements AnswerReader {
   push(chunk: Uint8Array): readonly Frame[] {
     return this.#splitter.push(chunk).map((event) => this.#frame(event));
   }
+  pushSteps(chunk: Uint8Array | undefined): Generator<Frame | undefined, void, undefined> | undefined {
+    return this.#splitter.isMuch(chunk?.length ?? 0) ? this.#steps(chunk) : undefined;
+  }
   end(): readonly Frame[] {
     return [...this.#splitter.end().map((event) => this.#frame(event)), ...this.#mapper.texts.last()];
   }
@@ -75,6 +79,22 @@ class SseReader implements AnswerReader {
   tail(reason: TailReason): Uint8Array {
     const text = this.#mapper.tail(reason);
     return text === "" ? NO_BYTES : encoder.encode(this.#between ? text : `\n\n${text}`);
+  }
+
+  *#steps(chunk: Uint8Array | undefined): Generator<Frame | undefined, void, undefined> {
+    for (const event of chunk === undefined ? this.#splitter.endSteps() : this.#splitter.pushSteps(chunk)) {
+      if (event === undefined) yield;
+      else {
+        if (event.data !== undefined && event.data.length > YIELD_CHARS) yield* this.#parseAhead(event.data);
+        yield this.#frame(event);
+      }
+    }
+    if (chunk === undefined) yield* this.#mapper.texts.last();
+  }
+
+  *#parseAhead(data: string): Steps<void> {
+    const text = this.#mapper.prepare?.(data) ?? data;
+    this.#mapper.texts.ahead(text, yield* parseValueSteps(text));
   }
 
   #frame(event: SseEvent): Frame {

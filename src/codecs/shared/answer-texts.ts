@@ -37,6 +37,10 @@ const SILENT_KEYS: ReadonlySet<string> = new Set([
 export const silentAnd = (...names: readonly string[]): ReadonlySet<string> => new Set([...SILENT_KEYS, ...names]);
 /** Most strings of one event that are followed where the codec does not know its shape; what is beyond counts as one unread text. */
 const WALK_MAX = 20_000;
+/** Most members and containers that are walked through for them, some 10 ms of work; the same beyond. Probabilities of 4,000 tokens with 20 others each have 250,000. */
+const WALK_MEMBERS_MAX = 400_000;
+type JsonMembers = { readonly [key: string]: Json };
+const isList = (value: readonly Json[] | JsonMembers): value is readonly Json[] => Array.isArray(value);
 
 /**
  * What is read out of one event, or out of one body: its texts as deltas and, for guarded answers, where each stands, what goes with it
@@ -50,9 +54,23 @@ export class AnswerTexts {
   #source = "";
   #holder: Json | undefined;
   #key: string | number = "";
+  #ahead: { readonly text: string; readonly json: Json | undefined } | undefined;
 
   constructor(context: Pick<AnswerContext, "guarded">) {
     this.#guards = context.guarded === true ? new Guarded() : undefined;
+  }
+
+  /** The value of a text that `parsed` will be asked for next; undefined: it is no JSON. */
+  ahead(text: string, json: Json | undefined): void {
+    this.#ahead = { text, json };
+  }
+
+  /** The value of a text: parsed already, or now. */
+  parsed(text: string): Json | undefined {
+    const ahead = this.#ahead;
+    if (ahead === undefined) return parseJsonValue(text);
+    this.#ahead = undefined;
+    return ahead.text === text ? ahead.json : parseJsonValue(text);
   }
 
   get guarded(): boolean {
@@ -109,22 +127,33 @@ export class AnswerTexts {
   /** Every string below a value, as texts beside the block; those of known members are not looked at. */
   walk(choice: number, block: number, value: Json | undefined, known: ReadonlySet<string> = SILENT_KEYS): void {
     if (this.#guards === undefined || typeof value !== "object" || value === null) return;
-    const work: Json[] = [value];
-    let left = WALK_MAX;
+    const work: (readonly Json[] | JsonMembers)[] = [value];
+    let strings = 0;
+    let members = 0;
+    /** False: there is more than is followed. */
+    const take = (at: Json, key: string | number, inner: Json, sealed: boolean): boolean => {
+      if (typeof inner === "object") {
+        if (inner !== null) work.push(inner);
+        return inner === null || ++members <= WALK_MEMBERS_MAX;
+      }
+      if (typeof inner !== "string" || (sealed && key === "data") || isSealed(inner)) return true;
+      if (++strings > WALK_MAX) return false;
+      this.add(choice, block, "content", at, key, "repeats");
+      return true;
+    };
     for (let at = work.pop(); at !== undefined; at = work.pop()) {
-      if (typeof at !== "object" || at === null) continue;
-      const sealed = field(at, "type") === "base64" || field(at, "type") === "redacted_thinking";
-      for (const [key, inner] of Array.isArray(at) ? at.entries() : Object.entries(at)) {
-        if (typeof key === "string" && (at === value ? known.has(key) : SILENT_KEYS.has(key))) continue;
-        if (typeof inner === "object") work.push(inner);
-        else if (typeof inner === "string" && !(sealed && key === "data") && !isSealed(inner)) {
-          if (left-- <= 0) {
-            this.unread(this.#guards.read?.source ?? "");
-            return;
-          }
-          this.add(choice, block, "content", at, key, "repeats");
+      let whole = true;
+      if (isList(at)) for (let index = 0; whole && index < at.length; index++) whole = take(at, index, at[index] ?? null, false);
+      else {
+        const sealed = field(at, "type") === "base64" || field(at, "type") === "redacted_thinking";
+        const silent = at === value ? known : SILENT_KEYS;
+        for (const key in at) {
+          if (silent.has(key) || !Object.hasOwn(at, key)) continue;
+          whole = ++members <= WALK_MEMBERS_MAX && take(at, key, at[key] ?? null, sealed);
+          if (!whole) break;
         }
       }
+      if (!whole) return this.unread(this.#guards.read?.source ?? "");
     }
   }
 
@@ -237,7 +266,7 @@ export class AnswerTexts {
  * see its data as a text that cannot be changed. `parsed`: what is parsed of data that is mostly media.
  */
 export function beginEvent({ tally, texts }: EventSink, data: string, parsed = data): { readonly [key: string]: Json } | undefined {
-  const event = parseJsonValue(parsed);
+  const event = texts.parsed(parsed);
   if (isJsonObject(event)) {
     texts.begin(event, data);
     return event;

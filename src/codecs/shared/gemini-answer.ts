@@ -1,5 +1,5 @@
 import type { AnswerContext, TailReason } from "../../core/codec.ts";
-import { field, type Json, parseJsonValue } from "../../core/json.ts";
+import { field, type Json } from "../../core/json.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { AnswerSummary } from "../../core/view.ts";
 import type { AnswerMapper } from "./answer-reader.ts";
@@ -74,7 +74,7 @@ export class GeminiAnswer implements AnswerMapper {
   }
 
   event(_name: string | undefined, data: string): void {
-    const json = parseJsonValue(data);
+    const json = this.texts.parsed(data);
     if (json === undefined) {
       this.tally.invalidEvents += 1;
       this.texts.unread(data);

@@ -2,6 +2,7 @@ import type { AnswerContext, AnswerReader, Frame, TailReason } from "../../core/
 import type { Usage } from "../../core/usage.ts";
 import type { AnswerSummary } from "../../core/view.ts";
 
+const NO_BYTES = new Uint8Array(0);
 /** White space looked past before the content type alone decides, in bytes. */
 const BLANK_BYTES_MAX = 1024;
 /** First bytes of the fields `data`, `event`, `id`, `retry`, of a comment, and of a byte order mark. */
@@ -17,7 +18,7 @@ export class SniffingReader implements AnswerReader {
   readonly #open: (context: AnswerContext) => AnswerReader;
   #inner: AnswerReader | undefined;
   /** White space at the start, until something else comes. */
-  #blank: Uint8Array = new Uint8Array(0);
+  #blank: Uint8Array = NO_BYTES;
 
   constructor(context: AnswerContext, open: (context: AnswerContext) => AnswerReader) {
     this.#context = context;
@@ -25,14 +26,30 @@ export class SniffingReader implements AnswerReader {
   }
 
   push(chunk: Uint8Array): readonly Frame[] {
-    if (this.#inner !== undefined) return this.#inner.push(chunk);
-    const first = chunk.find((byte) => byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09);
-    if (first === undefined && this.#blank.length + chunk.length < BLANK_BYTES_MAX) {
-      this.#blank = Buffer.concat([this.#blank, chunk]);
+    const inner = this.#inner ?? this.#openedBy(chunk);
+    if (inner === undefined) {
+      this.#blank = this.#whole(chunk);
       return [];
     }
-    const whole = this.#blank.length === 0 ? chunk : Buffer.concat([this.#blank, chunk]);
-    return this.#decided(first).push(whole);
+    const whole = this.#whole(chunk);
+    this.#blank = NO_BYTES;
+    return inner.push(whole);
+  }
+  pushSteps(chunk: Uint8Array | undefined): ReturnType<NonNullable<AnswerReader["pushSteps"]>> {
+    if (chunk === undefined) return this.#inner?.pushSteps?.(chunk);
+    const steps = (this.#inner ?? this.#openedBy(chunk))?.pushSteps?.(this.#whole(chunk));
+    if (steps !== undefined) this.#blank = NO_BYTES;
+    return steps;
+  }
+
+  /** undefined: nothing but blanks so far. */
+  #openedBy(chunk: Uint8Array): AnswerReader | undefined {
+    const first = chunk.find((byte) => byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09);
+    if (first === undefined && this.#blank.length + chunk.length < BLANK_BYTES_MAX) return undefined;
+    return this.#decided(first);
+  }
+  #whole(chunk: Uint8Array): Uint8Array {
+    return this.#blank.length === 0 ? chunk : Buffer.concat([this.#blank, chunk]);
   }
 
   end(): readonly Frame[] {

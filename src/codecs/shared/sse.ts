@@ -7,9 +7,11 @@
  * pushed waits for the next byte, which may be the \n that belongs to it.
  *
  * Trade-off: an event larger than the cap passes in pieces as it comes, unread (`piece`), so that memory stays bounded.
- * Cost is linear in the bytes, also when they come one by one.
+ * Cost is linear in the bytes, also when they come one by one; `pushSteps` can stop between two steps of about a millisecond.
  */
-import { SSE_EVENT_BYTES_MAX } from "../../core/limits.ts";
+import { decodeSteps } from "../../core/json.ts";
+import { SSE_EVENT_BYTES_MAX, YIELD_CHARS } from "../../core/limits.ts";
+import { finish, isStepDone, type Steps } from "../../core/slice.ts";
 
 export interface SseEvent {
   /**
@@ -53,19 +55,30 @@ export class SseSplitter {
     return this.#oversized;
   }
 
+  /** Are so many bytes, with those held, better read in steps? */
+  isMuch(bytes: number): boolean {
+    return this.#heldBytes + bytes > YIELD_CHARS;
+  }
+
   push(chunk: Uint8Array): readonly SseEvent[] {
-    if (chunk.length === 0) return [];
-    return this.#split(this.#heldBytes === 0 ? chunk : this.#append(chunk), false);
+    return eventsOf(this.pushSteps(chunk));
+  }
+  /** The same in steps: gives each event as it is read, and undefined between two steps. To be read to its end before anything else is asked. */
+  *pushSteps(chunk: Uint8Array): Generator<SseEvent | undefined, void, undefined> {
+    if (chunk.length > 0) yield* this.#split(this.#heldBytes === 0 ? chunk : this.#append(chunk), false);
   }
 
   /** The stream's end: gives up everything held. */
   end(): readonly SseEvent[] {
-    const buffer = this.#held.subarray(0, this.#heldBytes);
-    const out = this.#split(buffer, true);
+    return eventsOf(this.endSteps());
+  }
+  /** As `pushSteps`. */
+  *endSteps(): Generator<SseEvent | undefined, void, undefined> {
+    yield* this.#split(this.#held.subarray(0, this.#heldBytes), true);
     const rest = this.#held.subarray(0, this.#heldBytes);
     this.#held = NONE;
     this.#heldBytes = 0;
-    return rest.length === 0 ? out : [...out, this.#read(rest, "rest")];
+    if (rest.length > 0) yield yield* this.#readSteps(rest, "rest");
   }
 
   #append(chunk: Uint8Array): Uint8Array {
@@ -80,15 +93,15 @@ export class SseSplitter {
   }
 
   /** Gives out the events that `buffer` (held bytes and the new ones) completes, and holds what is left. */
-  #split(buffer: Uint8Array, atEnd: boolean): SseEvent[] {
-    const out: SseEvent[] = [];
+  *#split(buffer: Uint8Array, atEnd: boolean): Generator<SseEvent | undefined, void, undefined> {
     const length = buffer.length;
     let eventStart = 0;
     let lineStart = this.#lineStart;
     let searched = this.#searched;
     let lf = -1;
     let cr = -1;
-    for (;;) {
+    for (let line = 1; ; line++) {
+      if (isStepDone(line)) yield;
       if (lf < searched) lf = indexOrEnd(buffer, LF, searched);
       if (cr < searched) cr = indexOrEnd(buffer, CR, searched);
       const at = Math.min(lf, cr);
@@ -105,31 +118,36 @@ export class SseSplitter {
         if (lf === next) next++;
       }
       if (at === lineStart) {
-        out.push(this.#finish(buffer.subarray(eventStart, next)));
+        const bytes = buffer.subarray(eventStart, next);
+        if (this.#isOversized(bytes)) yield this.#piece(bytes);
+        else if (bytes.length <= YIELD_CHARS) yield this.#read(bytes, "event");
+        else yield yield* this.#readSteps(bytes, "event");
         eventStart = next;
       }
       lineStart = next;
       searched = next;
     }
-    this.#hold(buffer, { eventStart, lineStart, searched, out });
-    return out;
+    const piece = this.#hold(buffer, { eventStart, lineStart, searched });
+    if (piece !== undefined) yield piece;
   }
 
-  #finish(bytes: Uint8Array): SseEvent {
+  #isOversized(bytes: Uint8Array): boolean {
     const oversized = this.#skipping || bytes.length > this.#eventBytesMax;
     if (oversized && !this.#skipping) this.#oversized++;
     this.#skipping = false;
-    return oversized ? this.#piece(bytes) : this.#read(bytes, "event");
+    return oversized;
   }
 
-  #hold(buffer: Uint8Array, at: { eventStart: number; lineStart: number; searched: number; out: SseEvent[] }): void {
+  /** Holds what is left; of an event past the cap it gives the lines that are whole. */
+  #hold(buffer: Uint8Array, at: { eventStart: number; lineStart: number; searched: number }): SseEvent | undefined {
+    let piece: SseEvent | undefined;
     let from = at.eventStart;
     if (!this.#skipping && buffer.length - from > this.#eventBytesMax) {
       this.#skipping = true;
       this.#oversized++;
     }
     if (this.#skipping && at.searched > from) {
-      at.out.push(this.#piece(buffer.slice(from, at.searched)));
+      piece = this.#piece(buffer.slice(from, at.searched));
       from = at.searched;
     }
     this.#lineStart = at.lineStart < from ? -1 : at.lineStart - from;
@@ -144,6 +162,7 @@ export class SseSplitter {
       }
     }
     this.#heldBytes = rest;
+    return piece;
   }
 
   #piece(bytes: Uint8Array): SseEvent {
@@ -151,11 +170,29 @@ export class SseSplitter {
     return { kind: "piece", bytes, event: undefined, data: undefined };
   }
 
-  #read(bytes: Uint8Array, kind: "event" | "rest"): SseEvent {
-    const from = this.#first && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
-    this.#first = false;
-    return readFields(bytes, from, kind);
+  #read(bytes: Uint8Array, kind: "event"): SseEvent {
+    const from = this.#textStart(bytes);
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset + from, bytes.length - from).toString("utf8");
+    return isPlain(text) ? plainEvent(bytes, text, kind) : finish(fieldsOf(bytes, text, kind));
   }
+
+  *#readSteps(bytes: Uint8Array, kind: "event" | "rest"): Steps<SseEvent> {
+    const text = yield* decodeSteps(bytes.subarray(this.#textStart(bytes)));
+    return isPlain(text) ? plainEvent(bytes, text, kind) : yield* fieldsOf(bytes, text, kind);
+  }
+
+  /** Behind a byte order mark at the very beginning. */
+  #textStart(bytes: Uint8Array): 0 | 3 {
+    const marked = this.#first && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+    this.#first = false;
+    return marked ? 3 : 0;
+  }
+}
+
+function eventsOf(steps: Generator<SseEvent | undefined, void, undefined>): readonly SseEvent[] {
+  const events: SseEvent[] = [];
+  for (const event of steps) if (event !== undefined) events.push(event);
+  return events;
 }
 
 function indexOrEnd(buffer: Uint8Array, byte: number, from: number): number {
@@ -163,15 +200,22 @@ function indexOrEnd(buffer: Uint8Array, byte: number, from: number): number {
   return at === -1 ? buffer.length : at;
 }
 
-function readFields(bytes: Uint8Array, from: number, kind: "event" | "rest"): SseEvent {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset + from, bytes.length - from).toString("utf8");
-  // The one line of nearly every event of a provider.
-  if (text.startsWith("data: ") && text.indexOf("\n") === text.length - 2 && text.endsWith("\n") && !text.includes("\r")) {
-    return { kind, bytes, event: undefined, data: text.slice(6, -2) };
-  }
+/** One line of data and nothing else, as nearly every event of a provider is. */
+const isPlain = (text: string): boolean =>
+  text.startsWith("data: ") && text.indexOf("\n") === text.length - 2 && text.endsWith("\n") && !text.includes("\r");
+const plainEvent = (bytes: Uint8Array, text: string, kind: "event" | "rest"): SseEvent => ({
+  kind,
+  bytes,
+  event: undefined,
+  data: text.slice(6, -2),
+});
+
+function* fieldsOf(bytes: Uint8Array, text: string, kind: "event" | "rest"): Steps<SseEvent> {
   let event: string | undefined;
   let data: string | undefined;
-  for (const line of text.split(/\r\n|\n|\r/)) {
+  let count = 0;
+  for (const line of linesOf(text)) {
+    if (isStepDone(++count)) yield;
     const colon = line.indexOf(":");
     if (colon === 0) continue;
     const name = colon === -1 ? line : line.slice(0, colon);
@@ -183,8 +227,26 @@ function readFields(bytes: Uint8Array, from: number, kind: "event" | "rest"): Ss
   return { kind, bytes, event, data };
 }
 
+/** Lines without their terminators: \n, \r\n or \r. */
+function* linesOf(text: string): Generator<string> {
+  let lf = text.indexOf("\n");
+  let cr = text.indexOf("\r");
+  for (let from = 0; ; ) {
+    if (lf !== -1 && lf < from) lf = text.indexOf("\n", from);
+    if (cr !== -1 && cr < from) cr = text.indexOf("\r", from);
+    const to = lf === -1 ? cr : cr === -1 ? lf : Math.min(lf, cr);
+    if (to === -1) {
+      yield text.slice(from);
+      return;
+    }
+    yield text.slice(from, to);
+    from = to === cr && lf === to + 1 ? to + 2 : to + 1;
+  }
+}
+
 /** The event with other data; every other line keeps its bytes, terminators too. Data of several lines stands where the first of them stood. */
 export function withData(event: SseEvent, data: string): SseEvent {
+  if (isPlainBytes(event.bytes) && !data.includes("\n")) return { ...event, bytes: Buffer.from(`data: ${data}\n\n`), data };
   const raw = Buffer.from(event.bytes.buffer, event.bytes.byteOffset, event.bytes.length).toString("latin1");
   const lines = data.split("\n").map((line) => Buffer.from(line).toString("latin1"));
   let out = "";
@@ -203,5 +265,17 @@ export function withData(event: SseEvent, data: string): SseEvent {
   }
   return { kind: event.kind, bytes: Buffer.from(out, "latin1"), event: event.event, data };
 }
+const PLAIN_START = Buffer.from("data: ");
+function isPlainBytes(bytes: Uint8Array): boolean {
+  const { length } = bytes;
+  return (
+    length >= PLAIN_START.length + 2 &&
+    PLAIN_START.compare(bytes, 0, PLAIN_START.length) === 0 &&
+    bytes.indexOf(LF) === length - 2 &&
+    bytes[length - 1] === LF &&
+    !bytes.includes(CR)
+  );
+}
+
 /** A data line in latin1, a byte order mark before it included: what stands before its value, and its terminator. */
 const DATA_LINE = /^((?:\xef\xbb\xbf)?data(?:: ?|(?=[\r\n]|$)))[^\r\n]*(\r\n|\n|\r|)$/;
