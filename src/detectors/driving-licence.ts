@@ -1,3 +1,4 @@
+import { digitsIn, isOneDigit } from "./shared/checksums.ts";
 import { words } from "./shared/context.ts";
 import { shapeDetector } from "./shared/shapes.ts";
 
@@ -40,7 +41,7 @@ export const drivingLicence = shapeDetector({
     ],
   ],
   separators: "- ",
-  check: (number) => /[0-9].*[0-9].*[0-9].*[0-9]/.test(number) && !/^([0-9])\1*$/.test(number),
+  check: (number) => digitsIn(number) >= 4 && !isOneDigit(number),
   near: 0.85,
   context: words(
     ...[

@@ -1,3 +1,4 @@
+import { digitsIn, isOneDigit } from "./shared/checksums.ts";
 import { words } from "./shared/context.ts";
 import { shapeDetector } from "./shared/shapes.ts";
 
@@ -8,7 +9,7 @@ export const passport = shapeDetector({
   profile: "standard",
   shapes: ["AA 9999999", "AA 999999", "A 99999999", "A 9999999", "AXXXXXXXX", "99AA99999", "999999999", "99 9999999", "99999999"],
   separators: " ",
-  check: (number) => /[0-9].*[0-9].*[0-9]/.test(number) && !/^([0-9])\1*$/.test(number),
+  check: (number) => digitsIn(number) >= 3 && !isOneDigit(number),
   near: 0.8,
   context: words(
     ...[

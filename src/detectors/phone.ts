@@ -1,7 +1,9 @@
 import type { Detector, Finding, Found, ScanText } from "../core/detector.ts";
 import { isOneDigit } from "./shared/checksums.ts";
-import { after, BEFORE_CHARS, before, words, wordsOf } from "./shared/context.ts";
-import { isSeparator, readNumber, SEPARATOR_CHARS_MAX, type Written } from "./shared/digit-groups.ts";
+import { AFTER_CHARS, after, BEFORE_CHARS, before, wordsOf } from "./shared/context.ts";
+import { isSeparator, SEPARATOR_CHARS_MAX, Written } from "./shared/digit-groups.ts";
+import { Beginnings, Nearby, type Window } from "./shared/nearby.ts";
+import { CALLED, OTHER } from "./shared/phone-words.ts";
 import { firstAtom, isAlnum, isDigit } from "./shared/text.ts";
 
 const DIGITS_MIN = 6;
@@ -23,18 +25,25 @@ export const phone: Detector = {
   find,
 };
 
+/** A text, and which words may be near a place in it. */
+interface Look {
+  readonly text: ScanText;
+  readonly nearby: Nearby;
+}
+
 type Judged = { readonly start: number; readonly end: number; readonly score: number } | undefined | "more";
 
 function find(text: ScanText, from: number): Found {
   const { atoms, folded, ended } = text;
   const findings: Finding[] = [];
+  const look: Look = { text, nearby: new Nearby(text, BEGINNINGS, NEAR) };
   let least = from;
   for (let index = firstAtom(atoms, from); index < atoms.length; index += 1) {
     const atom = atoms[index];
     if (atom === undefined || atom.start < least || !isDigit(folded.charCodeAt(atom.start))) continue;
     if (isShort(text, atom.end - atom.start, atom.end)) continue;
     const start = signsBefore(folded, atom.start, least);
-    const judged = judge(text, start, atom.start);
+    const judged = judge(look, start, atom.start);
     if (judged === "more") return { findings, open: start };
     if (judged === undefined) continue;
     findings.push({ entity: "phone", ...judged });
@@ -54,32 +63,39 @@ function isShort({ folded, ended }: ScanText, length: number, end: number): bool
 /** `+`, `(`, `(+` or `+(` before the first digit belong to the number. */
 function signsBefore(folded: string, digit: number, least: number): number {
   let start = digit;
-  while (start > least && digit - start < 2 && "+(".includes(folded.charAt(start - 1))) start -= 1;
+  while (start > least && digit - start < 2 && isOpening(folded.charCodeAt(start - 1))) start -= 1;
   return start;
 }
 
-function judge(text: ScanText, start: number, firstDigit: number): Judged {
-  const { folded, ended } = text;
+const isOpening = (code: number): boolean => code === PLUS || code === BRACKET;
+const PLUS = 43;
+const BRACKET = 40;
+
+function judge(look: Look, start: number, firstDigit: number): Judged {
+  const { folded, ended } = look.text;
   if (!isFree(folded, start)) return undefined;
   if (start === firstDigit && isInSpread(folded, start)) return undefined;
-  const written = readNumber(folded, firstDigit, DIGITS_MAX);
-  if (written.end === folded.length && !ended) return "more";
+  const written = new Written(folded, firstDigit, DIGITS_MAX);
+  if (written.end >= folded.length && !ended) return "more";
+  if (written.digits < DIGITS_MIN) return undefined;
   const signs = folded.slice(start, firstDigit);
   const isInner = start === firstDigit && isDigit(folded.charCodeAt(start - 2)) && " -./()\u200b".includes(folded.charAt(start - 1));
-  if (isInner && (written.groups.length < 2 || written.separatorAt(1) === folded.charAt(start - 1))) return undefined;
-  const least = written.text.length < DIGITS_MIN ? written.groups.length : Math.max(0, leastGroups(written));
+  if (isInner && (written.count < 2 || written.separatorAt(1) === folded.charAt(start - 1))) return undefined;
+  const least = leastGroups(written);
   for (let count = mostGroups(written); count > least; count -= 1) {
-    const last = written.groups[count - 1];
-    if (last === undefined || written.digitsOf(count) > DIGITS_MAX || !isFreeBehind(folded, last.end)) continue;
-    if (!ended && last.end + 2 > folded.length) return "more";
+    const last = written.endOf(count);
+    if (written.digitsOf(count) > DIGITS_MAX || !isFreeBehind(folded, last)) continue;
+    if (!ended && last + 2 > folded.length) return "more";
+    // What takes a word is all of the number.
+    if (count !== written.count && !mayStandAlone(written, count, signs)) continue;
     const alone = formScore(written, count, signs);
-    if (alone === undefined || (isInner && alone < 0.6)) continue;
-    const end = withExtension(folded, last.end, ended);
+    if (alone === undefined || (isInner && alone < 0.6) || (alone === 0 && count !== written.count)) continue;
+    const end = withExtension(folded, last, ended);
     if (end === undefined) return "more";
-    if (end === last.end && isAlnum(folded.charCodeAt(end))) continue;
-    if (alone > 0 && alone <= WEAK && isOther(folded, start)) continue;
+    if (end === last && isAlnum(folded.charCodeAt(end))) continue;
+    if (alone > 0 && alone <= WEAK && isOther(look, start)) continue;
     if (alone > 0 && start < firstDigit) return { start, end, score: alone };
-    const near = count === written.groups.length || alone > 0 ? isCalled(folded, start, end, ended) : false;
+    const near = isCalled(look, start, end);
     if (near === undefined) return "more";
     if (near) return { start: signs.includes("+") || signs === "(" ? start : firstDigit, end, score: Math.max(alone, 0.9) };
     if (alone > 0) return { start, end, score: alone };
@@ -89,9 +105,9 @@ function judge(text: ScanText, start: number, firstDigit: number): Judged {
 
 const GROUPS_MAX = 7;
 /** Digit by digit is all or nothing; otherwise there are few groups. */
-const isSpread = ({ groups }: Written): boolean => groups.length > GROUPS_MAX && groups.every(({ start, end }) => end - start === 1);
-const mostGroups = (written: Written): number => (isSpread(written) ? written.groups.length : Math.min(GROUPS_MAX, written.groups.length));
-const leastGroups = (written: Written): number => (isSpread(written) ? written.groups.length - 1 : 0);
+const isSpread = (written: Written): boolean => written.count > GROUPS_MAX && written.isSingle;
+const mostGroups = (written: Written): number => (isSpread(written) ? written.count : Math.min(GROUPS_MAX, written.count));
+const leastGroups = (written: Written): number => (isSpread(written) ? written.count - 1 : 0);
 
 /** A single digit behind another, by the sign that is behind it too. */
 function isInSpread(folded: string, start: number): boolean {
@@ -106,21 +122,31 @@ function isInSpread(folded: string, start: number): boolean {
 
 /** No letter, digit, sign of money or joined number before it. */
 function isFree(folded: string, start: number): boolean {
-  const sign = folded.charAt(start - 1);
-  if (sign === "") return true;
-  if (isAlnum(folded.charCodeAt(start - 1)) || "$€£¥₹₽#_=&".includes(sign)) return sign === "=" || sign === "_";
-  return !("-./:,+)".includes(sign) && isDigit(folded.charCodeAt(start - 2)));
+  const sign = folded.charCodeAt(start - 1);
+  // Most numbers stand behind a blank.
+  if (sign === BLANK || start === 0) return true;
+  if (isAlnum(sign) || "$€£¥₹₽#&".includes(folded.charAt(start - 1))) return false;
+  return !("-./:,+)".includes(folded.charAt(start - 1)) && isDigit(folded.charCodeAt(start - 2)));
 }
 
 /** No letter or digit behind it but an extension's, no decimal, date or further group by a sign. */
 function isFreeBehind(folded: string, end: number): boolean {
   const code = folded.charCodeAt(end);
-  if (isAlnum(code)) return folded.charAt(end) === "x" || folded.charAt(end) === "e";
+  if (code === BLANK) return true;
+  if (isAlnum(code)) return code === SMALL_X || code === SMALL_E;
   return !("-./:,%".includes(folded.charAt(end)) && isDigit(folded.charCodeAt(end + 1)));
 }
 
+const BLANK = 32;
+const SMALL_E = 101;
+const SMALL_X = 120;
+
 /** End with an extension behind the number; `undefined` where more text may make it one. */
 function withExtension(folded: string, end: number, ended: boolean): number | undefined {
+  let word = end;
+  while (word < end + 2 && " ,;".includes(folded.charAt(word) || "x")) word += 1;
+  const first = folded.charCodeAt(word);
+  if (word < folded.length && (first | 32) !== SMALL_X && (first | 32) !== SMALL_E && first < 128) return end;
   const rest = folded.slice(end, end + EXTENSION_CHARS);
   const extension = EXTENSION.exec(rest);
   if (!ended && rest.length < EXTENSION_CHARS && EXTENSION_BEGUN.test(rest)) return undefined;
@@ -135,16 +161,23 @@ const EXTENSION_BEGUN = /^[ ,;]{0,2}(?:(?:x|ext(?:ension|n)?|分机|转)[. :]{0,
  * `signs`: what stands before the first digit.
  */
 function formScore(written: Written, count: number, signs: string): number | undefined {
-  const sizes = written.groups.slice(0, count).map(({ start, end }) => end - start);
-  const digits = written.text.slice(0, written.digitsOf(count));
-  if (signs.includes("+")) return isInternational(digits) ? 0.95 : undefined;
-  if (digits.length < DIGITS_MIN || (sizes.length > 1 && !isPlausible(sizes))) return undefined;
+  if (signs.includes("+")) return isInternational(written.textOf(count)) ? 0.95 : undefined;
+  if (written.digitsOf(count) < DIGITS_MIN || (count > 1 && !isPlausible(written, count))) return undefined;
+  const sizes = written.sizesOf(count);
+  const digits = written.textOf(count);
   const form = sizes.join("-");
   if (isOneDigit(digits) || isDateLike(form, digits)) return undefined;
   if (/^00[1-9]/.test(digits) && (sizes.length > 1 || digits.length > 11) && isInternational(digits.slice(2)))
     return sizes.length > 1 ? 0.85 : 0.6;
   const separator = count > 1 ? written.separatorAt(1) : "";
   return Math.max(americanScore(form, digits, separator), nationalScore(sizes, form, { digits, signs }));
+}
+
+/** Whether the form of the first groups may be one that stands without a word. */
+function mayStandAlone(written: Written, count: number, signs: string): boolean {
+  if (signs !== "" || written.startsWithZero) return true;
+  const [last, digits] = [written.sizeAt(count - 1), written.digitsOf(count)];
+  return (last === 4 && (digits === 10 || digits === 11)) || digits === 11;
 }
 
 /** North American Numbering Plan: area and exchange do not begin with 0 or 1. Others of this form are less sure. */
@@ -175,9 +208,10 @@ function isInternational(digits: string): boolean {
 }
 
 /** Groups as people write phone numbers: digit by digit, or at most six of two or more, a country's 1, 7 or 8 before them. */
-function isPlausible(sizes: readonly number[]): boolean {
-  if (sizes.every((size) => size === 1)) return sizes.length >= 7;
-  return sizes.every((size, index) => size > 1 || (index <= 1 && sizes.length > 2));
+function isPlausible(written: Written, count: number): boolean {
+  if (written.digitsOf(count) === count) return count >= 7;
+  for (let index = 0; index < count; index += 1) if (written.sizeAt(index) < 2 && (index > 1 || count < 3)) return false;
+  return true;
 }
 
 /** Year, month and day in any order. */
@@ -194,162 +228,51 @@ function isDateLike(form: string, digits: string): boolean {
 const isDayMonth = (a: string, b: string): boolean => (Number(a) <= 12 && Number(b) <= 31) || (Number(a) <= 31 && Number(b) <= 12);
 
 /** Does a word say that it is a phone number, and no word nearer to it that it is something else? `undefined`: not all text has come. */
-function isCalled(folded: string, start: number, end: number, ended: boolean): boolean | undefined {
-  const isBare = !/[^0-9]/.test(folded.slice(start, end));
-  const ahead = before(folded, start).slice(-NEAR_CHARS);
-  // A bare number is a phone number only with the word close to it and no other number between.
-  const nearest = isBare ? ahead.slice(-BARE_CHARS).replace(/^.*[0-9]/s, "") : ahead;
-  if (CALLED.in(wordsOf(nearest))) return !isOther(folded, start) || CALLED.in(wordsOf(lastWords(ahead)));
-  if (OTHER.in(wordsOf(ahead))) return false;
+function isCalled({ text, nearby }: Look, start: number, end: number): boolean | undefined {
+  const { folded, ended } = text;
+  const words = nearby.at(start)?.[0] ?? MAY_BE_ALL;
+  if (words !== 0) {
+    const isBare = !/[^0-9]/.test(folded.slice(start, end));
+    const ahead = before(folded, start).slice(-NEAR_CHARS);
+    // A bare number is a phone number only with the word close to it and no other number between.
+    const nearest = isBare ? ahead.slice(-BARE_CHARS).replace(/^.*[0-9]/s, "") : ahead;
+    if ((words & MAY_BE_CALLED) !== 0 && CALLED.in(wordsOf(nearest)))
+      return !isOther({ text, nearby }, start) || CALLED.in(wordsOf(lastWords(ahead)));
+    if ((words & MAY_BE_OTHER) !== 0 && OTHER.in(wordsOf(ahead))) return false;
+  }
+  // What is trimmed of the text behind it makes no such words.
+  const window = folded.slice(end, end + AFTER_CHARS);
+  if ((ended || window.length === AFTER_CHARS) && !LABEL_BEHIND.test(window)) return false;
   const behind = after(folded, end, ended);
   return behind === undefined ? undefined : LABEL_BEHIND.test(behind);
 }
 /** Is it called something else, by one of the three words before it? */
-const isOther = (folded: string, start: number): boolean => OTHER.in(wordsOf(lastWords(before(folded, start).slice(-NEAR_CHARS))));
-const lastWords = (ahead: string): string => ahead.slice(ahead.search(/[^\s]*\s*[^\s]*\s*[^\s]*$/));
+function isOther({ text: { folded }, nearby }: Look, start: number): boolean {
+  const words = nearby.at(start)?.[0] ?? MAY_BE_ALL;
+  return (words & MAY_BE_OTHER) !== 0 && OTHER.in(wordsOf(lastWords(before(folded, start).slice(-NEAR_CHARS))));
+}
+const MAY_BE_CALLED = 1;
+const MAY_BE_OTHER = 2;
+const MAY_BE_ALL = MAY_BE_CALLED | MAY_BE_OTHER;
+/** The last three runs without blanks, and what is between them. */
+function lastWords(ahead: string): string {
+  let start = ahead.length;
+  for (let run = 0; run < 3; run += 1) {
+    while (run > 0 && start > 0 && isSpace(ahead.charCodeAt(start - 1))) start -= 1;
+    while (start > 0 && !isSpace(ahead.charCodeAt(start - 1))) start -= 1;
+  }
+  return ahead.slice(start);
+}
+/** As `\s` has it, of folded text. */
+const isSpace = (code: number): boolean =>
+  code === 32 || (code >= 9 && code <= 13) || code === 0x1680 || code === 0x2028 || code === 0x2029;
 /** Scores up to this are taken back by such a word. */
 const WEAK = 0.65;
 const BARE_CHARS = 28;
 const NEAR_CHARS = 40;
-const CALLED = words(
-  ...[
-    "phone",
-    "phones",
-    "telephone",
-    "tel",
-    "telefon",
-    "teléfono",
-    "telefono",
-    "telefone",
-    "téléphone",
-    "telefoon",
-    "telefonnummer",
-    "телефон",
-    "тел",
-    "mobile",
-    "mob",
-  ],
-  ...[
-    "cell",
-    "cellphone",
-    "cellular",
-    "celular",
-    "móvil",
-    "movil",
-    "handy",
-    "handynummer",
-    "portable",
-    "landline",
-    "hotline",
-    "fax",
-    "pager",
-    "whatsapp",
-    "wechat",
-    "signal",
-  ],
-  ...[
-    "call",
-    "calls",
-    "calling",
-    "called",
-    "dial",
-    "dialed",
-    "ring me",
-    "reach",
-    "reach me",
-    "answering",
-    "text me",
-    "texting",
-    "sms",
-    "contact",
-    "contact number",
-    "phone number",
-  ],
-  ...[
-    "appelez",
-    "appeler",
-    "anrufen",
-    "rufen",
-    "rufnummer",
-    "llame",
-    "llamar",
-    "llámame",
-    "chiamare",
-    "chiama",
-    "ligue",
-    "ligar",
-    "bel",
-    "bellen",
-    "zadzwoń",
-    "zadzwonić",
-    "звоните",
-    "позвоните",
-  ],
-  ...[
-    "电话",
-    "電話",
-    "手机",
-    "手機",
-    "联系电话",
-    "联系方式",
-    "拨打",
-    "致电",
-    "座机",
-    "传真",
-    "号码是",
-    "携帯",
-    "전화",
-    "휴대폰",
-    "연락처",
-    "โทร",
-  ],
-);
-const OTHER = words(
-  ...[
-    "lot",
-    "order",
-    "orders",
-    "invoice",
-    "ticket",
-    "tracking",
-    "ref",
-    "reference",
-    "id",
-    "account",
-    "acct",
-    "version",
-    "build",
-    "serial",
-    "sku",
-    "isbn",
-    "issn",
-    "doi",
-    "zip",
-  ],
-  ...[
-    "postcode",
-    "postal",
-    "case",
-    "policy",
-    "part",
-    "model",
-    "amount",
-    "total",
-    "price",
-    "card",
-    "iban",
-    "ssn",
-    "passport",
-    "licence",
-    "license",
-    "vat",
-    "code",
-    "pin",
-    "otp",
-    "port",
-    "pid",
-  ],
-  ...["timestamp", "room", "flight", "page", "line", "订单", "单号", "编号", "账号", "金额", "验证码", "卡号"],
-);
 const LABEL_BEHIND =
   /^[\s,)\\(\]-]{0,4}(?:\(?(?:office|mobile|mob|cell|home|work|fax|tel|phone|direct|landline|main|m\b|h\b|w\b|f\b)|is (?:my|the|our|his|her|their)\s(?:\p{L}+\s){0,2}(?:phone|mobile|cell|number|tel)|是我的(?:电话|手机)|这个(?:电话|号码))/iu;
+
+/** Lists whose words are known of before a number is looked at. */
+const BEGINNINGS = new Beginnings([CALLED, OTHER]);
+const NEAR: Window = { cuts: [NEAR_CHARS, BARE_CHARS], behind: 0 };

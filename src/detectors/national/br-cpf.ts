@@ -14,13 +14,10 @@ export const brCpf = shapeDetector({
   context: words("cpf", "cadastro de pessoas", "contribuinte"),
 });
 
-const checkDigit = (digits: string): number => {
-  const rest =
-    weighted(
-      digits,
-      Array.from({ length: digits.length }, (_, index) => digits.length + 1 - index),
-    ) % 11;
+const checkDigit = (digits: string, weights: readonly number[]): number => {
+  const rest = weighted(digits, weights) % 11;
   return rest < 2 ? 0 : 11 - rest;
 };
-const isCpf = (cpf: string): boolean =>
-  checkDigit(cpf.slice(0, 9)) === valueAt(cpf, 9) && checkDigit(cpf.slice(0, 10)) === valueAt(cpf, 10);
+const FIRST = [10, 9, 8, 7, 6, 5, 4, 3, 2] as const;
+const SECOND = [11, 10, 9, 8, 7, 6, 5, 4, 3, 2] as const;
+const isCpf = (cpf: string): boolean => checkDigit(cpf, FIRST) === valueAt(cpf, 9) && checkDigit(cpf, SECOND) === valueAt(cpf, 10);

@@ -43,8 +43,9 @@ interface Row extends Shape {
   /** Alphabet of the whole behind the prefix: none of it may stand before a token, so that a long run holds one place to begin. */
   readonly alphabet: number;
   readonly lastAlphabet: number;
-  /** Third unit of the prefix, by which most rows of one beginning are left; 0 where it has none. */
+  /** Third and fourth unit of the prefix, by which most rows of one beginning are left; 0 where it has none. */
   readonly third: number;
+  readonly fourth: number;
 }
 
 /** Rows by their first two characters: `lists[heads[key]]`; 0 for no row. */
@@ -59,7 +60,13 @@ export function compileShapes(shapes: readonly Shape[]): ShapeTable {
   for (const shape of shapes) {
     const runs = shape.parts.filter((part): part is Run => typeof part !== "string");
     const alphabet = runs.reduce((all, { of }) => all | of, 0);
-    const row: Row = { ...shape, alphabet, lastAlphabet: runs.at(-1)?.of ?? ALNUM, third: shape.prefix.codePointAt(2) ?? 0 };
+    const row: Row = {
+      ...shape,
+      alphabet,
+      lastAlphabet: runs.at(-1)?.of ?? ALNUM,
+      third: unitAt(shape.prefix, 2),
+      fourth: unitAt(shape.prefix, 3),
+    };
     const key = keyAt(shape.prefix, 0);
     const index = heads[key] ?? 0;
     if (index === 0) {
@@ -70,6 +77,7 @@ export function compileShapes(shapes: readonly Shape[]): ShapeTable {
   return { heads, lists };
 }
 
+const unitAt = (prefix: string, at: number): number => prefix.codePointAt(at) ?? 0;
 const keyAt = (text: string, at: number): number => (text.charCodeAt(at) << 7) | text.charCodeAt(at + 1);
 
 /** Looks for a token that begins at `at`. */
@@ -90,6 +98,7 @@ const GLUE = /[-.]/;
 function matchRow(sink: Sink, row: Row, at: number): void {
   const { text } = sink;
   if (row.third !== 0 && at + 2 < text.length && text.charCodeAt(at + 2) !== row.third) return;
+  if (row.fourth !== 0 && at + 3 < text.length && text.charCodeAt(at + 3) !== row.fourth) return;
   if (at + row.prefix.length < text.length && !text.startsWith(row.prefix, at)) return;
   const before = text.charAt(at - 1);
   if (row.inAddress !== true && GLUE.test(before) && isIn(text, at - 1, row.alphabet)) return;

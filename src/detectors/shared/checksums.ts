@@ -23,6 +23,13 @@ export function isOneDigit(digits: string): boolean {
   return first >= 48 && first <= 57;
 }
 
+/** How many digits a code has. */
+export function digitsIn(code: string): number {
+  let count = 0;
+  for (let index = 0; index < code.length; index += 1) if (code.charCodeAt(index) >= 48 && code.charCodeAt(index) <= 57) count += 1;
+  return count;
+}
+
 /** ISO/IEC 7812-1 annex B. */
 export function luhnCheckDigit(digits: string): number {
   let sum = 0;
@@ -33,7 +40,14 @@ export function luhnCheckDigit(digits: string): number {
   }
   return (10 - (sum % 10)) % 10;
 }
-export const isLuhn = (digits: string): boolean => luhnCheckDigit(digits.slice(0, -1)) === valueAt(digits, digits.length - 1);
+export function isLuhn(digits: string): boolean {
+  let sum = 0;
+  for (let index = digits.length - 1, isDoubled = false; index >= 0; index -= 1, isDoubled = !isDoubled) {
+    const value = valueAt(digits, index);
+    sum += isDoubled ? (value > 4 ? value * 2 - 9 : value * 2) : value;
+  }
+  return sum % 10 === 0;
+}
 
 /** ISO 7064 MOD 97-10 of digits and letters. */
 export function mod97(text: string): number {

@@ -23,7 +23,7 @@ export function wordsOf(text: string): Worded {
     if (!isWordUnit(code)) continue;
     const start = at;
     while (at < text.length && isWordUnit(text.charCodeAt(at))) at += 1;
-    if (found.length > 0) joined.push(start - behind <= 3 && JOINS.test(text.slice(behind, start)));
+    if (found.length > 0) joined.push(start - behind <= 3 && isJoined(text, behind, start));
     found.push(text.slice(start, at));
     behind = at;
     at -= 1;
@@ -39,7 +39,15 @@ export const isWordUnit = (code: number): boolean =>
   (code >= 97 && code <= 122) ||
   (code >= 65 && code <= 90) ||
   (code >= 0xc0 && code < UNSPACED_FROM && code !== 0xd7 && code !== 0xf7 && !isThai(code) && (code < 0x2000 || code > 0x2bff));
-const JOINS = /^[\s_.'’-]+$/;
+/** Whether only blanks, `-`, `_`, `.` and apostrophes stand there. */
+function isJoined(text: string, from: number, to: number): boolean {
+  for (let at = from; at < to; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code !== 32 && code !== 45 && code !== 46 && code !== 95 && !JOINS.test(text.charAt(at))) return false;
+  }
+  return true;
+}
+const JOINS = /[\s'’]/;
 
 /**
  * Words in any case, whole where their script puts blanks between words; in capitals only where they are given so (`SIN`, which is a
@@ -66,11 +74,16 @@ export function words(...list: readonly string[]): Words {
       ...[...shouted].map((word) => word.toLowerCase()),
       ...unspaced.map((word) => UNSPACED.exec(word)?.[0] ?? ""),
     ],
-    in: (text) =>
-      text.lower.some(
-        (word, index) => single.has(word) || shouted.has(text.words[index] ?? "") || (phrases.size > 0 && isPhrase(text, index)),
-      ) ||
-      (text.unspaced && unspaced.some((word) => text.text.includes(word))),
+    in: (text) => {
+      for (let index = 0; index < text.lower.length; index += 1)
+        if (
+          single.has(text.lower[index] ?? "") ||
+          (shouted.size > 0 && shouted.has(text.words[index] ?? "")) ||
+          (phrases.size > 0 && isPhrase(text, index))
+        )
+          return true;
+      return text.unspaced && unspaced.some((word) => text.text.includes(word));
+    },
   };
 }
 /** Scripts that write words without blanks. */

@@ -1,61 +1,95 @@
 import { isDigit } from "./text.ts";
 
-/** Groups of digits with short separators between them, as numbers are written for people. */
-export interface Written {
-  readonly groups: readonly { readonly start: number; readonly end: number }[];
-  /** All digits, without separators. */
-  readonly text: string;
-  /** Where reading ended: behind the last group and what may separate it from another. */
-  readonly end: number;
-  /** How many digits the first `count` groups have. */
-  digitsOf(count: number): number;
-  /** What stands before group `index`, its first sign; a bracket counts as the sign behind it. */
-  separatorAt(index: number): string;
-}
-
 /** A blank, `-`, `.`, `/`, a bracket, or invisible. */
 export const isSeparator = (code: number): boolean =>
   code === 32 || (code >= 45 && code <= 47) || code === 40 || code === 41 || code === 0x200b;
 /** ` - `, `) `, ` (`. */
 export const SEPARATOR_CHARS_MAX = 3;
 
-/** Reads groups from a digit on, until there are more than `digitsMax` digits or something else than a digit or separator stands there. */
-export function readNumber(folded: string, from: number, digitsMax: number): Written {
-  const groups: { start: number; end: number }[] = [];
-  let text = "";
-  let at = from;
-  while (text.length <= digitsMax) {
-    const start = at;
-    while (at < folded.length && at - start <= digitsMax && isDigit(folded.charCodeAt(at))) at += 1;
-    if (at === start) break;
-    groups.push({ start, end: at });
-    text += folded.slice(start, at);
-    let signs = 0;
-    while (signs < SEPARATOR_CHARS_MAX && at + signs < folded.length && isSeparator(folded.charCodeAt(at + signs))) signs += 1;
-    if (at + signs === folded.length) return written(folded, groups, text, folded.length);
-    if (signs === 0) break;
-    at += signs;
-  }
-  return written(folded, groups, text, at);
-}
+/** Groups of digits with short separators between them, as numbers are written for people. */
+export class Written {
+  readonly #folded: string;
+  readonly #starts: number[] = [];
+  readonly #ends: number[] = [];
+  /** Digits of the groups up to each. */
+  readonly #sums: number[] = [];
+  /** Where reading ended: behind the last group and what may separate it from another. */
+  readonly end: number;
 
-function written(folded: string, groups: readonly { readonly start: number; readonly end: number }[], text: string, end: number): Written {
-  return {
-    groups,
-    text,
-    end,
-    digitsOf: (count) => {
-      let sum = 0;
-      for (let index = 0; index < count; index += 1) sum += (groups[index]?.end ?? 0) - (groups[index]?.start ?? 0);
-      return sum;
-    },
-    separatorAt: (index) => {
-      const [from, to] = [groups[index - 1]?.end ?? 0, groups[index]?.start ?? 0];
-      let at = from;
-      while (at < to && isBracket(folded.charCodeAt(at))) at += 1;
-      return from < to ? folded.charAt(at < to ? at : from) : "";
-    },
-  };
+  /** Reads groups from a digit on, until there are more than `digitsMax` digits or something else than a digit or separator stands there. */
+  constructor(folded: string, from: number, digitsMax: number) {
+    this.#folded = folded;
+    let [at, digits] = [from, 0];
+    while (digits <= digitsMax) {
+      const start = at;
+      while (at - start <= digitsMax && isDigit(folded.charCodeAt(at))) at += 1;
+      if (at === start) break;
+      digits += at - start;
+      this.#starts.push(start);
+      this.#ends.push(at);
+      this.#sums.push(digits);
+      let signs = 0;
+      while (signs < SEPARATOR_CHARS_MAX && isSeparator(folded.charCodeAt(at + signs))) signs += 1;
+      if (signs === 0) break;
+      at += signs;
+      if (at >= folded.length) break;
+    }
+    this.end = at;
+  }
+
+  get count(): number {
+    return this.#starts.length;
+  }
+
+  /** How many digits there are. */
+  get digits(): number {
+    return this.#sums.at(-1) ?? 0;
+  }
+
+  /** How many digits the first `count` groups have. */
+  digitsOf(count: number): number {
+    return this.#sums[count - 1] ?? 0;
+  }
+
+  /** Where the first `count` groups end. */
+  endOf(count: number): number {
+    return this.#ends[count - 1] ?? 0;
+  }
+
+  /** How many digits group `index` has. */
+  sizeAt(index: number): number {
+    return (this.#ends[index] ?? 0) - (this.#starts[index] ?? 0);
+  }
+
+  sizesOf(count: number): readonly number[] {
+    const sizes: number[] = [];
+    for (let index = 0; index < count; index += 1) sizes.push(this.sizeAt(index));
+    return sizes;
+  }
+
+  /** The digits of the first `count` groups, without separators. */
+  textOf(count: number): string {
+    let text = "";
+    for (let index = 0; index < count; index += 1) text += this.#folded.slice(this.#starts[index], this.#ends[index]);
+    return text;
+  }
+
+  get startsWithZero(): boolean {
+    return this.#folded.charCodeAt(this.#starts[0] ?? 0) === 48;
+  }
+
+  /** Whether every group has one digit. */
+  get isSingle(): boolean {
+    return this.digits === this.count;
+  }
+
+  /** What stands before group `index`, its first sign; a bracket counts as the sign behind it. */
+  separatorAt(index: number): string {
+    const [from, to] = [this.#ends[index - 1] ?? 0, this.#starts[index] ?? 0];
+    let at = from;
+    while (at < to && isBracket(this.#folded.charCodeAt(at))) at += 1;
+    return from < to ? this.#folded.charAt(at < to ? at : from) : "";
+  }
 }
 
 const isBracket = (code: number): boolean => code === 40 || code === 41;

@@ -2,14 +2,15 @@ import { isUnspaced, isWordUnit, type Words } from "./context.ts";
 
 /** Beginnings of words: three units of five bits. */
 const BEGINNINGS = 32 ** 3;
+const CHARACTERS = 8192;
 const NEVER: readonly number[] = [];
 
 /** Which of many lists of words may have one that begins so; made once for a list of lists. */
 export class Beginnings {
   /** By the first three units of a word: which of `#sets`; 0 for none. */
   readonly #bySpelling = new Uint16Array(BEGINNINGS);
-  /** By first character, of words in scripts without blanks. */
-  readonly #byCharacter = new Map<number, number>();
+  /** By the low bits of the first character, of words in scripts without blanks. */
+  readonly #byCharacter = new Uint16Array(CHARACTERS);
   /** Each the numbers of lists as bits, in words of 32. */
   readonly #sets: Int32Array[];
 
@@ -29,7 +30,7 @@ export class Beginnings {
     for (const [list, words] of lists.entries())
       for (const word of words?.begins ?? []) {
         const first = word.charCodeAt(0);
-        if (isUnspaced(first)) this.#byCharacter.set(first, withBit(this.#byCharacter.get(first) ?? 0, list));
+        if (isUnspaced(first)) this.#byCharacter[first % CHARACTERS] = withBit(this.#byCharacter[first % CHARACTERS] ?? 0, list);
         else for (const spelling of spellingsOf(word)) this.#bySpelling[spelling] = withBit(this.#bySpelling[spelling] ?? 0, list);
       }
   }
@@ -41,7 +42,7 @@ export class Beginnings {
 
   /** The same of a character in a script without blanks. */
   setOf(code: number): number {
-    return this.#byCharacter.get(code) ?? 0;
+    return this.#byCharacter[code % CHARACTERS] ?? 0;
   }
 
   bitsOf(set: number): Int32Array | undefined {
@@ -92,6 +93,8 @@ export class Nearby {
   readonly #sets: number[] = [];
   #first = 0;
   #read = -1;
+  /** The place that `#bits` is of. */
+  #start = -1;
 
   constructor(text: { readonly folded: string; readonly ended: boolean }, beginnings: Beginnings, window: Window) {
     this.#folded = text.folded;
@@ -103,9 +106,11 @@ export class Nearby {
 
   /** Numbers of lists, as bits; `undefined` where that takes text that has not come. Good until the next call. */
   at(start: number): Int32Array | undefined {
+    if (start === this.#start) return this.#bits;
     const { cuts, behind } = this.#window;
     const to = start + behind;
     if (to > this.#folded.length && !this.#ended) return undefined;
+    this.#start = start;
     const from = Math.max(0, start - (cuts[0] ?? 0));
     this.#readTo(Math.min(to, this.#folded.length), from);
     const starts = this.#starts;

@@ -1,5 +1,6 @@
 import type { Atom, Detector, DetectorClass, ScanText } from "../../core/detector.ts";
 import { AFTER_CHARS, isNear, type Words } from "./context.ts";
+import type { Nearby } from "./nearby.ts";
 import { isFreeAt, type RunShape, type Runs, runShapeOf, unitsOf } from "./runs.ts";
 import { ATOM_CHARS_MAX, isAlnum, isDigit, isLetter, isUpper } from "./text.ts";
 
@@ -31,6 +32,12 @@ export type Judged = { readonly start: number; readonly end: number; readonly sc
 export interface Room {
   readonly walked: number[];
   readonly runs: Runs;
+  /** Which finders may have words near, each by its place among them. */
+  readonly nearby: Nearby;
+  /** Where the atom begins that is looked at. */
+  start: number;
+  /** Place of the finder that looks. */
+  place: number;
 }
 
 /** Longest shape whose words are known of before it is looked at, in its units. */
@@ -54,8 +61,10 @@ export class ShapeFinder {
   readonly whole: Lengths;
   /** Bit n: a shape whose second run, which begins with a digit or a letter, may end with n units since the start (31: or more). */
   readonly secondEnds: Lengths;
-  /** Words without which there is none; `undefined` where it may be one without, or is too long to say. */
-  readonly needed: Words | undefined;
+  /** Whether there is none without one of `words` near. */
+  readonly isNeedy: boolean;
+  /** Words that make it surer; `undefined` where there are none or it is too long to know of them before. */
+  readonly words: Words | undefined;
   readonly #spec: ShapeSpec;
   readonly #shapes: readonly Uint8Array[];
   /** Most letters that a shape may begin with. */
@@ -82,7 +91,8 @@ export class ShapeFinder {
     this.firstLengths = { digit: firstLengths(shapes, /^[9X]/), letter: firstLengths(shapes, /^[AX]/) };
     this.whole = { digit: wholeLengths(shapes, /^[9X]/), letter: wholeLengths(shapes, /^[AX]/) };
     this.secondEnds = secondEnds(shapes);
-    this.needed = spec.alone === undefined && longest(/^.*$/) <= NEAR_UNITS_MAX ? spec.context : undefined;
+    this.words = longest(/^.*$/) <= NEAR_UNITS_MAX ? spec.context : undefined;
+    this.isNeedy = spec.alone === undefined && this.words !== undefined;
     this.#spec = spec;
     this.#shapes = shapes.map((shape) => Uint8Array.from(shape, (unit) => unit.charCodeAt(0)));
     this.#letters = longest(/^[AX ]+/);
@@ -131,24 +141,26 @@ export class ShapeFinder {
     return letters > 0 && letters <= this.lead && !isAlnum(folded.charCodeAt(lead - 1)) ? lead : start;
   }
 
-  #judge(text: ScanText, start: number, { walked, runs }: Room): Judged {
-    const ends = this.#isByRuns ? runs.endsFrom(start, this.separators, this.#groups) : 0;
-    return ends === 0 ? this.#judgeByUnits(text, start, walked) : this.#judgeByRuns(text, start, { runs, ends });
+  #judge(text: ScanText, start: number, room: Room): Judged {
+    const ends = this.#isByRuns ? room.runs.endsFrom(start, this.separators, this.#groups) : 0;
+    return ends === 0 ? this.#judgeByUnits(text, start, room) : this.#judgeByRuns(text, start, { room, ends });
   }
 
   /** What the lengths of runs and their letters tell at once. */
-  #judgeByRuns(text: ScanText, start: number, { runs, ends }: { readonly runs: Runs; readonly ends: number }): Judged {
+  #judgeByRuns(text: ScanText, start: number, { room, ends }: { readonly room: Room; readonly ends: number }): Judged {
+    const { runs } = room;
     if ((ends & this.#wholes) === 0 || !runs.isFree) return undefined;
     for (const shape of this.#runShapes) {
       const end = shape === undefined ? -1 : runs.endOf(shape, ends);
       if (end < 0 || isFreeAfter(text.folded, end, text.ended) !== true) continue;
-      const judged = this.#judgeValue(text, start, end, shape?.units ?? 0);
+      const judged = this.#judgeValue(text, { start, end, units: shape?.units ?? 0 }, room);
       if (judged !== undefined) return judged;
     }
     return undefined;
   }
 
-  #judgeByUnits(text: ScanText, start: number, walked: number[]): Judged {
+  #judgeByUnits(text: ScanText, start: number, room: Room): Judged {
+    const { walked } = room;
     const { folded, ended } = text;
     const second = folded.charCodeAt(start + 1);
     if (!ended && start + 3 >= folded.length && (start + 1 >= folded.length || isIn(this.separators, second))) return start;
@@ -173,22 +185,34 @@ export class ShapeFinder {
       if (free === undefined) return start;
       isFreeBefore ??= isFreeAt(folded, start);
       if (!free || !isFreeBefore) continue;
-      const judged = this.#judgeValue(text, start, end, this.#units[index] ?? 0);
+      const judged = this.#judgeValue(text, { start, end, units: this.#units[index] ?? 0 }, room);
       if (judged !== undefined) return judged;
     }
     return undefined;
   }
 
-  #judgeValue(text: ScanText, start: number, end: number, units: number): Judged {
+  #judgeValue(
+    text: ScanText,
+    { start, end, units }: { readonly start: number; readonly end: number; readonly units: number },
+    room: Room,
+  ): Judged {
     const { check, alone, near, context } = this.#spec;
     const { compact, written } = text.codeAt(start, end, units);
     const checked = check(compact, written);
     if (checked === false) return undefined;
     const score = alone === undefined ? 0 : checked === true ? alone : checked;
     if (context === undefined || score >= near) return score > 0 ? { start, end, score } : undefined;
+    if (this.#isFar(start, room)) return score > 0 ? { start, end, score } : undefined;
     const isContext = isNear(context, text, { start, end });
     if (isContext === undefined) return start;
     return isContext ? { start, end, score: near } : score > 0 ? { start, end, score } : undefined;
+  }
+
+  /** Whether it is known that no word of its context is near; not for capitals before the atom. */
+  #isFar(start: number, { start: atomStart, nearby, place }: Room): boolean {
+    if (this.words === undefined || start !== atomStart) return false;
+    const near = nearby.at(start);
+    return near !== undefined && ((near[place >> 5] ?? 0) & (1 << (place & 31))) === 0;
   }
 }
 

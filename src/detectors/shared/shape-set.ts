@@ -3,7 +3,7 @@ import { BEFORE_CHARS } from "./context.ts";
 import { Beginnings, Nearby, type Window } from "./nearby.ts";
 import { Runs } from "./runs.ts";
 import { type Lengths, NEAR_CHARS_MAX, type Room, type ShapeFinder } from "./shape-finder.ts";
-import { firstAtom, isAlnum, isLetter, SPREAD_MAX } from "./text.ts";
+import { firstAtom, isAlnum, isDigit, isLetter, SPREAD_MAX } from "./text.ts";
 
 /** Forms of an atom: 32 lengths, and again for those that begin with a letter. */
 const FORMS = 64;
@@ -56,8 +56,8 @@ export class ShapeSet {
     this.#joined = table(JOINTS, ({ separators }, joint) => joint > 0 && ((separators >>> (joint - 1)) & 1) === 1);
     this.#second = table(FORMS, ({ secondEnds }, form) => hasForm(secondEnds, form));
     this.#spread = table(SPREAD_MAX + 1, ({ spreadMin }, spread) => spread >= spreadMin);
-    this.#needy = table(1, ({ needed }) => needed !== undefined);
-    this.#beginnings = new Beginnings(finders.map(({ needed }) => needed));
+    this.#needy = table(1, ({ isNeedy }) => isNeedy);
+    this.#beginnings = new Beginnings(finders.map(({ words }) => words));
     this.#flagged = table(4, ({ lead }, flags) => (flags & 1) === 1 || (flags === 2 && lead > 0));
   }
 
@@ -70,7 +70,7 @@ export class ShapeSet {
     const findings: Finding[] = [];
     const done = new Int32Array(this.#words);
     const nearby = new Nearby(text, this.#beginnings, NEAR);
-    const room: Room = { walked: [], runs: new Runs(text.folded, text.ended) };
+    const room: Room = { walked: [], runs: new Runs(text.folded, text.ended), nearby, start: 0, place: 0 };
     for (
       let index = firstAtom(
         atoms,
@@ -81,12 +81,13 @@ export class ShapeSet {
     ) {
       const atom = atoms[index];
       if (atom === undefined) break;
-      const second = secondForm(text, atom);
+      const around: Around = { second: secondForm(text, atom), merged: mergedForm(text, atom) };
+      room.start = atom.start;
       // Capitals before it begin a code elsewhere.
       let isNearKnown = (atom.flags & 2) !== 0;
       let near: Int32Array | undefined;
       for (let word = 0; word < this.#words; word += 1) {
-        let bits = this.#mayBegin(atom, second, word) & ~(done[word] ?? 0);
+        let bits = this.#mayBegin(atom, around, word) & ~(done[word] ?? 0);
         const needy = bits & (this.#needy[word] ?? 0);
         if (needy !== 0) {
           if (!isNearKnown) near = nearby.at(atom.start);
@@ -100,6 +101,7 @@ export class ShapeSet {
           const from = froms[place] ?? 0;
           const finder = this.#finders[place];
           if (finder === undefined || atom.start < from) continue;
+          room.place = place;
           const judged = finder.at(text, atom, from, room);
           if (judged === undefined) continue;
           if (typeof judged === "number") {
@@ -116,12 +118,18 @@ export class ShapeSet {
     return findings;
   }
 
-  #mayBegin({ form, joint, spread, flags }: Atom, second: number, word: number): number {
+  #mayBegin({ form, joint, spread, flags }: Atom, { second, merged }: Around, word: number): number {
     const words = this.#words;
     let first = this.#group[form * words + word] ?? 0;
     if (second >= 0) first &= this.#second[second * words + word] ?? 0;
     const joined = (first | (this.#spread[spread * words + word] ?? 0)) & (this.#joined[joint * words + word] ?? 0);
-    return (this.#whole[form * words + word] ?? 0) | joined | (this.#flagged[flags * words + word] ?? 0);
+    let flagged = this.#flagged[flags * words + word] ?? 0;
+    if (merged >= 0)
+      flagged &=
+        (this.#whole[merged * words + word] ?? 0) |
+        (this.#group[merged * words + word] ?? 0) |
+        (this.#flagged[(flags & 2) * words + word] ?? 0);
+    return (this.#whole[form * words + word] ?? 0) | joined | flagged;
   }
 
   /** Where those are open that are not done: at letters that may become a code. */
@@ -135,6 +143,27 @@ export class ShapeSet {
 }
 
 const hasForm = ({ digit, letter }: Lengths, form: number): boolean => (((form < 32 ? digit : letter) >>> (form & 31)) & 1) === 1;
+
+/** Forms of what stands around an atom's end; -1 each where it does not tell. */
+interface Around {
+  /** The run that a sign joins to it, its length counted from the atom's start. */
+  readonly second: number;
+  /** The digits that invisible characters part, together. */
+  readonly merged: number;
+}
+
+/** Form of digits that single invisible characters part, as if they did not stand there. */
+function mergedForm({ folded, ended }: ScanText, { start, end, letterFirst }: Atom): number {
+  if (letterFirst || folded.charCodeAt(end) !== INVISIBLE) return -1;
+  let [at, digits] = [start, 0];
+  for (let code = folded.charCodeAt(at); isAlnum(code) || code === INVISIBLE; code = folded.charCodeAt(at)) {
+    // Letters may follow a number there, and so may a second one; past every shape nothing is said.
+    if (isLetter(code) || digits === FORMS || (code === INVISIBLE && !isDigit(folded.charCodeAt(at + 1)))) return -1;
+    if (code !== INVISIBLE) digits += 1;
+    at += 1;
+  }
+  return !ended && at + 2 >= folded.length ? -1 : Math.min(digits, 31);
+}
 
 /** Form of the run that a sign joins to an atom, its length counted from the atom's start; -1 where that does not tell. */
 function secondForm({ folded, ended }: ScanText, { start, end, joint, spread }: Atom): number {
