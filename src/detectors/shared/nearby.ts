@@ -8,9 +8,9 @@ const NEVER: readonly number[] = [];
 /** Which of many lists of words may have one that begins so; made once for a list of lists. */
 export class Beginnings {
   /** By the first three units of a word: which of `#sets`; 0 for none. */
-  readonly #bySpelling = new Uint16Array(BEGINNINGS);
+  readonly #bySpelling: Uint16Array;
   /** By the low bits of the first character, of words in scripts without blanks. */
-  readonly #byCharacter = new Uint16Array(CHARACTERS);
+  readonly #byCharacter: Uint16Array;
   /** Each the numbers of lists as bits, in words of 32. */
   readonly #sets: Int32Array[];
 
@@ -18,6 +18,9 @@ export class Beginnings {
   constructor(lists: readonly (Words | undefined)[]) {
     const none = new Int32Array(Math.ceil(lists.length / 32));
     this.#sets = [none];
+    const has = lists.some((words) => words !== undefined);
+    this.#bySpelling = new Uint16Array(has ? BEGINNINGS : 0);
+    this.#byCharacter = new Uint16Array(has ? CHARACTERS : 0);
     const known = new Map<string, number>([[none.join(), 0]]);
     const withBit = (set: number, list: number): number => {
       const bits = Int32Array.from(this.#sets[set] ?? none);

@@ -29,9 +29,12 @@ const schemeless: Detector = {
   },
 };
 
+/** One list for all answers: what a scan needs of its detectors is made once for each list. */
+const LINKS: readonly Detector[] = [...detectorsOf(new Set(["url"])), schemeless];
+
 /** Finds links whose host is not on the list. */
 export class UrlSearch implements Search {
-  readonly #scan = new StreamScan([...detectorsOf(new Set(["url"])), schemeless]);
+  readonly #scan = new StreamScan(LINKS);
   readonly #allow: readonly string[];
   #kept = "";
   #base = 0;
