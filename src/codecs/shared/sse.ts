@@ -61,6 +61,9 @@ export class SseSplitter {
   }
 
   push(chunk: Uint8Array): readonly SseEvent[] {
+    // Most messages of Envoy's are one event as a provider wrote it.
+    if (this.#heldBytes === 0 && this.#lineStart === 0 && !this.#skipping && chunk.length <= this.#eventBytesMax && isPlainBytes(chunk))
+      return [this.#read(chunk, "event")];
     return eventsOf(this.pushSteps(chunk));
   }
   /** The same in steps: gives each event as it is read, and undefined between two steps. To be read to its end before anything else is asked. */
@@ -172,8 +175,10 @@ export class SseSplitter {
 
   #read(bytes: Uint8Array, kind: "event"): SseEvent {
     const from = this.#textStart(bytes);
-    const text = Buffer.from(bytes.buffer, bytes.byteOffset + from, bytes.length - from).toString("utf8");
-    return isPlain(text) ? plainEvent(bytes, text, kind) : finish(fieldsOf(bytes, text, kind));
+    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    if (isPlainBytes(bytes)) return { kind, bytes, event: undefined, data: buffer.toString("utf8", PLAIN_START.length, bytes.length - 2) };
+    const text = buffer.toString("utf8", from);
+    return finish(fieldsOf(bytes, text, kind));
   }
 
   *#readSteps(bytes: Uint8Array, kind: "event" | "rest"): Steps<SseEvent> {
@@ -267,14 +272,9 @@ export function withData(event: SseEvent, data: string): SseEvent {
 }
 const PLAIN_START = Buffer.from("data: ");
 function isPlainBytes(bytes: Uint8Array): boolean {
+  for (let at = 0; at < PLAIN_START.length; at++) if (bytes[at] !== PLAIN_START[at]) return false;
   const { length } = bytes;
-  return (
-    length >= PLAIN_START.length + 2 &&
-    PLAIN_START.compare(bytes, 0, PLAIN_START.length) === 0 &&
-    bytes.indexOf(LF) === length - 2 &&
-    bytes[length - 1] === LF &&
-    !bytes.includes(CR)
-  );
+  return bytes[length - 1] === LF && bytes.indexOf(LF) === length - 2 && !bytes.includes(CR);
 }
 
 /** A data line in latin1, a byte order mark before it included: what stands before its value, and its terminator. */

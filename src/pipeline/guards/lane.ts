@@ -72,7 +72,7 @@ export class Lane {
     this.#ended = true;
     if (this.#looks.length === 0) return;
     this.#show(this.#text.end());
-    for (const look of this.#looks) this.#ask(look, (reader) => reader.end(), true);
+    for (const look of this.#looks) this.#take(look, look.seat.end(look.reader), true);
     this.#settle();
   }
 
@@ -84,12 +84,12 @@ export class Lane {
   #show(piece: string): void {
     if (piece === "") return;
     this.#seen += piece.length;
-    for (const look of this.#looks) if (look.decided !== Number.POSITIVE_INFINITY) this.#ask(look, (reader) => reader.push(piece), false);
+    for (const look of this.#looks)
+      if (look.decided !== Number.POSITIVE_INFINITY) this.#take(look, look.seat.push(look.reader, piece), false);
   }
 
-  #ask(look: Look, ask: (reader: LaneReader) => LaneStep, last: boolean): void {
+  #take(look: Look, step: LaneStep | undefined, last: boolean): void {
     const { seat } = look;
-    const step = seat.step(() => ask(look.reader));
     if (step !== undefined && !isSound(step, Math.min(look.decided, this.#seen), this.#seen)) seat.contradicts();
     if (step === undefined || seat.fault !== undefined) {
       look.decided = Number.POSITIVE_INFINITY;
@@ -111,17 +111,19 @@ export class Lane {
     }
     let limit = Number.POSITIVE_INFINITY;
     let waiting = false;
+    let stops = false;
     for (const look of this.#acting) {
       if (look.edits.length > 0) this.#admit(look, limit);
       limit = Math.min(limit, look.decided);
       waiting ||= look.edits.length > 0;
+      stops ||= look.stop !== undefined;
     }
     if (waiting) for (const look of this.#acting) limit = Math.min(limit, look.edits[0]?.start ?? limit);
     // Behind a stop nothing leaves: what has to be said of the text before it was said.
     if (this.#stop !== undefined) return;
     let to = Math.min(limit, this.#seen);
     for (const { start, end } of this.#held) if (start < to && end > to) to = start;
-    const stop = this.#findStop();
+    const stop = stops ? this.#findStop() : undefined;
     if (stop !== undefined) {
       to = stop.at;
       this.#cutAt(stop.at);

@@ -50,8 +50,18 @@ export class Seat {
   evidence(): GuardEvidence | undefined {
     return this.#ask((guard) => guard.evidence());
   }
-  step(ask: () => LaneStep): LaneStep | undefined {
-    return this.#ask(ask);
+  /** Shows a reader of its own the next piece of a lane. */
+  push(reader: LaneReader, piece: string): LaneStep | undefined {
+    if (this.#fault !== undefined) return undefined;
+    try {
+      return reader.push(piece);
+    } catch {
+      this.#fault = "exception";
+      return undefined;
+    }
+  }
+  end(reader: LaneReader): LaneStep | undefined {
+    return this.#ask(() => reader.end());
   }
   /** It said what cannot be. */
   contradicts(): void {

@@ -1,4 +1,4 @@
-import type { AnswerGuard, GuardEvidence, LaneReader, Stop } from "../../core/guard.ts";
+import type { AnswerGuard, GuardEvidence, LaneReader, Stop, TextEdit } from "../../core/guard.ts";
 import type { LaneId } from "../../core/view.ts";
 import type { RuleAction } from "./section.ts";
 
@@ -45,6 +45,8 @@ export function stopOf(name: string, then: Exclude<RuleAction, "redact">, replac
   return then === "cut" ? { kind: "filtered", denial } : { kind: "filtered", denial, text: replaceWith };
 }
 
+const NO_EDITS: readonly TextEdit[] = [];
+
 class RuleReader implements LaneReader {
   readonly #rule: Rule;
   readonly #search: Search;
@@ -64,13 +66,14 @@ class RuleReader implements LaneReader {
   }
 
   #step(hits: readonly Hit[], decided: number) {
+    if (hits.length === 0) return { decided, edits: NO_EDITS };
     const { name, action, replaceWith } = this.#rule;
     for (const _hit of hits) this.#count();
     if (action === "redact") return { decided, edits: hits.map(({ start, end }) => ({ start, end, text: `<${name.toUpperCase()}>` })) };
     const first = hits[0];
     return first === undefined
-      ? { decided, edits: [] }
-      : { decided, edits: [], stop: { at: first.start, stop: stopOf(name, action, replaceWith) } };
+      ? { decided, edits: NO_EDITS }
+      : { decided, edits: NO_EDITS, stop: { at: first.start, stop: stopOf(name, action, replaceWith) } };
   }
 }
 

@@ -57,8 +57,11 @@ export class UrlSearch implements Search {
   }
 
   #take({ findings, released }: { readonly findings: readonly Hit[]; readonly released: number }): readonly Hit[] {
-    const hits = findings.filter(({ start, end }) => !isAllowed(this.#kept.slice(start - this.#base, end - this.#base), this.#allow));
-    this.#kept = this.#kept.slice(released - this.#base);
+    const hits =
+      findings.length === 0
+        ? findings
+        : findings.filter(({ start, end }) => !isAllowed(this.#kept.slice(start - this.#base, end - this.#base), this.#allow));
+    if (released > this.#base) this.#kept = this.#kept.slice(released - this.#base);
     this.#base = released;
     this.#decided = released;
     return hits;

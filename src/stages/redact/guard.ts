@@ -46,6 +46,8 @@ interface ReaderParts {
   readonly lane: LaneId;
 }
 
+const NO_EDITS: readonly TextEdit[] = [];
+
 /** Reads one lane. Where a stand-in and a finding overlap, the stand-in counts, and what the finding has beside it is replaced. */
 class Reader implements LaneReader {
   readonly #parts: ReaderParts;
@@ -67,7 +69,7 @@ class Reader implements LaneReader {
     let released = Number.POSITIVE_INFINITY;
     if (scan !== undefined) {
       const seen = scan.push(text);
-      this.#findings.push(...seen.findings);
+      if (seen.findings.length > 0) this.#findings.push(...seen.findings);
       released = seen.released;
     }
     return this.#step(Math.min(released, restore?.decided ?? Number.POSITIVE_INFINITY));
@@ -81,6 +83,7 @@ class Reader implements LaneReader {
   }
 
   #step(limit: number): LaneStep {
+    if (this.#restored.length === 0 && this.#findings.length === 0) return this.#nothing(limit);
     let to = limit;
     for (let again = true; again; ) {
       again = false;
@@ -106,6 +109,13 @@ class Reader implements LaneReader {
     edits.sort((a, b) => a.start - b.start);
     const before = stop === undefined ? edits : edits.filter(({ end }) => end <= (stop?.at ?? 0));
     return stop === undefined ? { decided: this.#decided, edits: before } : { decided: this.#decided, edits: before, stop };
+  }
+
+  /** Most pieces of an answer bring nothing. */
+  #nothing(to: number): LaneStep {
+    if (to !== Number.POSITIVE_INFINITY) this.#forget(to);
+    this.#decided = Math.max(this.#decided, to);
+    return { decided: this.#decided, edits: NO_EDITS };
   }
 
   #judge(finding: Finding, restored: readonly Restored[], edits: TextEdit[]): LaneStep["stop"] {
