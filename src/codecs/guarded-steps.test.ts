@@ -5,10 +5,12 @@ import { bytesOf, cutAt } from "../../test/support/codec-runs.ts";
 import { view } from "../../test/support/context.ts";
 import { seat, wordGuard } from "../../test/support/guards.ts";
 import { property } from "../../test/support/property.ts";
-import type { AnswerReader, Frame } from "../core/codec.ts";
-import { YIELD_CHARS } from "../core/limits.ts";
+import type { AnswerReader, Codec, Frame } from "../core/codec.ts";
+import { JSON_VALUES_MAX, YIELD_CHARS } from "../core/limits.ts";
+import { finish } from "../core/slice.ts";
 import { AnswerFeed } from "../pipeline/answer-feed.ts";
 import { Gate } from "../pipeline/guards/gate.ts";
+import { anthropicMessages } from "./anthropic-messages.ts";
 import { openaiChat } from "./openai-chat.ts";
 
 const chunk = (content: string, more = ""): string =>
@@ -118,4 +120,56 @@ test("what is large is read in steps, what is small at once", () => {
     const { frames, steps } = stepped(open(false), [Buffer.from(event)]);
     assert.ok(steps > frames.length, event.slice(0, 30));
   }
+});
+
+/** The only frame of a large guarded body. */
+async function bodyFrame(codec: Codec, text: string): Promise<Frame> {
+  const reader = codec.openAnswer?.({ view: view(), usageForced: false, status: 200, contentType: "application/json", guarded: true });
+  reader?.push(Buffer.from(text));
+  const [frame] = (await reader?.endSliced?.()) ?? [];
+  assert.ok(frame !== undefined);
+  return frame;
+}
+
+test("a large frame written in steps is the frame written at once: texts, arguments that stand as JSON, their copies and what goes with them", async () => {
+  const filler = `"extra":[${'{"a":1},'.repeat(BIG / 8)}0]`;
+  const long = JSON.stringify("secret é 𝄞 \\n ".repeat(40_000));
+  const choice = (content: string): string =>
+    `{"index":0,"message":{"role":"assistant","content":${content}},"logprobs":{"content":[{"token":"secret"}]}}`;
+  const call = `{"type":"tool_use","id":"t","name":"n","input":{"b": 1.00, "a":"secret ${"x".repeat(BIG)}"}}`;
+  const bodies: readonly (readonly [Codec, string])[] = [
+    [openaiChat, `{"id":"c","object":"chat.completion","model":"m",${filler},"choices":[${choice('"secret"')}]}`],
+    [openaiChat, `{"id":"c","object":"chat.completion","model":"m","choices":[${choice(long)}]}`],
+    [
+      anthropicMessages,
+      `{"id":"m","type":"message","role":"assistant","content":[{"type":"text","text":"secret"},${call}],"stop_reason":"tool_use"}`,
+    ],
+  ];
+  for (const [codec, body] of bodies) {
+    const frame = await bodyFrame(codec, body);
+    const texts = frame.deltas.map(({ text }) => (text.includes("secret") ? text.replaceAll("secret", '"##') : undefined));
+    const bare =
+      codec === anthropicMessages
+        ? texts.map((text, index) => (index === 1 ? frame.deltas[1]?.text.replace("secret", "##") : text))
+        : texts;
+    assert.ok(frame.rewrite !== undefined && frame.rewriteSteps !== undefined);
+    const inSteps = finish(frame.rewriteSteps(bare));
+    assert.ok(inSteps !== undefined && Buffer.compare(inSteps, frame.rewrite(bare)) === 0);
+    assert.ok(!Buffer.from(inSteps).includes("secret"));
+    assert.equal(finish(frame.rewriteSteps(frame.deltas.map(() => undefined))), frame.bytes);
+  }
+});
+
+test("a frame of more values than can be placed is not changed: what it would have to change ends the answer", async () => {
+  const values = `"extra":[${"0,".repeat(JSON_VALUES_MAX)}0]`;
+  const frame = await bodyFrame(
+    openaiChat,
+    `{"id":"c",${values},"choices":[{"index":0,"message":{"role":"assistant","content":"secret"}}]}`,
+  );
+  assert.equal(finish(frame.rewriteSteps?.(["###"]) ?? assert.fail("it can be rewritten")), undefined);
+  const gate = new Gate([seat("a", wordGuard("secret", "###"))], Number.POSITIVE_INFINITY);
+  let passed = gate.end([frame]);
+  while (passed.more) passed = gate.resume();
+  assert.deepEqual(passed.stop?.stop.denial.code, "content_blocked");
+  assert.deepEqual(passed.bytes, []);
 });

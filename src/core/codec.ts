@@ -117,6 +117,8 @@ export interface Frame {
    * Absent: its texts cannot be changed; nor can those that are `signed`, for which `texts` must hold undefined (assert).
    */
   readonly rewrite?: (texts: readonly (string | undefined)[]) => Uint8Array;
+  /** The same in steps, where the frame is large; gives undefined where it has too many values to be changed. */
+  readonly rewriteSteps?: (texts: readonly (string | undefined)[]) => Steps<Uint8Array | undefined>;
   /** Like a frame before it but for its texts, and whole: a reader that has read that one, whatever its texts, learns nothing else from this one. */
   readonly alike?: true;
 }

@@ -90,6 +90,20 @@ export function placeJson(text: string): JsonDoc {
   assert(doc.ok, "JSON that was parsed before");
   return doc.value;
 }
+
+/** The same in steps; undefined where it has more than `JSON_VALUES_MAX` values, which would be kept for each of its places. */
+export function* placeSteps(text: string): Steps<JsonDoc | undefined> {
+  // Parsed before: a control character can only stand between values.
+  let clean = true;
+  for (let from = 0; from < text.length; from += SCAN_CHARS) {
+    if (scanControls(text, from).kind !== "clean") clean = false;
+    yield;
+  }
+  const parser = new JsonParser(text, { ...ANY_JSON, valuesMax: JSON_VALUES_MAX }, clean);
+  while (!parser.run(parser.pos + LOOK_CHARS)) yield;
+  const doc = parser.result();
+  return doc.ok ? doc.value : undefined;
+}
 const ANY_JSON: JsonLimits = { depthMax: Number.POSITIVE_INFINITY, valuesMax: Number.POSITIVE_INFINITY, anyKeys: true };
 
 function parseWhole(text: string, limits: JsonLimits): Result<JsonDoc, JsonError> {
@@ -213,11 +227,17 @@ export function encodeEdits(doc: JsonDoc, edits: readonly JsonEdit[]): Buffer | 
   return doc.text.length <= YIELD_CHARS ? Buffer.from(applyEdits(doc, edits)) : encodeSliced(piecesOf(doc.text, splicesOf(edits)));
 }
 
+/** The same in steps. */
+export const encodeEditsSteps = (doc: JsonDoc, edits: readonly JsonEdit[]): Steps<Buffer> =>
+  encodeSteps(piecesOf(doc.text, splicesOf(edits)));
+
 /** Characters of a piece that is encoded at once: well below a millisecond. */
 const ENCODE_CHARS = 1 << 18;
 
-async function encodeSliced(pieces: Iterable<string>): Promise<Buffer> {
-  const slice = new Slice();
+const encodeSliced = (pieces: Iterable<string>): Promise<Buffer> => finishSliced(encodeSteps(pieces));
+
+/** Pieces of text as UTF-8, joined. */
+function* encodeSteps(pieces: Iterable<string>): Steps<Buffer> {
   const encoded: Buffer[] = [];
   let waiting = "";
   for (const piece of pieces) {
@@ -228,11 +248,14 @@ async function encodeSliced(pieces: Iterable<string>): Promise<Buffer> {
       const to = code >= 0xd800 && code <= 0xdbff ? ENCODE_CHARS - 1 : ENCODE_CHARS;
       encoded.push(Buffer.from(waiting.slice(0, to)));
       waiting = waiting.slice(to);
-      if (slice.isOver()) await slice.next();
+      yield;
     }
   }
   encoded.push(Buffer.from(waiting));
-  return Buffer.concat(encoded);
+  const whole = Buffer.concat(encoded);
+  // Joining megabytes is a run of its own.
+  yield;
+  return whole;
 }
 
 /** The text with what stands in the splices' places, in pieces. */
@@ -307,6 +330,21 @@ function spliceMembers(object: JsonObject, removed: ReadonlySet<string>, inserte
     const at = kept === undefined ? object.start + 1 : kept.value.end;
     splices.push({ start: at, end: at, text: tail });
   }
+}
+
+/** `JSON.stringify` of a text, in steps. */
+export function* quoteSteps(text: string): Steps<string> {
+  let out = "";
+  for (let from = 0; from < text.length; ) {
+    let to = Math.min(text.length, from + ENCODE_CHARS);
+    const last = text.charCodeAt(to - 1);
+    // A character of two units must not be cut in half.
+    if (to < text.length && last >= 0xd800 && last <= 0xdbff) to--;
+    out += JSON.stringify(text.slice(from, to)).slice(1, -1);
+    from = to;
+    yield;
+  }
+  return `"${out}"`;
 }
 
 /** Value of an object's member; undefined where `node` is no object or has no such member. */

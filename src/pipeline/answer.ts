@@ -62,7 +62,9 @@ export function openAnswer(work: Work, head: HeaderView, origin: AnswerOrigin, d
   for (const { guard } of work.guards) guard.begin?.(work.marks);
   // A held answer has a cap of its own.
   work.gate = new Gate(work.guards, as === "stream" ? GUARDED_BYTES_MAX : Number.POSITIVE_INFINITY, context.contentType);
-  if (as === "stream") work.released = codec.openAnswer(context);
+  // What it reads no guard sees.
+  const { guarded: _guarded, ...plain } = context;
+  if (as === "stream") work.released = codec.openAnswer(plain);
   return as;
 }
 

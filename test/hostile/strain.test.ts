@@ -204,6 +204,91 @@ for (const { name, events } of STREAMS) {
   });
 }
 
+const GUARDED_POLICY = BASIC_POLICY.replace(
+  "caps: { outputTokensMax: 500 }",
+  "redact: { profile: own, profiles: { own: { entities: { email: mask, phone: mask }, answers: { email: mask, phone: mask } } } }",
+);
+const MAIL = "a@example.com";
+const INPUT = `{"a":[${'{"b":1},'.repeat(300_000)}"${MAIL}"]}`;
+
+/** What rules that change texts make of large requests and answers. `gone`: the value is masked; else the answer is refused. */
+const CHANGED: readonly {
+  readonly name: string;
+  readonly path?: string;
+  readonly body?: () => string;
+  readonly answer?: () => string;
+  readonly events?: () => string;
+  readonly refused?: true;
+}[] = [
+  { name: "a request of 20,000 values", body: () => chat(`{"role":"user","content":"${`mail ${MAIL} now `.repeat(20_000)}"}`) },
+  {
+    name: "a request of 20,000 messages with a value each",
+    body: () => chat(repeated(20_000, (at) => `{"role":"user","content":"mail ${at}${MAIL} now"}`)),
+  },
+  { name: "an answer of 30 MB with one value", answer: () => completion(`"${"word é\\n".repeat(3_300_000)} ${MAIL}"`) },
+  { name: "an answer of 20,000 values", answer: () => completion(`"${`mail ${MAIL} now `.repeat(20_000)}"`) },
+  {
+    name: "an answer of 19,000 further texts with a value each",
+    answer: () => completion('"x"', `"extra":[${repeated(19_000, (at) => `"mail ${at}${MAIL}"`)}]`),
+  },
+  {
+    name: "an answer of a value among more than can be followed",
+    answer: () => completion(`"${MAIL}"`, `"extra":[${"{},".repeat(2_900_000)}0]`),
+    refused: true,
+  },
+  {
+    name: "Anthropic, arguments of 300,000 objects with one value",
+    path: "/v1/messages",
+    body: () =>
+      `{"model":"claude-haiku-4-5","max_tokens":9,"messages":[${short}],"tools":[{"name":"get_it","input_schema":{"type":"object"}}]}`,
+    answer: () =>
+      `{"id":"m","type":"message","role":"assistant","model":"c","content":[{"type":"tool_use","id":"t","name":"get_it","input":${INPUT}}],"stop_reason":"tool_use","usage":{"input_tokens":777,"output_tokens":1}}`,
+  },
+  { name: "a line of 3 MB of text with one value", events: () => piece(`"${"word é\\n".repeat(400_000)} ${MAIL}"`) },
+  {
+    name: "a line of a value among more than can be followed",
+    events: () => piece(`"${MAIL}"`, `"extra":[${'{"a":1},'.repeat(300_000)}0]`),
+    refused: true,
+  },
+  { name: "guarded, 300,000 events without texts", events: () => `${piece(`"${MAIL} "`)}${"data: {}\n\n".repeat(300_000)}` },
+];
+
+test("nothing waits long where rules change what is large", async (t) => {
+  const guarded = await startChildGateway({ policy: GUARDED_POLICY, probe: true, requestsKept: 2, env: { SLUICE_LOG_LEVEL: "warn" } });
+  t.after(() => guarded.stop());
+  const ask = async ({ path = "/v1/chat/completions", body, answer, events }: (typeof CHANGED)[number]): Promise<string> => {
+    const chunks = answer === undefined ? [events?.() ?? "", STREAM_END] : [answer()];
+    guarded.simulator.respondWith(() =>
+      answer === undefined && events === undefined
+        ? undefined
+        : { status: 200, headers: { "content-type": events === undefined ? "application/json" : "text/event-stream" }, chunks },
+    );
+    const answered = await fetch(`${guarded.url}${path}`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${guarded.key()}`, "content-type": "application/json" },
+      body: body?.() ?? chat(short, events === undefined ? "" : ',"stream":true,"stream_options":{"include_usage":true}'),
+    });
+    return `${answered.status} ${await answered.text()}`;
+  };
+  for (let round = 0; round < 20; round++) await ask({ name: "", answer: () => completion(`"${MAIL}"`) });
+  for (const item of CHANGED) {
+    await t.test(item.name, async (sub) => {
+      const runs: number[] = [];
+      while (runs.length < TRIES && runs.every((ms) => ms >= STALL_MS_MAX)) {
+        await guarded.probe();
+        await sleep(20);
+        const said = await ask(item);
+        runs.push(Math.round((await guarded.probe()).longestRunMs));
+        assert.ok(!said.includes(MAIL) && said.startsWith(item.refused === true ? "400 " : "200 "), said.slice(0, 300));
+        const masked = item.answer === undefined && item.events === undefined ? guarded.simulator.requests.at(-1)?.body.toString() : said;
+        assert.equal(masked?.includes("<EMAIL>"), item.refused !== true);
+      }
+      sub.diagnostic(`${runs.join(", ")} ms`);
+      assert.ok(Math.min(...runs) < STALL_MS_MAX, `the process ran for ${runs.join(", ")} ms without a turn`);
+    });
+  }
+});
+
 test("nothing of it stays: the heap is back within a tenth", async (t) => {
   const quiet = async (): Promise<number> => {
     await sleep(1_000);

@@ -1,11 +1,12 @@
 import type { AnswerContext, AnswerReader, Frame, TailReason } from "../../core/codec.ts";
 import { type Json, parseJsonValue, parseValueSliced, parseValueSteps } from "../../core/json.ts";
 import { BODY_BYTES_MAX, YIELD_CHARS } from "../../core/limits.ts";
-import type { Steps } from "../../core/slice.ts";
+import { finishSliced, type Steps } from "../../core/slice.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { AnswerSummary } from "../../core/view.ts";
 import type { AnswerTally } from "./answer-tally.ts";
 import type { AnswerTexts } from "./answer-texts.ts";
+import { encodeText } from "./guarded-texts.ts";
 import { RepeatedEvents } from "./repeated-events.ts";
 import { type SseEvent, SseSplitter, withData } from "./sse.ts";
 
@@ -43,7 +44,6 @@ export function openReader(context: AnswerContext, mapper: AnswerMapper, errorBo
 }
 
 const encoder = new TextEncoder();
-const encode = (text: string): Uint8Array => encoder.encode(text);
 const NO_PADDING: readonly string[] = [];
 const NO_DELTAS: Frame["deltas"] = [];
 const NO_BYTES = new Uint8Array(0);
@@ -85,19 +85,29 @@ class SseReader implements AnswerReader {
     for (const event of chunk === undefined ? this.#splitter.endSteps() : this.#splitter.pushSteps(chunk)) {
       if (event === undefined) yield;
       else {
-        if (event.data !== undefined && event.data.length > YIELD_CHARS) yield* this.#parseAhead(event.data);
-        yield this.#frame(event);
+        if (event.data === undefined || event.data.length <= YIELD_CHARS) yield this.#frame(event);
+        else yield yield* this.#largeFrame(event, event.data);
       }
     }
     if (chunk === undefined) yield* this.#mapper.texts.last();
   }
 
-  *#parseAhead(data: string): Steps<void> {
+  *#largeFrame(event: SseEvent, data: string): Steps<Frame> {
+    const { texts } = this.#mapper;
     const text = this.#mapper.prepare?.(data) ?? data;
-    this.#mapper.texts.ahead(text, yield* parseValueSteps(text));
+    texts.ahead(text, yield* parseValueSteps(text));
+    const frame = this.#readEvent(event);
+    if (frame !== undefined) return frame;
+    yield* texts.prepareFrame();
+    return this.#framed(event);
   }
 
   #frame(event: SseEvent): Frame {
+    return this.#readEvent(event) ?? this.#framed(event);
+  }
+
+  /** undefined: it was read, and `#framed` gives its frame. */
+  #readEvent(event: SseEvent): Frame | undefined {
     this.#between = event.kind === "event";
     const { texts, tally } = this.#mapper;
     if (event.data === undefined || event.data === "") return event.kind === "piece" ? unreadFrame(texts, event.bytes) : bare(event.bytes);
@@ -107,6 +117,11 @@ class SseReader implements AnswerReader {
       return again;
     }
     this.#mapper.event(event.event, event.data);
+    return undefined;
+  }
+
+  #framed(event: SseEvent): Frame {
+    const { texts, tally } = this.#mapper;
     const undo = this.#mapper.undo?.();
     const bytes = undo === undefined ? event.bytes : undo(event);
     const seed = this.#repeated.learns && this.#mapper.repeatable?.() === true ? texts.seed() : undefined;
@@ -161,7 +176,7 @@ class BodyReader implements AnswerReader {
     const bytes = this.#whole();
     if (bytes.length === 0) return [];
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
-    return this.#read(bytes, text, parseJsonValue(this.#mapper.prepare?.(text) ?? text));
+    return this.#readBody(bytes, text, parseJsonValue(this.#mapper.prepare?.(text) ?? text)) ?? this.#framed(bytes);
   }
   endSliced(): Promise<readonly Frame[]> | undefined {
     return this.#heldBytes > YIELD_CHARS ? this.#readSliced() : undefined;
@@ -170,7 +185,10 @@ class BodyReader implements AnswerReader {
   async #readSliced(): Promise<readonly Frame[]> {
     const bytes = this.#whole();
     const { text, json } = await parseValueSliced(bytes, (whole) => this.#mapper.prepare?.(whole) ?? whole);
-    return this.#read(bytes, text, json);
+    const unread = this.#readBody(bytes, text, json);
+    if (unread !== undefined) return unread;
+    await finishSliced(this.#mapper.texts.prepareFrame());
+    return this.#framed(bytes);
   }
 
   #whole(): Uint8Array {
@@ -178,7 +196,8 @@ class BodyReader implements AnswerReader {
     return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
   }
 
-  #read(bytes: Uint8Array, text: string, json: Json | undefined): readonly Frame[] {
+  /** undefined: it was read, and `#framed` gives its frame. */
+  #readBody(bytes: Uint8Array, text: string, json: Json | undefined): readonly Frame[] | undefined {
     const { texts, tally } = this.#mapper;
     if (json === undefined) {
       tally.invalidEvents++;
@@ -187,7 +206,12 @@ class BodyReader implements AnswerReader {
     texts.begin(json, text);
     this.#mapper.body(json);
     texts.endAll();
-    const frame = texts.frame(bytes, encode);
+    return undefined;
+  }
+
+  #framed(bytes: Uint8Array): readonly Frame[] {
+    const { texts, tally } = this.#mapper;
+    const frame = texts.frame(bytes, encodeText);
     tally.count(frame.deltas);
     return [frame];
   }

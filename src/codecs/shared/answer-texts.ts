@@ -1,24 +1,14 @@
-import assert from "node:assert/strict";
 import type { AnswerContext, Frame } from "../../core/codec.ts";
 import { field, isJsonObject, type Json, parseJsonValue } from "../../core/json.ts";
-import type { Delta, LaneId, ToolCall } from "../../core/view.ts";
+import type { Steps } from "../../core/slice.ts";
+import type { Delta, LaneId } from "../../core/view.ts";
 import { type AnswerTally, isRewritable } from "./answer-tally.ts";
-import { LaneBook } from "./lane-book.ts";
-import { type Erasure, editPlaces, type ReadJson, type Replacement, sourcesOf, type TextPlace } from "./text-places.ts";
+import { Guarded, type OpenDelta } from "./guarded-texts.ts";
+import type { Erasure, ReadJson, TextPlace } from "./text-places.ts";
 
 type Channel = Delta["channel"];
 /** repeats: whole by itself. signed: never edited. */
 type Mark = "repeats" | "signed" | "both";
-
-interface OpenDelta {
-  readonly choice: number;
-  readonly block: number;
-  readonly channel: Channel;
-  text: string;
-  repeats?: true;
-  signed?: true;
-  raw?: true;
-}
 
 /** Where the one text of an event stands. */
 export interface Seed {
@@ -202,6 +192,11 @@ export class AnswerTexts {
     return deltas;
   }
 
+  /** Before `frame`, where what was read is large: the part of its work that can be done in steps. */
+  *prepareFrame(): Steps<void> {
+    if (this.#guards !== undefined) yield* this.#guards.spell(this.#deltas ?? []);
+  }
+
   /**
    * The frame of what was read since the last call. `write` gives the frame's bytes with another text in place of the one that was
    * read; undefined where its texts cannot be changed.
@@ -280,101 +275,6 @@ export function beginEvent({ tally, texts }: EventSink, data: string, parsed = d
 interface EventSink {
   readonly tally: AnswerTally;
   readonly texts: AnswerTexts;
-}
-
-interface ScopedErasure extends Erasure {
-  readonly choice: number;
-  readonly block: number | undefined;
-}
-
-/** What guards need of one event. */
-class Guarded {
-  read: ReadJson | undefined;
-  outer: ((text: string) => string) | undefined;
-  /** Of each delta; undefined: it stands nowhere by itself. */
-  places: (TextPlace | undefined)[] = [];
-  copies: (TextPlace & { readonly of: number })[] = [];
-  erasures: ScopedErasure[] = [];
-  calls: Omit<ToolCall, "arguments">[] = [];
-  readonly lanes = new LaneBook();
-
-  /** A text that changes takes nothing else with it. */
-  get isPlain(): boolean {
-    return this.copies.length === 0 && this.erasures.length === 0;
-  }
-
-  begin(read: ReadJson, outer: ((text: string) => string) | undefined): void {
-    this.read = read;
-    this.outer = outer;
-  }
-
-  frame(bytes: Uint8Array, deltas: readonly OpenDelta[], write: ((text: string) => Uint8Array) | undefined): Frame {
-    const { read, outer, places, copies, erasures, calls } = this;
-    this.places = [];
-    this.copies = [];
-    this.erasures = [];
-    this.calls = [];
-    this.read = undefined;
-    this.outer = undefined;
-    const ends = this.lanes.takeEnds();
-    if (read !== undefined) spellValues(read, deltas, places);
-    const more = { ...(calls.length > 0 ? { calls } : {}), ...(ends === undefined ? {} : { ends }) };
-    if (read === undefined || write === undefined || !places.some((place, index) => place !== undefined && deltas[index]?.signed !== true))
-      return { bytes, deltas, ...more };
-    const rewrite = (texts: readonly (string | undefined)[]): Uint8Array => {
-      const replacements = replacementsOf(deltas, places, copies, texts);
-      if (replacements.length === 0) return bytes;
-      const gone = erasures.filter(({ choice, block }) =>
-        deltas.some(
-          (delta, index) => texts[index] !== undefined && delta.choice === choice && (block === undefined || delta.block === block),
-        ),
-      );
-      const text = editPlaces(read, replacements, gone);
-      return write(outer === undefined ? text : outer(text));
-    };
-    return { bytes, deltas, ...more, rewrite };
-  }
-}
-
-/** Gives values that stand as JSON their exact text. */
-function spellValues(read: ReadJson, deltas: readonly OpenDelta[], places: readonly (TextPlace | undefined)[]): void {
-  if (!deltas.some(({ raw }) => raw === true)) return;
-  const values = deltas.flatMap((delta, index) => {
-    const place = places[index];
-    return delta.raw === true && place !== undefined ? [{ delta, place }] : [];
-  });
-  for (const [index, text] of sourcesOf(
-    read,
-    values.map(({ place }) => place),
-  ).entries()) {
-    const value = values[index];
-    if (value !== undefined && text !== undefined) value.delta.text = text;
-  }
-}
-
-function replacementsOf(
-  deltas: readonly OpenDelta[],
-  places: readonly (TextPlace | undefined)[],
-  copies: readonly (TextPlace & { readonly of: number })[],
-  texts: readonly (string | undefined)[],
-): readonly Replacement[] {
-  const out: Replacement[] = [];
-  for (const [index, delta] of deltas.entries()) {
-    const text = texts[index];
-    if (text === undefined) continue;
-    const place = places[index];
-    assert(place !== undefined && delta.signed !== true, "a text that cannot be changed");
-    const json = delta.raw === true ? jsonOf(text) : JSON.stringify(text);
-    out.push({ place, json });
-    for (const copy of copies) if (copy.of === index) out.push({ place: copy, json });
-  }
-  return out;
-}
-
-/** JSON text as it is; what is none becomes a string, so that the whole stays JSON. */
-function jsonOf(text: string): string {
-  if (parseJsonValue(text) !== undefined) return text;
-  return text === "" ? "{}" : JSON.stringify(text);
 }
 
 /** The string at a member or item; "" where there is none. */

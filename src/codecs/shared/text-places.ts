@@ -3,7 +3,17 @@
  * key it has there; only when it is to change is the JSON parsed once more, with places, and both trees walked side by side. So an
  * answer that nobody changes pays nothing, and one that is changed keeps every byte outside the changed strings.
  */
-import { applyEdits, type Json, type JsonDoc, type JsonEdit, type JsonNode, placeJson } from "../../core/json.ts";
+import {
+  applyEdits,
+  encodeEditsSteps,
+  type Json,
+  type JsonDoc,
+  type JsonEdit,
+  type JsonNode,
+  placeJson,
+  placeSteps,
+} from "../../core/json.ts";
+import { finish, isStepDone, type Steps } from "../../core/slice.ts";
 
 /** Where a string stands: a member of a parsed object, or an item of a parsed list. */
 export interface TextPlace {
@@ -31,7 +41,29 @@ export interface Replacement {
 /** The text with values replaced and erased. What stands in an erased value is not replaced as well. */
 export function editPlaces({ root, source }: ReadJson, replacements: readonly Replacement[], erasures: readonly Erasure[]): string {
   const doc = placeJson(source);
-  const nodes = nodesOf(root, doc, new Set([...replacements.map(({ place }) => place.holder), ...erasures.map(({ holder }) => holder)]));
+  return applyEdits(doc, editsOf(finish(nodesOf(root, doc, holdersOf(replacements, erasures))), replacements, erasures));
+}
+
+/** The same in steps, as UTF-8; undefined where the text has more values than can be placed. */
+export function* editSteps(
+  { root, source }: ReadJson,
+  replacements: readonly Replacement[],
+  erasures: readonly Erasure[],
+): Steps<Buffer | undefined> {
+  const doc = yield* placeSteps(source);
+  if (doc === undefined) return undefined;
+  const nodes = yield* nodesOf(root, doc, holdersOf(replacements, erasures));
+  return yield* encodeEditsSteps(doc, editsOf(nodes, replacements, erasures));
+}
+
+const holdersOf = (replacements: readonly Replacement[], erasures: readonly Erasure[]): ReadonlySet<Json> =>
+  new Set([...replacements.map(({ place }) => place.holder), ...erasures.map(({ holder }) => holder)]);
+
+function editsOf(
+  nodes: ReadonlyMap<Json, JsonNode>,
+  replacements: readonly Replacement[],
+  erasures: readonly Erasure[],
+): readonly JsonEdit[] {
   const edits: JsonEdit[] = [];
   const gone: JsonNode[] = [];
   for (const { holder, key, to } of erasures) {
@@ -45,13 +77,22 @@ export function editPlaces({ root, source }: ReadJson, replacements: readonly Re
   for (const { place, json } of replacements)
     for (const node of valuesAt(nodes.get(place.holder), place.key))
       if (!gone.some((other) => within(node, other))) edits.push({ kind: "replace", node, text: json });
-  return applyEdits(doc, edits);
+  return edits;
 }
 
 /** The exact JSON texts of values, in the order of their places; undefined for one that is not there. */
-export function sourcesOf({ root, source }: ReadJson, places: readonly TextPlace[]): readonly (string | undefined)[] {
-  const doc = placeJson(source);
-  const nodes = nodesOf(root, doc, new Set(places.map(({ holder }) => holder)));
+export function sourcesOf(read: ReadJson, places: readonly TextPlace[]): readonly (string | undefined)[] {
+  return finish(sourcesIn(read, placeJson(read.source), places));
+}
+
+/** The same in steps; undefined where the text has more values than can be placed. */
+export function* sourceSteps(read: ReadJson, places: readonly TextPlace[]): Steps<readonly (string | undefined)[] | undefined> {
+  const doc = yield* placeSteps(read.source);
+  return doc === undefined ? undefined : yield* sourcesIn(read, doc, places);
+}
+
+function* sourcesIn({ root, source }: ReadJson, doc: JsonDoc, places: readonly TextPlace[]): Steps<readonly (string | undefined)[]> {
+  const nodes = yield* nodesOf(root, doc, new Set(places.map(({ holder }) => holder)));
   return places.map(({ holder, key }) => {
     const node = valuesAt(nodes.get(holder), key).at(-1);
     return node === undefined ? undefined : source.slice(node.start, node.end);
@@ -64,7 +105,7 @@ export function stretchesOf(
   places: readonly TextPlace[],
 ): readonly ({ readonly start: number; readonly end: number } | undefined)[] {
   const doc = placeJson(source);
-  const nodes = nodesOf(root, doc, new Set(places.map(({ holder }) => holder)));
+  const nodes = finish(nodesOf(root, doc, new Set(places.map(({ holder }) => holder))));
   return places.map(({ holder, key }) => {
     const [node, second] = valuesAt(nodes.get(holder), key);
     return node?.kind === "string" && second === undefined ? { start: node.start, end: node.end } : undefined;
@@ -82,10 +123,12 @@ function valuesAt(node: JsonNode | undefined, key: string | number): readonly Js
 }
 
 /** The nodes of the wanted objects and lists. Both trees are of one text, so they have the same shape. */
-function nodesOf(root: Json, doc: JsonDoc, wanted: ReadonlySet<Json>): ReadonlyMap<Json, JsonNode> {
+function* nodesOf(root: Json, doc: JsonDoc, wanted: ReadonlySet<Json>): Steps<ReadonlyMap<Json, JsonNode>> {
   const found = new Map<Json, JsonNode>();
   const work: [Json, JsonNode][] = [[root, doc.root]];
+  let count = 0;
   for (let pair = work.pop(); pair !== undefined && found.size < wanted.size; pair = work.pop()) {
+    if (isStepDone(++count)) yield;
     const [json, node] = pair;
     if (typeof json !== "object" || json === null) continue;
     if (wanted.has(json)) found.set(json, node);

@@ -1,6 +1,6 @@
 import type { Found, ScanText } from "../../core/detector.ts";
 import { matchAddress } from "./addresses.ts";
-import { ALNUM, classOf, HEX_ANY, isIn, runStart, SLUG_DOT_TILDE, UNDERLINE, WORD } from "./alphabets.ts";
+import { ALNUM, classOf, HEX_ANY, isIn, runEnd, runStart, SLUG_DOT_TILDE, UNDERLINE, WORD } from "./alphabets.ts";
 import { GAP_CHARS_MAX, matchAssignment } from "./assignments.ts";
 import { matchPem, matchPutty } from "./blocks.ts";
 import {
@@ -30,6 +30,11 @@ export const SHAPES = [
 
 const TABLE: ShapeTable = compileShapes(SHAPES);
 
+const BLANK = 32;
+const CAPITAL_P = 80;
+const CAPITAL_Z = 90;
+const SMALL_E = 101;
+const SMALL_K = 107;
 const IS = 0x662f;
 const WEI = 0x4e3a;
 
@@ -40,36 +45,43 @@ const WEI = 0x4e3a;
 export function findSecrets({ folded, ended }: ScanText, from: number): Found {
   const sink = new Sink(folded, ended, from);
   const length = folded.length;
-  let isInWord = from > GAP_CHARS_MAX && isIn(folded, from - GAP_CHARS_MAX - 1, WORD);
-  for (let at = Math.max(0, from - GAP_CHARS_MAX); at < length; at += 1) {
+  let at = Math.max(0, from - GAP_CHARS_MAX);
+  // A word that goes on there has begun before.
+  let isBegun = at > 0 && isIn(folded, at - 1, WORD);
+  while (at < length) {
     const code = folded.charCodeAt(at);
-    if ((classOf(code) & WORD) !== 0) {
-      if (!isInWord) startWord(sink, at, code);
-      isInWord = true;
+    if ((classOf(code) & WORD) !== 0 || isBegun) {
+      if (!isBegun && mayStart(folded, at, code)) startWord(sink, at, code);
+      isBegun = false;
+      at = runEnd(folded, at, WORD, length);
+      if (folded.charCodeAt(at - 1) === SMALL_K) matchMaxMind(sink, at);
     } else {
-      if (isInWord && folded.charCodeAt(at - 1) === 107) matchMaxMind(sink, at);
-      isInWord = false;
-      if (code < 128 || code === IS || code === WEI) atSign(sink, at, code);
+      if (code === BLANK) matchSpoken(sink, at);
+      else if (code < 128 || code === IS || code === WEI) atSign(sink, at, code);
+      at += 1;
     }
   }
-  if (isInWord && folded.charCodeAt(length - 1) === 107) matchMaxMind(sink, length);
   // Tokens that are found by a sign inside them may have begun already.
   sink.pending(runStart(folded, length, SLUG_DOT_TILDE, length - INNER_CHARS_MAX));
   return sink.decide();
 }
 
+/** Whether some rule may match a word with these first two characters; most words are left here. */
+function mayStart(text: string, at: number, code: number): boolean {
+  const next = text.charCodeAt(at + 1);
+  return TABLE.heads[(code << 7) | next] !== 0 || code === SMALL_E || code === CAPITAL_Z || code === CAPITAL_P || at + 1 >= text.length;
+}
+
 function startWord(sink: Sink, at: number, code: number): void {
-  if (code === 101) matchJwt(sink, at);
-  else if (code === 90) matchNestedJwt(sink, at);
-  else if (code === 80) matchPutty(sink, at);
+  if (code === SMALL_E) matchJwt(sink, at);
+  else if (code === CAPITAL_Z) matchNestedJwt(sink, at);
+  else if (code === CAPITAL_P) matchPutty(sink, at);
   matchShapes(sink, TABLE, at);
 }
 
 function atSign(sink: Sink, at: number, code: number): void {
   const { text } = sink;
   switch (code) {
-    case 32: // blank
-      return matchSpoken(sink, at);
     case 61: // =
       matchSharedAccess(sink, at);
       if (text.startsWith("--user", at - 6)) matchUser(sink, at + 1, at - 6);

@@ -9,12 +9,18 @@ import { readValue, type Value } from "./values.ts";
 /** How far before `-u` the `curl` of a command may stand, and before `Bearer` its header's name. */
 const COMMAND_CHARS_MAX = 300;
 
+/** Two capitals as small letters. */
+const TO_SMALL = (32 << 7) | 32;
+
 /** A value with only a blank before it: `Bearer x`, `curl -u a:b`, `--token x`, `password x`, `the key is x`. `at` is the blank. */
 export function matchSpoken(sink: Sink, at: number): void {
   const { text } = sink;
   const last = text.charCodeAt(at - 1);
-  if (last > 127 || MAY_END[last | 32] !== 1 || !TAILS.has((text.charCodeAt(at - 2) << 8) | last | 0x2020)) return;
+  if (last > 127) return;
+  const isTail = TAILS[tripleBefore(text, at)] === 1;
+  if (!isTail && FLAG_TAILS[((text.charCodeAt(at - 2) << 7) | last | TO_SMALL) & 0x3fff] !== 1) return;
   const start = runStart(text, at, SLUG, at - 32);
+  if (!isTail && !text.startsWith("--", start)) return;
   const word = text.slice(start, at);
   const lower = word.toLowerCase();
   const rule = RULES.get(lower);
@@ -25,17 +31,27 @@ export function matchSpoken(sink: Sink, at: number): void {
   if (rule === undefined || lower === "token" || lower === "apikey") matchFlag(sink, from, word);
 }
 
-/** Last letters, and last two letters, of the words that a value may follow; cheap, as most words of a text are none. */
-const TAILS: ReadonlySet<number> = new Set(
-  ["er", "en", "ey", "ic", "-u", "is", "as", "re", "rd", "wd", "ss", "pw", "et"].map(
-    (tail) => (tail.charCodeAt(0) << 8) | tail.charCodeAt(1) | 0x2020,
-  ),
-);
-const MAY_END: Uint8Array = (() => {
-  const may = new Uint8Array(128);
-  for (const letter of "rncuysedwt") may[letter.charCodeAt(0)] = 1;
-  return may;
+/** The last three signs of the words that a value may follow, as `tripleBefore`; cheap, as most words of a text are none. */
+const TAILS: Uint8Array = (() => {
+  const tails = new Uint8Array(32 ** 3);
+  for (const tail of ["rer", "ser", "ken", "key", "sic", "was", "are", "ord", "swd", "pwd", "ass", "ret"]) tails[tripleBefore(tail, 3)] = 1;
+  for (const tail of ["-u", "is", "pw"])
+    for (let third = 0; third < 32; third += 1) tails[(third << 10) | (tripleBefore(` ${tail}`, 3) & 0x3ff)] = 1;
+  return tails;
 })();
+
+/** The last two letters of the flags that a value may follow. */
+const FLAG_TAILS: Uint8Array = (() => {
+  const tails = new Uint8Array(128 * 128);
+  for (const tail of ["er", "en", "ey", "ic", "is", "as", "re", "rd", "wd", "ss", "et"])
+    tails[(tail.charCodeAt(0) << 7) | tail.charCodeAt(1) | TO_SMALL] = 1;
+  return tails;
+})();
+
+/** Three signs as one number, without regard to case. */
+function tripleBefore(text: string, at: number): number {
+  return ((text.charCodeAt(at - 3) & 31) << 10) | ((text.charCodeAt(at - 2) & 31) << 5) | (text.charCodeAt(at - 1) & 31);
+}
 const ENDS = /(?:^|[-_])(?:password|passwd|pwd|pw|token|secret|key)$|[-_]pass$|(?:apikey|password|token)$/;
 
 const RULES: ReadonlyMap<string, (sink: Sink, at: number, wordStart: number) => void> = new Map([
@@ -94,12 +110,18 @@ export function matchUser(sink: Sink, at: number, wordStart: number): void {
   sink.take({ entity: "secret_basic_auth", start: secret.start, end: secret.end, score: 0.9, rank: RANK_CONTEXT });
 }
 
+const ENDS_SENTENCE: Uint8Array = (() => {
+  const ends = new Uint8Array(0x10000);
+  for (const sign of ".,;:!?\n") ends[sign.charCodeAt(0)] = 1;
+  return ends;
+})();
+
 /** `my password is hunter2`. */
 export function matchSentence(sink: Sink, at: number, wordStart: number): void {
   const { text } = sink;
   const least = Math.max(0, wordStart - NAME_CHARS_MAX);
   let start = wordStart;
-  while (start > least && !".,;:!?\n".includes(text.charAt(start - 1))) start -= 1;
+  while (start > least && ENDS_SENTENCE[text.charCodeAt(start - 1)] !== 1) start -= 1;
   if (mayPromise(text, start, wordStart)) matchNamed(sink, at, lastWordsOf(text.slice(start, wordStart), 5));
 }
 

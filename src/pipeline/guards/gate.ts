@@ -14,6 +14,7 @@ import type { Frame } from "../../core/codec.ts";
 import type { CallVerdict, Stop } from "../../core/guard.ts";
 import { parseJsonValue } from "../../core/json.ts";
 import { GUARDED_BYTES_MAX, GUARDED_LANES_MAX, WITHHELD_BYTES_MAX } from "../../core/limits.ts";
+import { Slice, type Steps } from "../../core/slice.ts";
 import type { Delta, LaneId, ToolCall } from "../../core/view.ts";
 import type { WorkGuard } from "../work.ts";
 import { Keeper } from "./keeper.ts";
@@ -58,6 +59,8 @@ interface Call {
 /** UTF-16 units that guards are shown in one go, and in one turn of the event loop. */
 const PIECE_CHARS = 8_192;
 const TURN_CHARS = 32_768;
+/** What a text costs by itself, in units: its lane and its readers. */
+const DELTA_CHARS = 64;
 const NO_BYTES: readonly Uint8Array[] = [];
 const NOTHING: Passed = { bytes: NO_BYTES, more: false };
 const INTERNAL: Stop = {
@@ -84,6 +87,8 @@ export class Gate {
   /** Where the frame at hand is read on. */
   #reading: { readonly held: Held; delta: number; at: number } | undefined;
   #over = false;
+  /** The front frame of the queue, while it is written with its changes. */
+  #writing: Steps<Uint8Array | undefined> | undefined;
   /** Of what was let through in this turn. */
   #alike = true;
   /** The lane of the latest text, while it is open. */
@@ -120,6 +125,8 @@ export class Gate {
   resume(): Passed {
     const bytes: Uint8Array[] = [];
     this.#alike = true;
+    const ended = this.#writing === undefined ? undefined : this.#release(bytes);
+    if (ended !== undefined) return ended;
     let left = TURN_CHARS;
     while (!this.#over) {
       if (this.#reading === undefined) {
@@ -137,6 +144,7 @@ export class Gate {
     if (this.#over || !this.#ending) return { bytes, alike: this.#alike, more: false };
     this.#endLanes("all");
     const stop = this.#release(bytes);
+    if (stop?.more === true) return stop;
     this.#over = true;
     const withheld = this.#keeper?.finish();
     return stop ?? (withheld === undefined ? { bytes, more: false } : { bytes, stop: withheld, more: false });
@@ -148,6 +156,7 @@ export class Gate {
     this.#queue = [];
     this.#unread = [];
     this.#reading = undefined;
+    this.#writing = undefined;
     this.#heldBytes = 0;
     this.#unreadBytes = 0;
     this.#lanes.clear();
@@ -210,6 +219,7 @@ export class Gate {
         left -= piece.length;
       }
       if (delta.repeats === true) part?.lane.end();
+      left -= DELTA_CHARS;
       reading.delta += 1;
       reading.at = 0;
     }
@@ -279,7 +289,7 @@ export class Gate {
     if (waits) held.unjudged -= 1;
   }
 
-  /** Lets go of what is decided, from the front. Gives the end of the answer where one is met. */
+  /** Lets go of what is decided, from the front. Gives the end of the answer where one is met, and what left so far where a frame is still written. */
   #release(bytes: Uint8Array[]): Passed | undefined {
     if (!this.#acts) return undefined;
     if (this.seats.some(({ broken }) => broken)) return this.#stop(bytes, INTERNAL);
@@ -290,7 +300,11 @@ export class Gate {
       if (stopped === undefined) break;
       if (stopped >= 0) return this.#stopWithin(bytes, held, stopped);
       if (held.unjudged > 0) break;
-      const out = this.#bytesOf(held, renderedParts(held.parts));
+      const out = this.#writing === undefined ? this.#bytesOf(held, renderedParts(held.parts)) : this.#writeOn(this.#writing);
+      if (out === "later") {
+        this.#queue.splice(0, gone);
+        return { bytes, more: true };
+      }
       if (out === undefined) return this.#stop(bytes, UNCHANGEABLE, held);
       if (held.withhold !== undefined) this.#keeper?.withhold(held.withhold, this.#said(held));
       if (this.#keeper?.take(out) !== true) this.#give(bytes, out, held.frame);
@@ -318,10 +332,24 @@ export class Gate {
   }
 
   /** `texts` undefined: none changes. undefined: a text would have to change that cannot. */
-  #bytesOf({ frame, parts }: Held, texts: readonly (string | undefined)[] | undefined): Uint8Array | undefined {
+  #bytesOf({ frame, parts }: Held, texts: readonly (string | undefined)[] | undefined): Uint8Array | "later" | undefined {
     if (texts === undefined || texts.every((text) => text === undefined)) return frame.bytes;
     if (parts.some(({ fixed }, index) => fixed && texts[index] !== undefined)) return undefined;
-    return frame.rewrite?.(texts);
+    if (frame.rewriteSteps === undefined) return frame.rewrite?.(texts);
+    this.#writing = frame.rewriteSteps(texts);
+    return "later";
+  }
+
+  /** Writes the front frame for a slice of the event loop. */
+  #writeOn(steps: Steps<Uint8Array | undefined>): Uint8Array | "later" | undefined {
+    const slice = new Slice();
+    while (!slice.isOver()) {
+      const { done, value } = steps.next();
+      if (done !== true) continue;
+      this.#writing = undefined;
+      return value;
+    }
+    return "later";
   }
 
   /** The answer ends within a frame: what stands before the offset is passed on, where the frame can be written so. */
@@ -331,9 +359,10 @@ export class Gate {
     if (part === undefined || stop === undefined) return this.#stop(bytes, INTERNAL, held);
     const texts = held.parts.map((other, at) => (at < index ? rendered(other) : at > index ? "" : cut(other, stop.at)));
     const begins = (held.frame.calls?.length ?? 0) > 0 || part.delta.channel === "tool_arguments";
-    const out = begins ? undefined : this.#bytesOf(held, texts);
+    // Of a large frame nothing is passed on: nobody waits for its writing.
+    const out = begins || held.frame.rewriteSteps !== undefined ? undefined : this.#bytesOf(held, texts);
     const withheld = this.#keeper?.withheld;
-    if (out !== undefined && withheld === undefined) bytes.push(out);
+    if (out !== undefined && out !== "later" && withheld === undefined) bytes.push(out);
     const said = saidBefore(held.parts, texts);
     this.close();
     return { bytes, stop: withheld ?? { stop: stop.stop, said }, more: false };

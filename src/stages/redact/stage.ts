@@ -2,7 +2,9 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Finding } from "../../core/detector.ts";
 import type { TextEdit } from "../../core/guard.ts";
 import type { JsonNumber, JsonString } from "../../core/json.ts";
+import { YIELD_CHARS } from "../../core/limits.ts";
 import { err, ok, type Result } from "../../core/result.ts";
+import { finish, finishSliced, type Steps } from "../../core/slice.ts";
 import { defineStage, type Effect, type PortError, type StageContext, type Verdict } from "../../core/stage.ts";
 import type { Keyring } from "../../ports/keyring.ts";
 import { lookWithAnalyser } from "./analyse.ts";
@@ -13,7 +15,7 @@ import { makeReplacer, type Replacer } from "./replace.ts";
 import { type RedactSection, redactSection } from "./section.ts";
 import { canonical, type StandIn } from "./stand-in.ts";
 import { Tally } from "./tally.ts";
-import { changed, isLong, type Looked, look, lookSliced, textsOf } from "./texts.ts";
+import { changed, isLong, type Looked, look, lookSliced, textSteps, textsOf } from "./texts.ts";
 
 type Chosen = { readonly profile: Profile | undefined } | { readonly wrong: string };
 
@@ -34,34 +36,50 @@ function chosen({ contract, stores }: StageContext, section: RedactSection): Cho
 function gather(context: StageContext, section: RedactSection, signal: AbortSignal): Promise<Result<Facts, PortError>> | undefined {
   const choice = chosen(context, section);
   if ("wrong" in choice || choice.profile === undefined) return undefined;
-  const texts = textsOf(context);
-  const { requests } = choice.profile;
+  const { profile } = choice;
+  // The texts of a long body are many, or long.
+  if ((context.request?.doc.text.length ?? 0) > YIELD_CHARS)
+    return finishSliced(textSteps(context)).then((texts) => gatherFrom(context, section, { profile, texts, signal }) ?? ok({}));
+  return gatherFrom(context, section, { profile, texts: textsOf(context), signal });
+}
+
+interface Gathering {
+  readonly profile: Profile;
+  readonly texts: ReturnType<typeof textsOf>;
+  readonly signal: AbortSignal;
+}
+
+function gatherFrom(
+  context: StageContext,
+  section: RedactSection,
+  { profile, texts, signal }: Gathering,
+): Promise<Result<Facts, PortError>> | undefined {
+  const { requests } = profile;
   if (section.analyser !== undefined && texts.length > 0)
     return lookWithAnalyser(
       texts,
-      detectorsFor(requests, choice.profile),
+      detectorsFor(requests, profile),
       {
         analyser: context.stores?.analysers?.find(section.analyser.name),
         language: section.analyser.language,
         entities: new Set(requests.keys()),
       },
       signal,
-    ).then((result) => (result.ok ? ok({ looked: result.value }) : result));
+    ).then((result) => (result.ok ? prepared(context, profile, result.value, signal) : result));
   if (!isLong(texts)) return undefined;
-  return lookLong(context, choice.profile, texts, signal);
+  return lookSliced(texts, detectorsFor(requests, profile), signal).then((looked) => prepared(context, profile, looked, signal));
 }
 
-/** Findings of long texts, with their stand-ins drawn, in slices of the event loop: `decide` then only puts them in. */
-async function lookLong(
+/** What long texts become, in slices of the event loop: `decide` then only gives it. */
+async function prepared(
   context: StageContext,
   profile: Profile,
-  texts: ReturnType<typeof textsOf>,
+  looked: readonly Looked[],
   signal: AbortSignal,
 ): Promise<Result<Facts, PortError>> {
-  const looked = await lookSliced(texts, detectorsFor(profile.requests, profile), signal);
   const keyring = context.stores?.keyring;
   if (signal.aborted) return err({ code: "timeout" });
-  if (keyring === undefined) return ok({ looked });
+  if (keyring === undefined || !isLong(looked)) return ok({ looked });
   const replacer = replacerOf(context, profile, keyring, looked);
   let done = 0;
   for (const { shown, findings } of looked) {
@@ -72,15 +90,16 @@ async function lookLong(
       if (done % DRAWS_A_TURN === 0) await nextTurn();
     }
   }
-  return ok({ looked, replacer });
+  return ok({ looked, replacer, redacted: await finishSliced(redactSteps(looked, profile, replacer)) });
 }
 
 /** Stand-ins drawn in one turn of the event loop: a millisecond or two. */
 const DRAWS_A_TURN = 32;
 
 interface Facts {
-  readonly looked: readonly Looked[];
+  readonly looked?: readonly Looked[];
   readonly replacer?: Replacer;
+  readonly redacted?: Redacted;
 }
 
 function decide(context: StageContext, section: RedactSection, gathered: Facts | undefined): Verdict {
@@ -92,7 +111,7 @@ function decide(context: StageContext, section: RedactSection, gathered: Facts |
   if (keyring === undefined) throw new Error("no keyring");
   const looked = gathered?.looked ?? textsOf(context).map((text) => look(text, detectorsFor(profile.requests, profile)));
   const replacer = gathered?.replacer ?? replacerOf(context, profile, keyring, looked);
-  const { texts, tally, blocked } = redacted(looked, profile, replacer);
+  const { texts, tally, blocked } = gathered?.redacted ?? finish(redactSteps(looked, profile, replacer));
   const entities = tally.entities;
   const effects: Effect[] = entities.length === 0 ? [] : [{ kind: "mark", mark: { entities } }];
   const evidence = tally.isEmpty ? {} : { evidence: { found: tally.found(replacer.digest) } };
@@ -155,13 +174,18 @@ interface Redacted {
   readonly blocked: ReadonlySet<string>;
 }
 
-function redacted(looked: readonly Looked[], profile: Profile, replacer: Replacer): Redacted {
+function* redactSteps(looked: readonly Looked[], profile: Profile, replacer: Replacer): Steps<Redacted> {
   const texts = new Map<JsonString | JsonNumber, string>();
   const tally = new Tally();
   const blocked = new Set<string>();
   for (const text of looked) {
-    const edits = text.findings.flatMap((finding) => edit(text, finding));
+    const edits: TextEdit[] = [];
+    for (const finding of text.findings) {
+      edits.push(...edit(text, finding));
+      if (edits.length % FINDINGS_AT_ONCE === 0) yield;
+    }
     if (edits.length === 0) continue;
+    yield;
     const said = changed(text, edits);
     if (said !== text.source) texts.set(text.node, said);
   }
@@ -177,5 +201,8 @@ function redacted(looked: readonly Looked[], profile: Profile, replacer: Replace
     return [{ start, end, text: replacer.replacement(entity, value, action), ...replacer.numbers }];
   }
 }
+
+/** Findings between two looks at the clock: well below a millisecond. */
+const FINDINGS_AT_ONCE = 32;
 
 export const redactStage = defineStage<RedactSection, Facts>({ name: "redact", section: redactSection, gather, decide });

@@ -4,6 +4,7 @@ import type { TextEdit } from "../../core/guard.ts";
 import type { JsonNode, JsonNumber, JsonString } from "../../core/json.ts";
 import { LaneText } from "../../core/lane-text.ts";
 import { YIELD_CHARS } from "../../core/limits.ts";
+import { finish, isStepDone, Slice, type Steps } from "../../core/slice.ts";
 import type { StageContext } from "../../core/stage.ts";
 import { scan, scanSliced } from "../../detectors/index.ts";
 
@@ -23,19 +24,38 @@ export interface Looked extends Shown {
 const NUMBER_DIGITS_MIN = 7;
 
 /** Every text of the request, and the longer numbers that stand in it as JSON numbers. */
-export function textsOf({ request, change }: StageContext): readonly Omit<Shown, "shown" | "lane">[] {
+export const textsOf = (context: StageContext): readonly Omit<Shown, "shown" | "lane">[] => finish(textSteps(context));
+
+/** The same in steps. */
+export function* textSteps({ request, change }: StageContext): Steps<readonly Omit<Shown, "shown" | "lane">[]> {
   if (request === undefined) return [];
   const texts: Omit<Shown, "shown" | "lane">[] = [];
-  for (const { node, place } of request.view.texts()) texts.push({ node, place, source: change.texts?.get(node) ?? node.value });
+  for (const { node, place } of request.view.texts()) {
+    if (isStepDone(texts.push({ node, place, source: change.texts?.get(node) ?? node.value }))) yield;
+  }
   const { root, text } = request.doc;
-  if (request.form === undefined && /[:[,]\s*-?[0-9]{7}/.test(text) && root.kind === "object")
-    for (const { value } of root.members) if (value.kind !== "number") collectNumbers(value, text, texts);
+  if (request.form === undefined && root.kind === "object" && (yield* mayHoldNumbers(text)))
+    for (const { value } of root.members) if (value.kind !== "number") yield* collectNumbers(value, text, texts);
   return texts;
 }
 
-function collectNumbers(from: JsonNode, text: string, out: Omit<Shown, "shown" | "lane">[]): void {
+/** Is there a run of digits as long as a number that is looked at? Of a long text it is asked piece by piece. */
+function* mayHoldNumbers(text: string): Steps<boolean> {
+  if (text.length <= YIELD_CHARS) return /[:[,]\s*-?[0-9]{7}/.test(text);
+  for (let from = 0; from < text.length; from += DIGITS_CHARS) {
+    if (/[0-9]{7}/.test(text.slice(from, from + DIGITS_CHARS + NUMBER_DIGITS_MIN))) return true;
+    yield;
+  }
+  return false;
+}
+/** Text that is searched for digits at once, UTF-16 units: well below a millisecond. */
+const DIGITS_CHARS = 1 << 18;
+
+function* collectNumbers(from: JsonNode, text: string, out: Omit<Shown, "shown" | "lane">[]): Steps<void> {
   const open: JsonNode[] = [from];
+  let count = 0;
   for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    if (isStepDone(++count)) yield;
     if (node.kind === "array") for (const item of node.items) open.push(item);
     else if (node.kind === "object") for (const { value } of node.members) open.push(value);
     else if (node.kind === "number" && node.end - node.start >= NUMBER_DIGITS_MIN)
@@ -61,7 +81,9 @@ export async function lookSliced(
   signal: AbortSignal,
 ): Promise<readonly Looked[]> {
   const looked: Looked[] = [];
+  const slice = new Slice();
   for (const text of texts) {
+    if (slice.isOver()) await slice.next();
     const shown = await showSliced(text);
     looked.push({ ...shown, findings: await scanSliced(shown.shown, detectors, signal) });
   }
