@@ -60,6 +60,18 @@ const hostile = [
   "a@b.co ",
   "https://a:b@c ",
   "GB29 NWBK ",
+  "GB29 NWBK 6016 1331 9268 19 ",
+  "12345678:A ",
+  "X-1234567-L ",
+  "::1 ",
+  "8.8.8.8 ",
+  "BSN 111222333 ",
+  "card 12345678 ",
+  "CPF 52998224725 ",
+  "O cliente 063.409.114-04 pagou. ",
+  "call about invoice 12345678 tomorrow ",
+  "4242\u200b4242\u200b4242\u200b4242 ",
+  "AB 12 34 56 C ",
 ];
 const costs = hostile.map((piece) => {
   const text = megabyteOf(piece);

@@ -90,7 +90,8 @@ export class Nearby {
   readonly #ended: boolean;
   readonly #beginnings: Beginnings;
   readonly #window: Window;
-  readonly #bits: Int32Array;
+  /** Made when a place is first asked about: most pieces of a stream ask about none. */
+  #bits: Int32Array | undefined;
   /** Where words of some list may begin, and the sets of lists, both from `#first` on. */
   readonly #starts: number[] = [];
   readonly #sets: number[] = [];
@@ -104,7 +105,6 @@ export class Nearby {
     this.#ended = text.ended;
     this.#beginnings = beginnings;
     this.#window = window;
-    this.#bits = new Int32Array(beginnings.bitsOf(0)?.length ?? 0);
   }
 
   /** Numbers of lists, as bits; `undefined` where that takes text that has not come. Good until the next call. */
@@ -118,22 +118,23 @@ export class Nearby {
     this.#readTo(Math.min(to, this.#folded.length), from);
     const starts = this.#starts;
     while (this.#first < starts.length && (starts[this.#first] ?? 0) < from) this.#first += 1;
+    this.#bits ??= new Int32Array(this.#beginnings.bitsOf(0)?.length ?? 0);
     const bits = this.#bits.fill(0);
-    for (let index = this.#first; index < starts.length; index += 1) this.#add(this.#sets[index] ?? 0);
-    for (const cut of cuts) this.#addCut(start - cut);
+    for (let index = this.#first; index < starts.length; index += 1) this.#add(bits, this.#sets[index] ?? 0);
+    for (const cut of cuts) this.#addCut(bits, start - cut);
     return bits;
   }
 
   /** The end of a word that is cut counts as a word. */
-  #addCut(at: number): void {
+  #addCut(bits: Int32Array, at: number): void {
     if (at > 0 && isWordUnit(this.#folded.charCodeAt(at - 1)) && isWordUnit(this.#folded.charCodeAt(at)))
-      this.#add(this.#beginnings.setAt(this.#folded, at));
+      this.#add(bits, this.#beginnings.setAt(this.#folded, at));
   }
 
-  #add(set: number): void {
+  #add(bits: Int32Array, set: number): void {
     const more = this.#beginnings.bitsOf(set);
     if (set === 0 || more === undefined) return;
-    for (let word = 0; word < this.#bits.length; word += 1) this.#bits[word] = (this.#bits[word] ?? 0) | (more[word] ?? 0);
+    for (let word = 0; word < bits.length; word += 1) bits[word] = (bits[word] ?? 0) | (more[word] ?? 0);
   }
 
   #readTo(to: number, from: number): void {

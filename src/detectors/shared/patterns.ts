@@ -12,6 +12,8 @@ export interface PatternSpec {
   readonly pattern: RegExp;
   /** Matches, up to `$`, whatever may become a match when more text comes; it starts where the pattern may. */
   readonly begun: RegExp;
+  /** Whether a text that ends in this unit may end in what `begun` matches; absent: any. */
+  readonly mayEndBegun?: (last: number) => boolean;
   /** Where a match may begin at or after an offset, in order, so that only there is looked. By default it is looked everywhere. */
   readonly starts?: (text: ScanText, from: number) => readonly number[];
   readonly lookBehind: number;
@@ -58,7 +60,7 @@ function find(text: ScanText, from: number, search: Search): Found {
   const nearby = beginnings === undefined ? undefined : new Nearby(text, beginnings, window);
   const findings: Finding[] = [];
   const openFrom = (least: number): number => {
-    if (ended) return folded.length;
+    if (ended || spec.mayEndBegun?.(folded.charCodeAt(folded.length - 1)) === false) return folded.length;
     begun.lastIndex = Math.max(least, folded.length - spec.lengthMax);
     return begun.exec(folded)?.index ?? folded.length;
   };

@@ -3,7 +3,7 @@ import { BEFORE_CHARS } from "./context.ts";
 import { Beginnings, Nearby, type Window } from "./nearby.ts";
 import { Runs } from "./runs.ts";
 import { type Lengths, NEAR_CHARS_MAX, type Room, type ShapeFinder } from "./shape-finder.ts";
-import { firstAtom, isAlnum, isDigit, isLetter, SPREAD_MAX } from "./text.ts";
+import { firstAtom, isAlnum, isDigit, isLetter, isUpper, LEAD_CHARS_MAX, SPREAD_MAX } from "./text.ts";
 
 /** Forms of an atom: 32 lengths, and again for those that begin with a letter. */
 const FORMS = 64;
@@ -83,14 +83,13 @@ export class ShapeSet {
       if (atom === undefined) break;
       const around: Around = { second: secondForm(text, atom), merged: mergedForm(text, atom) };
       room.start = atom.start;
-      // Capitals before it begin a code elsewhere.
-      let isNearKnown = (atom.flags & 2) !== 0;
+      let isNearKnown = false;
       let near: Int32Array | undefined;
       for (let word = 0; word < this.#words; word += 1) {
         let bits = this.#mayBegin(atom, around, word) & ~(done[word] ?? 0);
         const needy = bits & (this.#needy[word] ?? 0);
         if (needy !== 0) {
-          if (!isNearKnown) near = nearby.at(atom.start);
+          if (!isNearKnown) near = nearOf(nearby, folded, atom);
           isNearKnown = true;
           if (near !== undefined) bits &= ~needy | (near[word] ?? 0);
         }
@@ -143,6 +142,15 @@ export class ShapeSet {
 }
 
 const hasForm = ({ digit, letter }: Lengths, form: number): boolean => (((form < 32 ? digit : letter) >>> (form & 31)) & 1) === 1;
+
+/** Finders that may have words near what begins at an atom, or at capitals before it. */
+function nearOf(nearby: Nearby, folded: string, { start, flags }: Atom): Int32Array | undefined {
+  if ((flags & 2) === 0) return nearby.at(start);
+  let lead = start - 1;
+  while (lead > 0 && start - 1 - lead < LEAD_CHARS_MAX && isUpper(folded.charCodeAt(lead - 1))) lead -= 1;
+  const ahead = nearby.at(lead)?.slice();
+  return ahead === undefined ? undefined : nearby.at(start)?.map((bits, word) => bits | (ahead[word] ?? 0));
+}
 
 /** Forms of what stands around an atom's end; -1 each where it does not tell. */
 interface Around {
