@@ -52,9 +52,9 @@ export function costNanoUsd(usage: Usage, price: Price): number {
     outputLeft -= taken;
     return taken;
   };
-  let total = 0n;
+  const total = new Total();
   const add = (tokens: number, rate: number): void => {
-    if (tokens > 0) total += BigInt(tokens) * BigInt(rate);
+    if (tokens > 0) total.add(tokens, rate);
   };
   add(takeInput(parts.cachedInputTokens), rates.cachedInput ?? rates.input);
   add(takeInput(parts.cacheWrite1hTokens), rates.cacheWrite1h ?? rates.cacheWrite ?? rates.input);
@@ -70,8 +70,30 @@ export function costNanoUsd(usage: Usage, price: Price): number {
   add(count(usage.seconds), rates.second ?? 0);
   add(count(usage.characters), rates.character ?? 0);
   add(1, rates.call ?? 0);
-  const nano = (total + MILLION - 1n) / MILLION;
-  return nano > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(nano);
+  return total.nanoUsd();
+}
+
+/** A sum of tokens times rates, whole: in numbers as long as they hold it exactly, which is for nearly every call, then in BigInt. */
+class Total {
+  #small = 0;
+  #large = 0n;
+
+  add(tokens: number, rate: number): void {
+    const part = tokens * rate;
+    // Below 2^53 neither product nor sum was rounded.
+    if (this.#small + part <= Number.MAX_SAFE_INTEGER) this.#small += part;
+    else this.#large += BigInt(tokens) * BigInt(rate);
+  }
+
+  /** Rounded up once, and no more than 2^53 - 1. */
+  nanoUsd(): number {
+    if (this.#large === 0n) {
+      const rest = this.#small % 1_000_000;
+      return (this.#small - rest) / 1_000_000 + (rest > 0 ? 1 : 0);
+    }
+    const nano = (this.#large + BigInt(this.#small) + MILLION - 1n) / MILLION;
+    return nano > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(nano);
+  }
 }
 
 /**

@@ -83,11 +83,18 @@ async function runRound(work: Work, stages: readonly BoundStage[], { now, stores
 class Deadline {
   readonly #controller = new AbortController();
   #timer: NodeJS.Timeout | undefined;
+  #late: (() => void) | undefined;
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
-  begin(): void {
-    this.#timer ??= setTimeout(() => this.#controller.abort(), DECIDE_DEADLINE_MS);
+  /** Calls `late` when it is over. Stages wait one after the other, so the last who waits is the one who does. */
+  begin(late: () => void): void {
+    this.#late = late;
+    if (this.signal.aborted) return late();
+    this.#timer ??= setTimeout(() => {
+      this.#controller.abort();
+      this.#late?.();
+    }, DECIDE_DEADLINE_MS);
   }
   clear(): void {
     clearTimeout(this.#timer);
@@ -106,7 +113,6 @@ async function inTime(
   evaluated: Exclude<ReturnType<BoundStage["evaluate"]>, Verdict>,
   deadline: Deadline,
 ): Promise<Evaluation | Fault> {
-  deadline.begin();
   let late = false;
   const settled = evaluated.then((result) => {
     if (result.ok && result.value.settle !== undefined) {
@@ -115,8 +121,13 @@ async function inTime(
     }
     return result;
   });
-  const result = await Promise.race([settled, aborted(deadline.signal)]);
-  late = true;
+  const result = await new Promise<Awaited<typeof settled>>((resolve, reject) => {
+    deadline.begin(() => {
+      late = true;
+      resolve({ ok: false, error: { code: "timeout" } });
+    });
+    settled.then(resolve, reject);
+  });
   return result.ok ? result.value : { kind: "fault", why: result.error.code };
 }
 
@@ -132,14 +143,6 @@ const NOT_USED: Outcome = {
   unanswered: false,
   lostTokens: 0,
 };
-
-function aborted(signal: AbortSignal): Promise<{ readonly ok: false; readonly error: { readonly code: "timeout" } }> {
-  return new Promise((resolve) => {
-    const late = (): void => resolve({ ok: false, error: { code: "timeout" } });
-    if (signal.aborted) late();
-    else signal.addEventListener("abort", late, { once: true });
-  });
-}
 
 /** Effects that hold in every mode. A guard runs too, and what it says is only recorded. */
 const FACTS: ReadonlySet<Effect["kind"]> = new Set(["home", "mark", "guard", "held"] as const);
@@ -228,8 +231,12 @@ function apply(work: Work, effect: Effect, { stage, mode, onFault }: Omit<Applie
 
 function addHeader(work: Work, { name, value, beside }: Extract<Effect, { readonly kind: "header" }>): void {
   const known = work.answerHeaders.find(([other]) => other === name);
-  if (known !== undefined && beside === "keep") return;
-  const whole = known !== undefined && beside === "append" ? `${known[1]}, ${value}` : value;
+  if (known === undefined) {
+    work.answerHeaders.push([name, value]);
+    return;
+  }
+  if (beside === "keep") return;
+  const whole = beside === "append" ? `${known[1]}, ${value}` : value;
   work.answerHeaders = [...work.answerHeaders.filter(([other]) => other !== name), [name, whole]];
 }
 

@@ -115,7 +115,7 @@ export interface Work {
   /** Changes that rules in enforce asked for. */
   change: RequestChange;
   /** Headers that stages put on the answer. */
-  answerHeaders: readonly (readonly [string, string])[];
+  answerHeaders: (readonly [string, string])[];
   guards: readonly WorkGuard[];
   /** What stages want to be told when the exchange is over, by stage. */
   readonly claims: Map<string, (outcome: Outcome) => Promise<void>>;

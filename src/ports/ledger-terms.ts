@@ -1,5 +1,6 @@
 /** What every store of the ledger does alike: checks of what is asked, names of windows, and the arithmetic of GCRA. */
 import { LEDGER_KEY_CHARS_MAX, LEDGER_LEASE_MS_MAX, LEDGER_PAGE_MAX, LEDGER_QUEUED_MAX, LEDGER_SCOPES_MAX } from "../core/limits.ts";
+import type { TimeWindow } from "../core/windows.ts";
 import type {
   BudgetScope,
   Claimant,
@@ -22,8 +23,17 @@ const SLOT_RETRY_MS = 1_000;
 export const partitionId = ({ kind, name }: Partition): string => `${kind === "tenant" ? "t" : "a"}:${encodeURIComponent(name)}`;
 
 /** `1700000000000-1700000060000t:key`. */
-export const windowId = ({ key, unit, window }: WindowRef): string =>
-  `${window.startMs}-${window.endMs}${unit === "tokens" ? "t" : "u"}:${key}`;
+export const windowId = ({ key, unit, window }: WindowRef): string => `${spanOf(window)}${unit === "tokens" ? "t" : "u"}:${key}`;
+
+/** Written once for each window: a calendar gives the same one as long as it lasts. */
+const spans = new WeakMap<TimeWindow, string>();
+function spanOf(window: TimeWindow): string {
+  const known = spans.get(window);
+  if (known !== undefined) return known;
+  const made = `${window.startMs}-${window.endMs}`;
+  spans.set(window, made);
+  return made;
+}
 
 export function parseWindowId(id: string): WindowRef | undefined {
   const [, start, end, letter, key] = /^(\d+)-(\d+)([tu]):([\s\S]*)$/.exec(id) ?? [];
@@ -96,7 +106,12 @@ export const renewProblem = (request: RenewRequest): string | undefined =>
   claimantProblem(request) ?? (isLease(request.leaseMs) ? undefined : "the lease is out of range");
 
 export function enterProblem(request: EnterRequest): string | undefined {
-  const problem = renewProblem(request) ?? scopesProblem(request.scopes, ({ kind, key }) => `${kind} ${key}`);
+  const problem =
+    renewProblem(request) ??
+    scopesProblem(request.scopes, {
+      same: (one, other) => one.key === other.key && one.kind === other.kind,
+      nameOf: ({ kind, key }) => `${kind} ${key}`,
+    });
   if (problem !== undefined) return problem;
   for (const scope of request.scopes) {
     if (!isKey(scope.key)) return "a scope's key is empty or too long";
@@ -121,7 +136,7 @@ export function holdProblem(request: HoldRequest): string | undefined {
 export const settleProblem = (request: SettleRequest): string | undefined => claimantProblem(request) ?? windowsProblem(request.charges);
 
 function windowsProblem(scopes: readonly (WindowRef & { readonly amount: number })[]): string | undefined {
-  const problem = scopesProblem(scopes, windowId);
+  const problem = scopesProblem(scopes, { same: sameWindow, nameOf: windowId });
   if (problem !== undefined) return problem;
   for (const scope of scopes) {
     const found = windowProblem(scope) ?? (isWhole(scope.amount) ? undefined : `${scope.key}: the amount is no whole number`);
@@ -134,9 +149,25 @@ export function windowProblem({ key, window }: WindowRef): string | undefined {
   const sound = isWhole(window.startMs) && isWhole(window.endMs) && window.startMs < window.endMs;
   return sound ? undefined : `${key}: the window is none`;
 }
-function scopesProblem<T>(scopes: readonly T[], nameOf: (scope: T) => string): string | undefined {
+const sameWindow = (one: WindowRef, other: WindowRef): boolean =>
+  one.key === other.key &&
+  one.unit === other.unit &&
+  one.window.endMs === other.window.endMs &&
+  one.window.startMs === other.window.startMs;
+
+/** Up to so many scopes, comparing each with each is cheaper than naming them. */
+const FEW = 12;
+
+function scopesProblem<T>(
+  scopes: readonly T[],
+  { same, nameOf }: { readonly same: (one: T, other: T) => boolean; readonly nameOf: (scope: T) => string },
+): string | undefined {
   if (scopes.length > LEDGER_SCOPES_MAX) return `more than ${LEDGER_SCOPES_MAX} scopes`;
-  return scopes.length > 1 && new Set(scopes.map(nameOf)).size < scopes.length ? "a scope comes twice" : undefined;
+  const twice =
+    scopes.length <= FEW
+      ? scopes.some((one, at) => scopes.some((other, place) => place > at && same(one, other)))
+      : new Set(scopes.map(nameOf)).size < scopes.length;
+  return twice ? "a scope comes twice" : undefined;
 }
 export function keyProblem(partition: Partition, key: string): string | undefined {
   return isKey(partition.name) && isKey(key) ? undefined : "a name is empty or too long";

@@ -163,6 +163,11 @@ export class Desk implements LedgerDesk {
     const claimant = { partition, exchange };
     const key = keyOf(claimant);
     const before = this.#open.get(key);
+    if (before !== undefined && !before.lapsed) {
+      // Its lease was given anew just now; to renew it a little early does no harm, and it keeps its place.
+      before.holds ||= holds;
+      return;
+    }
     this.#open.delete(key);
     this.#open.set(key, { claimant, renewAtMs: this.#nextMs(), holds: holds || before?.holds === true, lapsed: false });
   }
@@ -170,8 +175,9 @@ export class Desk implements LedgerDesk {
     return this.#options.clock.monotonicMs() + this.#options.leaseMs / RENEW_PART;
   }
   #forget(claimant: Claimant): boolean {
-    this.#local.delete(keyOf(claimant));
-    return this.#open.delete(keyOf(claimant));
+    const key = keyOf(claimant);
+    if (this.#local.size > 0) this.#local.delete(key);
+    return this.#open.delete(key);
   }
 
   async #end(ending: Promise<Result<SettleAnswer, LedgerError>>): Promise<void> {

@@ -158,7 +158,7 @@ export class LocalAllowance {
 
   /** Did this exchange pass here? Then it is settled, or released, here. */
   has(claimant: Claimant): boolean {
-    return this.#exchanges.has(this.#key(claimant, claimant.exchange));
+    return this.#exchanges.size > 0 && this.#exchanges.has(this.#key(claimant, claimant.exchange));
   }
 
   /** What it took, here and, as soon as may be, in the store. */

@@ -26,34 +26,47 @@ export interface Line {
 /** The tenant's lines. Of two with one name the lower holds. */
 export function tenantLines(section: BudgetsSection, context: StageContext): readonly Line[] {
   const { joined, rules } = section;
-  const tokens = joined.limits.mode === "off" ? [] : joined.limits.rules.filter((rule) => rule.tokens !== undefined);
-  if (rules.length + tokens.length === 0) return [];
+  const tokens = joined.limits.mode === "off" ? NO_RULES : joined.limits.rules;
+  if (rules.length === 0 && !tokens.some((rule) => rule.tokens !== undefined)) return [];
   const caller = callerOf(context, context.plan?.choice.model.name ?? "-");
-  const found = new Map<string, Line>();
+  const found: Line[] = [];
   const add = (line: Line): void => {
-    const name = `${line.unit} ${line.window} ${line.key} ${line.quiet}`;
-    const known = found.get(name);
-    if (known === undefined || line.limit < known.limit) found.set(name, line);
+    const at = found.findIndex((other) => isSame(line, other));
+    const known = found[at];
+    if (known === undefined) found.push(line);
+    else if (line.limit < known.limit) found[at] = line;
   };
   const { weekStartsOn } = context.calendar;
   for (const rule of rules) {
     const key = scopeKey(rule, caller);
     if (key === undefined) continue;
     const { window, warnAt, onExhausted } = rule;
-    const money = rule.usd !== undefined;
-    const limit = rule.usd === undefined ? (rule.tokens ?? 0) : (parseUsd(rule.usd) ?? 0);
-    const unit = money ? "nanoUsd" : "tokens";
-    add({ key, unit, spec: windowSpec(window, weekStartsOn), window, limit, kind: "budget", quiet: false, warnAt, onExhausted });
+    const unit = rule.usd === undefined ? ("tokens" as const) : ("nanoUsd" as const);
+    const spec = windowSpec(window, weekStartsOn);
+    add({ key, unit, spec, window, limit: limitOf(rule), kind: "budget", quiet: false, warnAt, onExhausted });
   }
   for (const rule of tokens) {
-    const key = scopeKey(rule, caller);
-    const { window = "1m", tokens: limit = 0 } = rule;
-    if (key === undefined) continue;
+    const { window = "1m", tokens: limit } = rule;
+    const key = limit === undefined ? undefined : scopeKey(rule, caller);
+    if (key === undefined || limit === undefined) continue;
     const quiet = joined.limits.mode !== "enforce";
     const spec = windowSpec(window, weekStartsOn);
     add({ key, unit: "tokens", spec, window, limit, kind: "limit", quiet, warnAt: undefined, onExhausted: "reject" });
   }
-  return [...found.values()];
+  return found;
+}
+const NO_RULES: BudgetsSection["joined"]["limits"]["rules"] = [];
+const isSame = (one: Line, other: Line): boolean =>
+  one.key === other.key && one.unit === other.unit && one.window === other.window && one.quiet === other.quiet;
+
+/** Tokens, or nano-dollars: read once for each rule. */
+const limits = new WeakMap<BudgetRule, number>();
+function limitOf(rule: BudgetRule): number {
+  const known = limits.get(rule);
+  if (known !== undefined) return known;
+  const made = rule.usd === undefined ? (rule.tokens ?? 0) : (parseUsd(rule.usd) ?? 0);
+  limits.set(rule, made);
+  return made;
 }
 
 /** The quota of the account that will be called; none where the tenant brings its own credential. */

@@ -60,16 +60,17 @@ async function enter(
 function countedBy(section: LimitsSection, context: StageContext): readonly Counted[] {
   if (!section.rules.some(({ tokens }) => tokens === undefined)) return [];
   const caller = callerOf(context, modelAsked(context));
-  const found = new Map<string, Counted>();
+  const found: Counted[] = [];
   for (const rule of section.rules) {
     const key = rule.tokens === undefined ? scopeKey(rule, caller) : undefined;
     if (key === undefined) continue;
     const scope = scopeOf(rule, key);
-    const name = `${scope.kind} ${scope.key}`;
-    const known = found.get(name);
-    if (known === undefined || isTighter(scope, known.scope)) found.set(name, { rule, scope });
+    const at = found.findIndex((known) => known.scope.kind === scope.kind && known.scope.key === scope.key);
+    const known = found[at];
+    if (known === undefined) found.push({ rule, scope });
+    else if (isTighter(scope, known.scope)) found[at] = { rule, scope };
   }
-  return [...found.values()];
+  return found;
 }
 
 function scopeOf({ concurrent, requests = 1, window = "1s", burst = requests }: LimitRule, key: string): EnterScope {

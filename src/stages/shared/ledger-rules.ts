@@ -97,23 +97,44 @@ export function userDigest(tenant: string, user: string | undefined): string {
 /** The ledger's keys hold 256 characters; a longer one is cut and told apart by a digest. */
 const KEY_CHARS_MAX = 200;
 
+/** What a rule's words come to, read once for each rule. */
+interface Reading {
+  readonly operations: readonly string[];
+  readonly models: readonly string[];
+  readonly apart: readonly (keyof Caller)[];
+  /** What its own lists add to the key. */
+  readonly tail: readonly string[];
+}
+const readings = new WeakMap<Whose, Reading>();
+function readingOf(rule: Whose): Reading {
+  const known = readings.get(rule);
+  if (known !== undefined) return known;
+  const operations = asList(rule.operation);
+  const models = asList(rule.model);
+  const apart = new Set<Dimension>(asList(rule.per));
+  if (rule.layer === "use case") apart.add("useCase");
+  if (rule.layer === "app") apart.add("app");
+  const tail: string[] = [];
+  if (operations.length > 0 && !apart.has("operation")) tail.push(`operation=${[...operations].sort().join("|")}`);
+  if (models.length > 0 && !apart.has("model")) tail.push(`model=${[...models].sort().join("|")}`);
+  const named = (["app", "useCase", "user", "model", "operation"] as const).filter((name) => apart.has(name));
+  const made = { operations, models, apart: named, tail };
+  readings.set(rule, made);
+  return made;
+}
+
 /**
  * `app=bot,user=3f2a..`: whose calls a rule counts, as the ledger's key. Rules that count the same calls have the same key. undefined: the
  * rule does not count this call.
  */
 export function scopeKey(rule: Whose, caller: Caller): string | undefined {
-  const operations = asList(rule.operation);
-  const models = asList(rule.model);
+  const { operations, models, apart, tail } = readingOf(rule);
   if (operations.length > 0 && !operations.includes(caller.operation)) return undefined;
   if (models.length > 0 && !matchesAny(models, caller.model)) return undefined;
-  const apart = new Set<Dimension>(asList(rule.per));
-  if (rule.layer === "use case") apart.add("useCase");
-  if (rule.layer === "app") apart.add("app");
-  const parts: string[] = [];
-  for (const name of ["app", "useCase", "user", "model", "operation"] as const) if (apart.has(name)) parts.push(`${name}=${caller[name]}`);
-  if (operations.length > 0 && !apart.has("operation")) parts.push(`operation=${[...operations].sort().join("|")}`);
-  if (models.length > 0 && !apart.has("model")) parts.push(`model=${[...models].sort().join("|")}`);
-  const key = parts.length === 0 ? "tenant" : parts.join(",");
+  let key = "";
+  for (const name of apart) key += `${key === "" ? "" : ","}${name}=${caller[name]}`;
+  for (const part of tail) key += `${key === "" ? "" : ","}${part}`;
+  if (key === "") return "tenant";
   if (key.length <= KEY_CHARS_MAX) return key;
   return `${key.slice(0, KEY_CHARS_MAX - 17)}~${hash("sha256", key, "hex").slice(0, 16)}`;
 }
