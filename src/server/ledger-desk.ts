@@ -75,7 +75,9 @@ export class Desk implements LedgerDesk {
   readonly #timer: NodeJS.Timeout;
   /** Exchanges that the allowance holds for. */
   readonly #local = new Set<string>();
-  readonly #pending = new Set<Promise<unknown>>();
+  /** Settles under way, and who waits for the last of them. Counted, not kept: a set that changes with each call holds on to what has left it. */
+  #pending = 0;
+  #settled: (() => void) | undefined;
   #renewing = false;
   #lapsed = 0;
   #allowed = 0;
@@ -152,7 +154,8 @@ export class Desk implements LedgerDesk {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     const late = new Promise<void>((resolve) => setTimeout(resolve, CLOSE_MS).unref());
-    await Promise.race([Promise.allSettled(this.#pending), late]);
+    if (this.#pending === 0) return;
+    await Promise.race([new Promise<void>((resolve) => (this.#settled = resolve)), late]);
   }
 
   #full(claimant: Claimant): boolean {
@@ -181,8 +184,14 @@ export class Desk implements LedgerDesk {
   }
 
   async #end(ending: Promise<Result<SettleAnswer, LedgerError>>): Promise<void> {
-    this.#pending.add(ending);
-    const answer = await ending.finally(() => this.#pending.delete(ending));
+    this.#pending += 1;
+    let answer: Awaited<typeof ending>;
+    try {
+      answer = await ending;
+    } finally {
+      this.#pending -= 1;
+      if (this.#pending === 0) this.#settled?.();
+    }
     if (answer.ok) return;
     this.#failed += 1;
     this.#options.log.error("ledger_settle_fault", { code: answer.error.code, cause: answer.error.cause });

@@ -21,6 +21,7 @@ export interface Claims {
   rates: [key: string, tatUs: number, costUs: number][];
   budgets: [id: string, endMs: number, amount: number][];
 }
+const GONE: Claims = { entered: true, slots: [], rates: [], budgets: [] };
 const noClaims = (): Claims => ({ entered: false, slots: [], rates: [], budgets: [] });
 
 interface Kept {
@@ -277,7 +278,10 @@ export class LedgerRows {
     row.storedState = state;
     row.storedDueMs = dueMs;
     // Its next step, if there is one, is another process's, or a repetition.
-    if (state !== OPEN) this.#exchanges.drop(row);
+    if (state === OPEN) return;
+    this.#exchanges.drop(row);
+    // A map that changes with each call may hold on to what has left it until a full collection.
+    row.claims = GONE;
   }
 }
 
