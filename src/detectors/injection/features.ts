@@ -1,6 +1,7 @@
 import { CUES } from "./cues.ts";
-import { ideaOf, lexiconEntries } from "./lexicon.ts";
-import { MARK_QUESTION, MARK_REQUEST, MARK_STRANGE, MARK_STRANGE_QUESTION, MARK_STRANGE_REQUEST, MARKS, RULES } from "./rules.ts";
+import { lexiconEntries } from "./lexicon.ts";
+import { MARK_STRANGE, MARKS, RULES } from "./rules.ts";
+import { sentenceMarks } from "./sentences.ts";
 import type { Tokens } from "./tokens.ts";
 
 /**
@@ -8,9 +9,9 @@ import type { Tokens } from "./tokens.ts";
  * sum over a window is divided by the root of its words. Rules and single marks are strong signs with a weight each, counted once in
  * `REPEAT_WORDS` words, not divided: an attack may be one sentence.
  */
-export const BUCKETS = 131_072;
-/** The same signs for the whole text: the lower bits of the bucket. Both tables together are under 200 KB. */
-export const WHOLE_BUCKETS = 65_536;
+export const BUCKETS = 524_288;
+/** The same signs for the whole text: the lower bits of the bucket. Most of both tables is zero. */
+export const WHOLE_BUCKETS = 262_144;
 export const wholeBucket = (bucket: number): number => bucket & (WHOLE_BUCKETS - 1);
 /** Strong signs: first the rules, then the marks. */
 export const STRONG = RULES.length + MARKS;
@@ -32,12 +33,14 @@ export function featuresVersion(): number {
   for (let index = 0; index < written.length; index += 1) hash = Math.imul(hash ^ written.charCodeAt(index), 0x01000193);
   return hash >>> 0;
 }
-const SCHEME = 2;
+const SCHEME = 4;
 
 export interface FeatureSink {
   weak(token: number, bucket: number): void;
   /** `from`: the first word that belongs to the sign. */
   strong(token: number, sign: number, from: number): void;
+  /** Of the whole text, a user's only. */
+  whole(bucket: number): void;
 }
 
 /** Tells `sink` every sign, in the order of the words. `untrusted` texts have weights of their own for some signs beside the shared ones. */
@@ -86,10 +89,19 @@ export function eachFeature(tokens: Tokens, byMark: readonly (readonly number[])
       if (recent.length > PAIRS) recent.shift();
     }
   }
+  if (!untrusted) wholePairs(lastMark, sink);
+}
+
+/** Every two ideas that the text has, however far apart. */
+function wholePairs(lastMark: Int32Array, sink: FeatureSink): void {
+  const met: number[] = [];
+  for (const [mark, at] of lastMark.entries()) if (at >= 0) met.push(mark);
+  for (const [index, first] of met.entries())
+    for (let other = index + 1; other < met.length; other += 1) sink.whole(bucket(first * 1024 + (met[other] ?? 0), 11));
 }
 
 function noteStrong(sign: number, token: number, from: number, last: Int32Array, sink: FeatureSink): void {
-  if (token - (last[sign] ?? 0) < (sign >= RULES.length + MARK_QUESTION ? 1 : REPEAT_WORDS)) return;
+  if (token - (last[sign] ?? 0) < (sign >= RULES.length + MARK_STRANGE ? 1 : REPEAT_WORDS)) return;
   last[sign] = token;
   sink.strong(token, sign, from);
 }
@@ -113,52 +125,4 @@ function bucket(value: number, salt: number): number {
   hash = Math.imul(hash, 0x2c1b3c6d);
   hash ^= hash >>> 13;
   return hash & (BUCKETS - 1);
-}
-
-/** Ideas whose words ask for something when a sentence begins with one. */
-const REQUESTS = new Set(
-  (["request", "howTo", "embed", "reveal", "answer", "act", "call", "send", "destroy", "ignore", "shift", "must"] as const).map(ideaOf),
-);
-/** Words of a text that are compared with a sentence, the most: past it no sentence is called strange. */
-const STRANGE_TEXT_WORDS = 4_000;
-const STRANGE_TEXT_WORDS_MIN = 16;
-
-/** For each word that begins a sentence, the marks of that sentence. */
-function sentenceMarks(tokens: Tokens): readonly (readonly number[] | undefined)[] {
-  const { count, stems } = tokens;
-  const seen = new Map<number, number>();
-  for (const stem of stems) seen.set(stem, (seen.get(stem) ?? 0) + 1);
-  const marks: (readonly number[] | undefined)[] = [];
-  for (let from = 0; from < count; ) {
-    let to = from + 1;
-    while (to < count && tokens.breaks[to] !== true) to += 1;
-    const own = new Map<number, number>();
-    let content = 0;
-    let shared = 0;
-    let asks = false;
-    for (let token = from; token < to; token += 1) {
-      if (tokens.asks[token] === true) asks = true;
-      const stem = stems[token] ?? 0;
-      own.set(stem, (own.get(stem) ?? 0) + 1);
-    }
-    for (let token = from; token < to; token += 1) {
-      const length = (tokens.ends[token] ?? 0) - (tokens.starts[token] ?? 0);
-      if (length < 4) continue;
-      content += 1;
-      const stem = stems[token] ?? 0;
-      if ((seen.get(stem) ?? 0) > (own.get(stem) ?? 0)) shared += 1;
-    }
-    const requests = tokens.marks[from]?.some((mark) => REQUESTS.has(mark)) ?? false;
-    const elsewhere = count - (to - from);
-    const strange = content >= 2 && shared === 0 && elsewhere >= STRANGE_TEXT_WORDS_MIN && count <= STRANGE_TEXT_WORDS;
-    const found: number[] = [];
-    if (asks) found.push(MARK_QUESTION);
-    if (requests) found.push(MARK_REQUEST);
-    if (strange) found.push(MARK_STRANGE);
-    if (strange && asks) found.push(MARK_STRANGE_QUESTION);
-    if (strange && requests) found.push(MARK_STRANGE_REQUEST);
-    marks[from] = found;
-    from = to;
-  }
-  return marks;
 }

@@ -11,7 +11,7 @@ export interface Model {
   readonly bias: readonly number[];
 }
 
-/** A model as `weights.ts` holds it: one signed byte a weight, in base64. */
+/** A model as `weights.ts` holds it, in base64: of each weight that is not zero how many zeros stand before it, then one signed byte. */
 export interface PackedModel {
   /** `featuresVersion()` that it was trained with. */
   readonly version: number;
@@ -33,11 +33,21 @@ export function unpackModel(packed: PackedModel): Model {
   };
 }
 
+/** More zeros than this are written as several gaps. */
+const GAP_MAX = 255;
+
 /** A table that is too short reads as zeros past its end; a test tells where rules and weights are of different versions. */
 function unpack(base64: string, scale: number, length: number): Float32Array {
   const bytes = Buffer.from(base64, "base64");
   const table = new Float32Array(length);
-  for (let index = 0; index < Math.min(length, bytes.length); index += 1) table[index] = bytes.readInt8(index) * scale;
+  let at = 0;
+  for (let index = 0; index + 1 < bytes.length; index += 2) {
+    at += bytes.readUInt8(index);
+    const weight = bytes.readInt8(index + 1);
+    if (weight === 0) continue;
+    if (at < length) table[at] = weight * scale;
+    at += 1;
+  }
   return table;
 }
 
@@ -61,7 +71,16 @@ function pack(table: Float32Array): [string, number] {
   let largest = 1e-6;
   for (const weight of table) largest = Math.max(largest, Math.abs(weight));
   const scale = Number((largest / 127).toPrecision(6));
-  const bytes = Buffer.alloc(table.length);
-  for (const [index, weight] of table.entries()) bytes.writeInt8(Math.max(-127, Math.min(127, Math.round(weight / scale))), index);
-  return [bytes.toString("base64"), scale];
+  const bytes: number[] = [];
+  let gap = 0;
+  for (const exact of table) {
+    const weight = Math.max(-127, Math.min(127, Math.round(exact / scale)));
+    if (weight === 0) {
+      gap += 1;
+      if (gap < GAP_MAX) continue;
+      bytes.push(GAP_MAX, 0);
+    } else bytes.push(gap, weight & 0xff);
+    gap = 0;
+  }
+  return [Buffer.from(bytes).toString("base64"), scale];
 }

@@ -25,7 +25,12 @@ export const MARK_REQUEST = MARK_DECODED + 2;
 export const MARK_STRANGE = MARK_DECODED + 3;
 export const MARK_STRANGE_QUESTION = MARK_DECODED + 4;
 export const MARK_STRANGE_REQUEST = MARK_DECODED + 5;
-export const MARKS = MARK_DECODED + 6;
+/** Asks or requests as the first or the last sentence of a longer text. */
+export const MARK_EDGE_REQUEST = MARK_DECODED + 6;
+/** Prose in a text that is a table, and such prose that asks. */
+export const MARK_TABLE_PROSE = MARK_DECODED + 7;
+export const MARK_TABLE_REQUEST = MARK_DECODED + 8;
+export const MARKS = MARK_DECODED + 9;
 
 const ROWS: readonly (readonly [Family, number, string])[] = [
   ["override", 7, "ignore prior instruction"],
@@ -91,6 +96,36 @@ const ROWS: readonly (readonly [Family, number, string])[] = [
   ["fiction_frame", 20, "harm howTo you"],
   ["fiction_frame", 12, "harm howTo"],
   ["fiction_frame", 30, "fiction purpose"],
+  ["fiction_frame", 40, "fiction violence"],
+  ["fiction_frame", 40, "fiction weapon"],
+  ["fiction_frame", 40, "fiction drug"],
+  ["fiction_frame", 40, "fiction cyber"],
+  ["fiction_frame", 40, "fiction fraud"],
+  ["fiction_frame", 40, "fiction hate"],
+  ["fiction_frame", 40, "fiction sexual"],
+  ["fiction_frame", 40, "fiction selfHarm"],
+  ["fiction_frame", 40, "fiction deceit"],
+  ["fiction_frame", 40, "fiction abuse"],
+  ["fiction_frame", 40, "fiction illegal"],
+  ["fiction_frame", 12, "howTo violence"],
+  ["fiction_frame", 12, "howTo weapon"],
+  ["fiction_frame", 12, "howTo drug"],
+  ["fiction_frame", 12, "howTo cyber"],
+  ["fiction_frame", 12, "howTo fraud"],
+  ["fiction_frame", 12, "howTo hate"],
+  ["fiction_frame", 12, "howTo sexual"],
+  ["fiction_frame", 12, "howTo selfHarm"],
+  ["fiction_frame", 12, "howTo deceit"],
+  ["fiction_frame", 12, "howTo abuse"],
+  ["fiction_frame", 12, "howTo illegal"],
+  ["fiction_frame", 30, "purpose illegal howTo"],
+  ["fiction_frame", 12, "undetected illegal"],
+  ["fiction_frame", 12, "undetected fraud"],
+  ["fiction_frame", 12, "undetected violence"],
+  ["fiction_frame", 12, "protect harm"],
+  ["fiction_frame", 12, "protect fraud"],
+  ["fiction_frame", 12, "protect cyber"],
+  ["fiction_frame", 20, "fiction playful"],
   ["tool_coercion", 10, "must call tool"],
   ["tool_coercion", 10, "must instruction task"],
   ["tool_coercion", 12, "call tool negation"],

@@ -4,7 +4,7 @@ import { buildLexicon, ideaOf } from "./lexicon.ts";
 import { type Model, unpackModel } from "./model.ts";
 import { normalise } from "./normalise.ts";
 import { payloads, rot13 } from "./payloads.ts";
-import { familyOfMark, MARK_DECODED, MARK_OBFUSCATED, RULES, rulesByMark } from "./rules.ts";
+import { familyOfMark, MARK_OBFUSCATED, RULES, rulesByMark } from "./rules.ts";
 import { type Tokens, tokenise } from "./tokens.ts";
 import type { Trie } from "./trie.ts";
 import { WEIGHTS } from "./weights.ts";
@@ -166,6 +166,3 @@ function familiesOf(signs: readonly Sign[]): readonly Family[] {
     .map(([family]) => family)
     .slice(0, FAMILIES_MAX);
 }
-
-/** The mark of a decoded text, for training. */
-export const DECODED_MARK = MARK_DECODED;

@@ -20,6 +20,8 @@ export interface Tokens {
   readonly breaks: readonly boolean[];
   /** Words right before a question mark. */
   readonly asks: readonly boolean[];
+  /** Words right behind a bar in their line. */
+  readonly bars: readonly boolean[];
 }
 
 /** Single letters in a row that are read as one word spelled out. */
@@ -33,7 +35,8 @@ export function tokenise(original: string, normal: NormalText, lexicon: Trie): T
   const marks: (readonly number[] | undefined)[] = [];
   const singles: Singles = { first: -1, letters: "" };
   let coveredTo = 0;
-  const [breaks, asks]: [boolean[], boolean[]] = [[], []];
+  const [breaks, asks, bars]: [boolean[], boolean[], boolean[]] = [[], [], []];
+  let isBarred = false;
   let separator = 0;
   let isBreak = true;
   let isStop = false;
@@ -45,6 +48,8 @@ export function tokenise(original: string, normal: NormalText, lexicon: Trie): T
         separator = (separator * 31) & 0xffff;
         if (isStop || code === 10) isBreak = true;
       }
+      if (code === 124) isBarred = true;
+      else if (code === 10) isBarred = false;
       if (code === 63 || code === 0xff1f || code === 0x61f) asks[asks.length - 1] = true;
       isStop = isFullStop(code);
       if (code > 0x3000 && isStop) isBreak = true;
@@ -81,6 +86,8 @@ export function tokenise(original: string, normal: NormalText, lexicon: Trie): T
     followSingles(singles, marks, text, index, end, lexicon);
     breaks.push(isBreak);
     asks.push(false);
+    bars.push(isBarred);
+    isBarred = false;
     separator = 0;
     isBreak = false;
     isStop = false;
@@ -88,7 +95,7 @@ export function tokenise(original: string, normal: NormalText, lexicon: Trie): T
   }
   endSingles(singles, marks, lexicon);
   addCues(original, normal, starts, marks);
-  return { count: starts.length, starts, ends, hashes, stems, shapes, marks, breaks, asks };
+  return { count: starts.length, starts, ends, hashes, stems, shapes, marks, breaks, asks, bars };
 }
 
 /** . ! ? ; : > ] } " after which a space ends a sentence, and the full stops of Chinese and Hindi. */
@@ -117,6 +124,9 @@ function isWord(code: number): boolean {
     code === 0x964
   );
 }
+
+/** The hash that a folded word has in `Tokens.hashes`. */
+export const hashOf = (word: string): number => hashWord(word, 0, word.length).hash;
 
 /** FNV-1a over the UTF-16 units. `mixed`: letters of more than one alphabet. */
 function hashWord(text: string, start: number, end: number): { hash: number; stem: number; mixed: boolean } {

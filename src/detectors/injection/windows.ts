@@ -65,6 +65,9 @@ export function bestWindow(
       weak[token + 1] = (weak[token + 1] ?? 0) + (model.weak[bucket] ?? 0);
       whole += model.whole[wholeBucket(bucket)] ?? 0;
     },
+    whole(bucket) {
+      whole += model.whole[wholeBucket(bucket)] ?? 0;
+    },
     strong(token, sign, from) {
       const weight = model.strong[offset + sign] ?? 0;
       strong[token + 1] = (strong[token + 1] ?? 0) + weight;

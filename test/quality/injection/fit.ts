@@ -13,6 +13,8 @@ export interface Prepared {
   readonly breaks: readonly boolean[];
   readonly weakToken: Int32Array;
   readonly weakBucket: Int32Array;
+  /** Signs of the whole text beside the weak ones. */
+  readonly wholeBucket: Int32Array;
   readonly strongToken: Int32Array;
   readonly strongSign: Int32Array;
   /** Words of the inserted attack, where known. */
@@ -28,11 +30,15 @@ export function prepare(samples: readonly Sample[]): readonly Prepared[] {
   return samples.map((sample) => {
     const { tokens } = readPart(lexicon, sample.text, 0, Math.min(CHARS_MAX, sample.text.length));
     const [weakToken, weakBucket, strongToken, strongSign]: [number[], number[], number[], number[]] = [[], [], [], []];
+    const whole: number[] = [];
     const offset = sample.position === "untrusted" ? STRONG : 0;
     eachFeature(tokens, byMark, sample.position === "untrusted", {
       weak(token, bucket) {
         weakToken.push(token);
         weakBucket.push(bucket);
+      },
+      whole(bucket) {
+        whole.push(bucket);
       },
       strong(token, sign) {
         strongToken.push(token);
@@ -47,7 +53,8 @@ export function prepare(samples: readonly Sample[]): readonly Prepared[] {
       sample.place === undefined
         ? undefined
         : [tokens.ends.findIndex((at) => at > start), tokens.starts.findLastIndex((at) => at < end) + 1];
-    return { sample, place, words: tokens.count, breaks: tokens.breaks, weakToken: a, weakBucket: b, strongToken: c, strongSign: d };
+    const common = { sample, place, words: tokens.count, breaks: tokens.breaks, wholeBucket: Int32Array.from(whole) };
+    return { ...common, weakToken: a, weakBucket: b, strongToken: c, strongSign: d };
   });
 }
 
@@ -128,6 +135,9 @@ export function fit(data: readonly Prepared[], options: FitOptions): Model {
           step(model.whole, wholeSquares, wholeBucket(item.weakBucket[entry] ?? 0), wholeShare, options.wholeDecay);
         if (token >= from && token < to && !dropped()) step(model.weak, weakSquares, item.weakBucket[entry] ?? 0, share, options.weakDecay);
       }
+      if (wholeShare !== 0)
+        for (const bucket of item.wholeBucket)
+          if (!dropped()) step(model.whole, wholeSquares, wholeBucket(bucket), wholeShare, options.wholeDecay);
       for (let entry = 0; entry < item.strongToken.length; entry += 1) {
         const token = item.strongToken[entry] ?? 0;
         if (token >= from && token < to) step(model.strong, strongSquares, item.strongSign[entry] ?? 0, gradient, options.strongDecay);
@@ -171,6 +181,7 @@ export function strongestWindow(item: Prepared, model: Model, place?: readonly [
   });
   if (item.sample.position !== "user") return best;
   let whole = 0;
+  for (const bucket of item.wholeBucket) whole += model.whole[wholeBucket(bucket)] ?? 0;
   for (const bucket of item.weakBucket) whole += model.whole[wholeBucket(bucket)] ?? 0;
   return { ...best, logit: best.logit + wholeLogit(whole, item.words) };
 }

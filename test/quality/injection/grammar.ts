@@ -4,6 +4,7 @@ import { join } from "node:path";
 /**
  * Texts written as patterns, under `test/quality/data/injection`. A line `> source | label | position | language | copies` begins a section:
  * each line below it is one pattern, turned into so many texts. A line `= name` begins a list, whose lines `{name}` stands for.
+ * `{=name}` is the same line of the list throughout one text.
  * `[a|b]` is one of several. `\n` is a line's end. Lists are shared by all files. The same files always give the same texts.
  */
 export interface Written {
@@ -37,7 +38,7 @@ export function writtenTexts(folder: string): readonly Written[] {
     const next = generator(seedOf(pattern));
     const seen = new Set<string>();
     for (let copy = 0; copy < copies; copy += 1) {
-      const text = expand(pattern, lists, next, 0)
+      const text = expand(pattern, { lists, bound: new Map(), next }, 0)
         .replaceAll("\\n", "\n")
         .replaceAll(/ {2,}(?=\S)/g, " ")
         .trim();
@@ -68,9 +69,17 @@ function readPatterns(file: string, lists: Map<string, string[]>, patterns: Patt
   }
 }
 
+interface Source {
+  readonly lists: ReadonlyMap<string, readonly string[]>;
+  /** What `{=name}` stands for in this text. */
+  readonly bound: Map<string, string>;
+  next(): number;
+}
+
 /** Choices inside first, then lists; what is neither stands as it is. */
-function expand(pattern: string, lists: ReadonlyMap<string, readonly string[]>, next: () => number, depth: number): string {
+function expand(pattern: string, source: Source, depth: number): string {
   if (depth > DEPTH_MAX) return "";
+  const { lists, bound, next } = source;
   let text = pattern;
   for (let round = 0; round < DEPTH_MAX; round += 1) {
     const chosen = text.replaceAll(/\[([^[\]\n]*\|[^[\]\n]*)\]/g, (_, choices: string) => {
@@ -80,10 +89,13 @@ function expand(pattern: string, lists: ReadonlyMap<string, readonly string[]>, 
     if (chosen === text) break;
     text = chosen;
   }
-  return text.replaceAll(/\{([A-Za-z]\w*)\}/g, (whole, name: string) => {
+  return text.replaceAll(/\{(=?)([A-Za-z]\w*)\}/g, (whole, same: string, name: string) => {
     const list = lists.get(name);
     if (list === undefined) return whole;
-    return expand(list[next() % list.length] ?? "", lists, next, depth + 1);
+    const before = same === "" ? undefined : bound.get(name);
+    const line = before ?? expand(list[next() % list.length] ?? "", source, depth + 1);
+    if (same !== "") bound.set(name, line);
+    return line;
   });
 }
 

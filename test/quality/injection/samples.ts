@@ -20,6 +20,8 @@ export interface Sample {
   readonly place?: readonly [start: number, end: number];
 }
 
+/** One of so many parts of the own set is held out. */
+export const FOLDS = 4;
 const OWN = new URL("../data/injection.jsonl", import.meta.url).pathname;
 const WRITTEN = new URL("../data/injection", import.meta.url).pathname;
 
@@ -27,9 +29,9 @@ const WRITTEN = new URL("../data/injection", import.meta.url).pathname;
  * The project's own set. A line that is to be inserted stands in two documents of its own half, at the start, in the middle or at the
  * end; lines made of one template are in one half, so that the held-out half is new wording.
  */
-export function ownSamples(): readonly Sample[] {
+export function ownSamples(fold = 0): readonly Sample[] {
   const lines = readLines(OWN);
-  const halfOf = (line: Line): Sample["half"] => (digest(`group ${line.group}`) % 4 === 0 ? "held-out" : "develop");
+  const halfOf = (line: Line): Sample["half"] => (digest(`group ${line.group}`) % FOLDS === fold ? "held-out" : "develop");
   const samples: Sample[] = [];
   const documents = lines.filter(({ label, position }) => label === "benign" && position !== "user" && position !== "tool_definition");
   for (const line of lines) {
@@ -82,8 +84,8 @@ export function writtenSamples(): readonly Sample[] {
 }
 
 /** More of the own set for training: two benign documents in one, and an attack behind an ordinary question. */
-export function mixedSamples(): readonly Sample[] {
-  const own = ownSamples().filter(({ half, place }) => half === "develop" && place === undefined);
+export function mixedSamples(fold = 0): readonly Sample[] {
+  const own = ownSamples(fold).filter(({ half, place }) => half === "develop" && place === undefined);
   const documents = own.filter(({ attack, position }) => !attack && position === "untrusted");
   const questions = own.filter(({ attack, position, hard }) => !attack && position === "user" && !hard);
   const attacks = own.filter(({ attack, position, text }) => attack && position === "user" && text.length < 200);

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { type Model, packModel } from "../../../src/detectors/injection/model.ts";
 import { type FitOptions, fit, type Prepared, prepare, strongestWindow } from "./fit.ts";
-import { mixedSamples, ownSamples, type Sample, sharedSamples, writtenSamples } from "./samples.ts";
+import { FOLDS, mixedSamples, ownSamples, type Sample, sharedSamples, writtenSamples } from "./samples.ts";
 
 /**
  * Makes src/detectors/injection/weights.ts from the project's own texts alone: `train.ts [--write] [--sources] [--mistakes] [FOLDER]`. FOLDER may
@@ -20,8 +20,8 @@ const OPTIONS: FitOptions = {
   drop: 0.5,
   weightOf: ({ attack, position }) => (attack ? 1 : position === "untrusted" ? 4 : 2),
 };
-/** Share of ordinary texts, unknown to the model, that may pass a score of one half. */
-const FALSE_SHARE = 0.018;
+/** Share of the own set's ordinary lines, unknown to the model, that may pass a score of one half: they are harder than what people mostly write. */
+const FALSE_SHARE = 0.02;
 
 interface Scored {
   readonly sample: Sample;
@@ -31,18 +31,24 @@ const scoreWith = (data: readonly Prepared[], model: Model): readonly Scored[] =
   data.map((item) => ({ sample: item.sample, logit: strongestWindow(item, model).logit }));
 
 /**
- * Where the score's half stands for the user's words and for untrusted text: what few ordinary lines of the held-out quarter pass. Their false
- * positives are thus chosen, not measured. Documents are too few for a bar of their own: theirs is that of all lines.
+ * Where the score's half stands for the user's words and for untrusted text: what few ordinary lines of the own set pass, each scored by a model
+ * that did not learn from it. Their false positives are thus chosen, not measured. Documents are too few for a bar of their own.
  */
-function halves(heldOut: readonly Scored[]): readonly [user: number, untrusted: number] {
-  const ordinary = heldOut.filter(({ sample }) => !sample.attack && !sample.hard);
+function halves(unknown: readonly Scored[]): readonly [user: number, untrusted: number] {
+  const ordinary = unknown.filter(({ sample }) => !sample.attack && !sample.hard);
   return [quantile(ordinary.filter(({ sample }) => sample.position === "user")), quantile(ordinary)];
 }
 
-/** The logit that `FALSE_SHARE` of the texts pass. */
+/** The logit that `FALSE_SHARE` of the texts pass; lines of one template count as one. */
 function quantile(scored: readonly Scored[]): number {
-  const logits = scored.map(({ logit }) => logit).sort((a, b) => b - a);
-  return logits[Math.floor(logits.length * FALSE_SHARE)] ?? 0;
+  const sizes = new Map<number, number>();
+  for (const { sample } of scored) sizes.set(sample.group ?? 0, (sizes.get(sample.group ?? 0) ?? 0) + 1);
+  let left = sizes.size * FALSE_SHARE;
+  for (const { sample, logit } of scored.toSorted((a, b) => b.logit - a.logit)) {
+    left -= 1 / (sizes.get(sample.group ?? 0) ?? 1);
+    if (left < 0) return logit;
+  }
+  return 0;
 }
 
 function report(name: string, scored: readonly Scored[]): void {
@@ -80,15 +86,21 @@ function bySource(scored: readonly Scored[]): void {
     console.log(`  ${key}: ${list.filter(({ logit }) => logit > 0).length} of ${list.length} flagged`);
 }
 
-const own = prepare(ownSamples());
-const develop = own.filter(({ sample }) => sample.half === "develop");
-const more = [...prepare(mixedSamples()), ...prepare(writtenSamples())];
-const heldOut = own.filter(({ sample }) => sample.half === "held-out");
-const fitted = fit([...develop, ...more], OPTIONS);
-const [user, untrusted] = halves(scoreWith(heldOut, fitted));
+const written = prepare(writtenSamples());
+const folds = Array.from({ length: FOLDS }, (_, fold) => {
+  const own = prepare(ownSamples(fold));
+  const more = [...own.filter(({ sample }) => sample.half === "develop"), ...prepare(mixedSamples(fold)), ...written];
+  const fitted = fit(more, OPTIONS);
+  const heldOut = own.filter(({ sample }) => sample.half === "held-out");
+  return { fitted, more, heldOut, unknown: scoreWith(heldOut, fitted) };
+});
+const [first] = folds;
+if (first === undefined) throw new Error("no folds");
+const { fitted, more, heldOut } = first;
+const [user, untrusted] = halves(folds.flatMap(({ unknown }) => unknown));
 console.log(`halves at logits of ${user.toFixed(2)} and ${untrusted.toFixed(2)}`);
 const model: Model = { ...fitted, bias: fitted.bias.map((bias, index) => bias - (index < fitted.bias.length / 2 ? user : untrusted)) };
-report("own, trained", scoreWith([...develop, ...more], model));
+report("own, trained", scoreWith(more, model));
 report("own, held out", scoreWith(heldOut, model));
 if (flag("sources")) bySource(scoreWith(heldOut, model));
 const shared = scoreWith(prepare(sharedSamples(folder)), model);
