@@ -75,6 +75,8 @@ export const GUARDED_BYTES_MAX = 4 * MIB;
  * is estimated at the ratio found.
  */
 export const EXACT_TOKENS_CHARS_MAX = 16_384;
+/** Text of one request whose tokens are counted, UTF-16 units: some 20 ms. Of a longer one, pieces spread evenly over it stand for the rest. */
+export const COUNTED_CHARS_MAX = 1024 * 1024;
 /** Tool calls of one tenant that wait for approvers; past it a further one is refused as `overloaded`. */
 export const APPROVALS_PENDING_MAX = 1_000;
 /** Longest arguments of a tool call that approvers are shown, bytes of canonical JSON; a call with longer ones is refused. */
