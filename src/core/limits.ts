@@ -129,6 +129,8 @@ export const INJECTION_DECODED_CHARS_MAX = 16_384;
 export const INJECTION_DEPTH_MAX = 2;
 /** Stretches taken out of one text before the whole text goes. */
 export const INJECTION_STRIPS_MAX = 8;
+/** Choices of callers (profile and mode together) whose detectors a policy keeps: about 80 KB each. */
+export const REDACT_CHOICES_MAX = 64;
 /** Most words of one list of a policy. */
 export const CUSTOM_WORDS_MAX = 20_000;
 /** Longest word or phrase of such a list, in UTF-16 units. */

@@ -1,4 +1,5 @@
 import type { Detector, DetectorClass } from "../../core/detector.ts";
+import { REDACT_CHOICES_MAX } from "../../core/limits.ts";
 import { except } from "../../detectors/custom/index.ts";
 import { DETECTORS, entitiesOf } from "../../detectors/index.ts";
 import { ACTIONS, type Action, makeDetector, type ProfileSetting, type RedactSection } from "./section.ts";
@@ -66,7 +67,7 @@ function ownDetectors({ custom, allow }: RedactSection): OwnDetectors {
 }
 
 /** The profile of that name; undefined: there is none. `others`: entities that an analyser may find beside ours, which count as personal. */
-export function profileOf(name: string, section: RedactSection, others: readonly string[]): Profile | undefined {
+function profileOf(name: string, section: RedactSection, others: readonly string[]): Profile | undefined {
   const { profiles } = section;
   let known = compiledProfiles.get(profiles);
   if (known === undefined) {
@@ -127,10 +128,10 @@ function mostSpecific(rules: Readonly<Record<string, Action>>, entity: string, g
 }
 
 /** Names of the profiles that callers may ask for. */
-export const profileNames = (section: RedactSection): readonly string[] => ["standard", "strict", ...Object.keys(section.profiles)];
+const profileNames = (section: RedactSection): readonly string[] => ["standard", "strict", ...Object.keys(section.profiles)];
 
 /** Both profiles together: of each entity the stricter word. */
-export function tightened(one: Profile | undefined, other: Profile | undefined): Profile | undefined {
+function tightened(one: Profile | undefined, other: Profile | undefined): Profile | undefined {
   if (one === undefined || other === undefined) return one ?? other;
   return {
     requests: stricterOf(one.requests, other.requests),
@@ -148,8 +149,8 @@ function stricterOf(one: ReadonlyMap<string, Action>, other: ReadonlyMap<string,
 }
 
 /** `x-ai-pii-mode`: at least this is done with all that is personal, financial or of the network. */
-export const PII_MODES: readonly Action[] = ["partial", "pseudonymise", "hash", "mask", "block"];
-export function piiMode(mode: string, section: RedactSection, others: readonly string[]): Profile | undefined {
+const PII_MODES: readonly Action[] = ["partial", "pseudonymise", "hash", "mask", "block"];
+function piiMode(mode: string, section: RedactSection, others: readonly string[]): Profile | undefined {
   const action = PII_MODES.find((known) => known === mode);
   if (action === undefined) return undefined;
   const entities = entitiesOf("standard").filter((entity) => CLASSES.get(entity) !== "secret");
@@ -158,6 +159,46 @@ export function piiMode(mode: string, section: RedactSection, others: readonly s
   const all = [...new Set([...entities, ...others.filter((entity) => CLASSES.get(entity) !== "secret"), ...more])];
   const requests = new Map(all.map((entity) => [entity, action]));
   return { requests, answers: new Map(), minScore: MIN_SCORE, inNumber: undefined, own };
+}
+
+/** What a caller may say of redaction: `x-ai-redaction-profile` and `x-ai-pii-mode`. */
+interface Asked {
+  readonly redactionProfile?: string | undefined;
+  readonly piiMode?: string | undefined;
+}
+/** The profile that counts, none where nothing is looked for, or what is wrong with the caller's words. */
+export type Chosen = { readonly profile: Profile | undefined } | { readonly wrong: string };
+
+/** What was chosen of a policy's section, by the caller's words: tables of detectors hang on it. It goes with the policy. */
+const choices = new WeakMap<RedactSection, Map<string, Chosen>>();
+
+/** The policy's profile, tightened by what the caller asks for: the same object for the same words. `others`: as an analyser names its entities. */
+export function chosenProfile(asked: Asked, section: RedactSection, others: readonly string[]): Chosen {
+  let known = choices.get(section);
+  if (known === undefined) {
+    known = new Map();
+    choices.set(section, known);
+  }
+  const key = JSON.stringify([asked.redactionProfile, asked.piiMode, others]);
+  const made = known.get(key);
+  if (made !== undefined) return made;
+  const fresh = choose(asked, section, others);
+  // Words that callers make up are not remembered.
+  if ("wrong" in fresh) return fresh;
+  if (known.size >= REDACT_CHOICES_MAX) for (const oldest of known.keys()) if (known.delete(oldest)) break;
+  known.set(key, fresh);
+  return fresh;
+}
+
+function choose({ redactionProfile, piiMode: mode }: Asked, section: RedactSection, others: readonly string[]): Chosen {
+  const own = section.profile === undefined ? undefined : profileOf(section.profile, section, others);
+  if (section.profile !== undefined && own === undefined) throw new Error("the policy names a profile that is not there");
+  const asked = redactionProfile === undefined ? undefined : profileOf(redactionProfile, section, others);
+  if (redactionProfile !== undefined && asked === undefined)
+    return { wrong: `Contract: x-ai-redaction-profile must be one of ${profileNames(section).join(", ")}.` };
+  const least = mode === undefined ? undefined : piiMode(mode, section, others);
+  if (mode !== undefined && least === undefined) return { wrong: `Contract: x-ai-pii-mode must be one of ${PII_MODES.join(", ")}.` };
+  return { profile: tightened(tightened(own, asked), least) };
 }
 
 /** Detectors by the rules that name them. */

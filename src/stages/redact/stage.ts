@@ -9,7 +9,7 @@ import { defineStage, type Effect, type PortError, type StageContext, type Verdi
 import type { Keyring } from "../../ports/keyring.ts";
 import { lookWithAnalyser } from "./analyse.ts";
 import { redactGuard } from "./guard.ts";
-import { detectorsFor, PII_MODES, type Profile, piiMode, profileNames, profileOf, tightened } from "./profile.ts";
+import { type Chosen, chosenProfile, detectorsFor, type Profile } from "./profile.ts";
 import { Pseudonyms } from "./pseudonyms.ts";
 import { makeReplacer, type Replacer } from "./replace.ts";
 import { type RedactSection, redactSection } from "./section.ts";
@@ -17,20 +17,9 @@ import { canonical, type StandIn } from "./stand-in.ts";
 import { Tally } from "./tally.ts";
 import { changed, isLong, type Looked, look, lookSliced, textSteps, textsOf } from "./texts.ts";
 
-type Chosen = { readonly profile: Profile | undefined } | { readonly wrong: string };
-
-/** The policy's profile, tightened by what the caller asks for. */
 function chosen({ contract, stores }: StageContext, section: RedactSection): Chosen {
   const others = section.analyser === undefined ? [] : (stores?.analysers?.find(section.analyser.name)?.entities ?? []);
-  const { redactionProfile, piiMode: mode } = contract.values;
-  const own = section.profile === undefined ? undefined : profileOf(section.profile, section, others);
-  if (section.profile !== undefined && own === undefined) throw new Error("the policy names a profile that is not there");
-  const asked = redactionProfile === undefined ? undefined : profileOf(redactionProfile, section, others);
-  if (redactionProfile !== undefined && asked === undefined)
-    return { wrong: `Contract: x-ai-redaction-profile must be one of ${profileNames(section).join(", ")}.` };
-  const least = mode === undefined ? undefined : piiMode(mode, section, others);
-  if (mode !== undefined && least === undefined) return { wrong: `Contract: x-ai-pii-mode must be one of ${PII_MODES.join(", ")}.` };
-  return { profile: tightened(tightened(own, asked), least) };
+  return chosenProfile(contract.values, section, others);
 }
 
 function gather(context: StageContext, section: RedactSection, signal: AbortSignal): Promise<Result<Facts, PortError>> | undefined {
