@@ -23,74 +23,103 @@ export const ipAddress: Detector = {
 function find(text: ScanText, from: number): Found {
   const { folded, ended } = text;
   const findings: Finding[] = [];
-  const signs = /[.:]/g;
-  signs.lastIndex = from;
   let open = folded.length;
-  for (let sign = signs.exec(folded); sign !== null; sign = signs.exec(folded)) {
-    if (!isInAddress(folded, sign.index)) continue;
-    const run = runAround(folded, sign.index);
-    signs.lastIndex = Math.max(run.end, sign.index + 1);
-    if (run.start < from || run.end - run.start > LENGTH_MAX + 2) continue;
-    if (run.end >= folded.length - 1 && !ended) {
-      open = run.start;
-      break;
+  let stop = indexFrom(folded, ".", from);
+  let colon = indexFrom(folded, ":", from);
+  while (stop < folded.length || colon < folded.length) {
+    const sign = Math.min(stop, colon);
+    let next = sign + 1;
+    if (isInAddress(folded, sign)) {
+      const [start, end] = [runStart(folded, sign), runEnd(folded, sign)];
+      next = Math.max(end, next);
+      if (start >= from && end - start <= LENGTH_MAX + 2) {
+        if (end >= folded.length - 1 && !ended) {
+          open = start;
+          break;
+        }
+        const address = addressIn(text, start, end);
+        if (address !== undefined) findings.push({ entity: "ip_address", ...address, score: 0.95 });
+      }
     }
-    const address = addressIn(text, run.start, run.end);
-    if (address !== undefined) findings.push({ entity: "ip_address", ...address, score: 0.95 });
+    if (stop < next) stop = indexFrom(folded, ".", next);
+    if (colon < next) colon = indexFrom(folded, ":", next);
   }
   if (ended) return { findings, open: folded.length };
-  const tail = runAround(folded, folded.length).start;
+  const tail = runStart(folded, folded.length);
   return {
     findings,
     open: open < folded.length || folded.length - tail > LENGTH_MAX + 2 ? open : Math.max(tail, findings.at(-1)?.end ?? from, from),
   };
 }
 
+/** Where the sign stands next; the end of the text: nowhere. */
+function indexFrom(folded: string, sign: string, from: number): number {
+  const at = folded.indexOf(sign, from);
+  return at < 0 ? folded.length : at;
+}
+
 /** A full stop between digits, a colon beside a hexadecimal digit or a colon: what else has none of them at all. */
 function isInAddress(folded: string, sign: number): boolean {
-  const [ahead, behind] = [folded.charCodeAt(sign - 1), folded.charCodeAt(sign + 1)];
   if (sign + 1 >= folded.length) return true;
-  if (folded.charCodeAt(sign) === 46) return isDigit(ahead) && isDigit(behind);
-  return isAddressUnit(behind) && (isAddressUnit(ahead) || behind === 58);
+  const ahead = folded.charCodeAt(sign - 1);
+  const behind = folded.charCodeAt(sign + 1);
+  if (folded.charCodeAt(sign) === STOP) return isDigit(ahead) && isDigit(behind);
+  return isAddressUnit(behind) && (isAddressUnit(ahead) || behind === COLON);
 }
 
-/** The run of address signs that has `at` in it or at its end, cut where it is too long to be one. */
-function runAround(folded: string, at: number): { readonly start: number; readonly end: number } {
-  let [start, end] = [at, at];
+/** Where the run of address signs begins that has `at` in it or at its end, cut where it is too long to be one. */
+function runStart(folded: string, at: number): number {
+  let start = at;
   while (start > 0 && at - start <= LENGTH_MAX + 3 && isAddressUnit(folded.charCodeAt(start - 1))) start -= 1;
-  while (end < folded.length && isAddressUnit(folded.charCodeAt(end))) end += 1;
-  return { start, end };
+  return start;
 }
-const isAddressUnit = (code: number): boolean =>
-  isDigit(code) || code === 46 || code === 58 || (code >= 97 && code <= 102) || (code >= 65 && code <= 70);
+function runEnd(folded: string, at: number): number {
+  let end = at;
+  while (end < folded.length && isAddressUnit(folded.charCodeAt(end))) end += 1;
+  return end;
+}
+const isHex = (code: number): boolean => isDigit(code) || (code >= 97 && code <= 102) || (code >= 65 && code <= 70);
+const isAddressUnit = (code: number): boolean => isHex(code) || code === STOP || code === COLON;
+const STOP = 46;
+const COLON = 58;
 
-function addressIn(text: ScanText, runStart: number, runEnd: number): { readonly start: number; readonly end: number } | undefined {
+/** By indexes alone, as is all below: texts of nothing but addresses have a hundred thousand of them in a megabyte. */
+function addressIn(text: ScanText, first: number, last: number): { readonly start: number; readonly end: number } | undefined {
   const { folded } = text;
-  let [start, end] = [runStart, runEnd];
-  while (end > start && (folded.charAt(end - 1) === "." || (folded.charAt(end - 1) === ":" && folded.charAt(end - 2) !== ":"))) end -= 1;
-  while (start < end && (folded.charAt(start) === "." || (folded.charAt(start) === ":" && folded.charAt(start + 1) !== ":"))) start += 1;
-  if (isAlnum(folded.charCodeAt(start - 1)) || isAlnum(folded.charCodeAt(runEnd)) || "-_".includes(folded.charAt(start - 1) || " "))
-    return undefined;
-  const written = folded.slice(start, end);
-  const withPort = /^([0-9.]{7,15}):[0-9]{1,5}$/.exec(written);
-  const address = withPort?.[1] ?? written;
-  const found = { start, end: start + address.length };
-  if (isV4(address)) return isVersion(text, start, address) ? undefined : found;
-  return isV6(address) && !isSlice(folded, start, address) ? found : undefined;
+  let [start, end] = [first, last];
+  while (end > start && isLoose(folded.charCodeAt(end - 1), folded.charCodeAt(end - 2))) end -= 1;
+  while (start < end && isLoose(folded.charCodeAt(start), folded.charCodeAt(start + 1))) start += 1;
+  const ahead = folded.charCodeAt(start - 1);
+  if (isAlnum(ahead) || isAlnum(folded.charCodeAt(last)) || ahead === 45 || ahead === 95) return undefined;
+  end = withoutPort(folded, start, end);
+  if (isV4(folded, start, end)) return isVersion(text, start, end) ? undefined : { start, end };
+  return isV6(folded, start, end) && !isSlice(folded, start, end) ? { start, end } : undefined;
+}
+
+/** A stop, or a colon without another: none begins or ends an address. */
+const isLoose = (code: number, inner: number): boolean => code === STOP || (code === COLON && inner !== COLON);
+
+/** Where `1.2.3.4:80` has its colon; else its end. */
+function withoutPort(folded: string, start: number, end: number): number {
+  let at = start;
+  while (at < end && (isDigit(folded.charCodeAt(at)) || folded.charCodeAt(at) === STOP)) at += 1;
+  if (at - start < 7 || at - start > 15 || folded.charCodeAt(at) !== COLON || end - at < 2 || end - at > 6) return end;
+  for (let digit = at + 1; digit < end; digit += 1) if (!isDigit(folded.charCodeAt(digit))) return end;
+  return at;
 }
 
 /** Four numbers to 255 without leading zeros, by stops. */
-function isV4(text: string): boolean {
+function isV4(folded: string, start: number, end: number): boolean {
   let [parts, value, digits] = [1, 0, 0];
-  for (let at = 0; at < text.length; at += 1) {
-    const code = text.charCodeAt(at);
+  for (let at = start; at < end; at += 1) {
+    const code = folded.charCodeAt(at);
     if (isDigit(code)) {
       if (digits > 0 && value === 0) return false;
       value = value * 10 + code - 48;
       digits += 1;
       if (value > 255) return false;
     } else {
-      if (code !== 46 || digits === 0) return false;
+      if (code !== STOP || digits === 0) return false;
       parts += 1;
       [value, digits] = [0, 0];
     }
@@ -99,23 +128,39 @@ function isV4(text: string): boolean {
 }
 
 /** At least one digit, so that names joined by `::` are none. */
-function isV6(text: string): boolean {
-  if (!text.includes(":")) return false;
-  const halves = text.split("::");
-  if (halves.length > 2 || !/[0-9]/.test(text) || text.includes(":::")) return false;
-  const groups = halves.flatMap((half) => (half === "" ? [] : half.split(":")));
-  const tail = groups.at(-1) ?? "";
-  const isTailV4 = tail.includes(".") && isV4(tail);
-  const size = groups.length + (isTailV4 ? 1 : 0);
-  if (!groups.every((group, index) => /^[0-9a-f]{1,4}$/i.test(group) || (isTailV4 && index === groups.length - 1))) return false;
-  return halves.length === 1 ? size === 8 : size <= 7 && size > 0;
+function isV6(folded: string, start: number, end: number): boolean {
+  let [groups, at] = [0, start];
+  let [squeezed, hasDigit, hasTail] = [false, false, false];
+  while (at < end) {
+    if (folded.charCodeAt(at) === COLON) {
+      const colons = at + 1 < end && folded.charCodeAt(at + 1) === COLON ? 2 : 1;
+      // One stands between groups, two stand once, three never.
+      if (colons === 1 ? at === start || at + 1 === end : squeezed) return false;
+      if (colons === 2) squeezed = true;
+      at += colons;
+      if (at < end && folded.charCodeAt(at) === COLON) return false;
+      continue;
+    }
+    const group = at;
+    let stops = 0;
+    for (; at < end && folded.charCodeAt(at) !== COLON; at += 1) {
+      const code = folded.charCodeAt(at);
+      if (isDigit(code)) hasDigit = true;
+      else if (code === STOP) stops += 1;
+    }
+    // What follows IPv4 is no address.
+    if (hasTail || (stops === 0 && at - group > 4) || (stops > 0 && !isV4(folded, group, at))) return false;
+    hasTail = stops > 0;
+    groups += hasTail ? 2 : 1;
+  }
+  return hasDigit && (squeezed ? groups <= 7 && groups > 0 : groups === 8);
 }
 
-function isVersion(text: ScanText, start: number, address: string): boolean {
+function isVersion(text: ScanText, start: number, end: number): boolean {
   const { folded } = text;
   if (folded.charAt(start - 1) === "/" && isLetter(folded.charCodeAt(start - 2))) return true;
   if (VERSION.test(before(folded, start))) return true;
-  return /^[0-9]\.[0-9]\.[0-9]\.[0-9]$/.test(address) && !NETWORK.in(text.wordsBefore(start));
+  return end - start === "1.2.3.4".length && !NETWORK.in(text.wordsBefore(start));
 }
 const VERSION = /(?:version|ver\.|release|build|firmware|section|chapter|§|版本|v)[\s:=#]{0,3}$/i;
 const NETWORK = words(
@@ -137,8 +182,19 @@ const NETWORK = words(
 );
 
 /** `[::2]` takes every second of a list; `abc::1` may be a name. */
-function isSlice(folded: string, start: number, address: string): boolean {
-  if (/^[0-9a-f]{1,2}::[0-9a-f]{0,4}$/i.test(address)) return true;
-  if (address.startsWith("::") && address !== "::1" && !/^::[0-9a-f]{1,4}:/i.test(address)) return true;
-  return address === "::1" && folded.charAt(start - 1) === "[" && folded.charAt(start - 2) !== "/";
+function isSlice(folded: string, start: number, end: number): boolean {
+  const first = hexEnd(folded, start, end);
+  if (folded.charCodeAt(first) !== COLON || folded.charCodeAt(first + 1) !== COLON || first + 2 > end) return false;
+  const second = hexEnd(folded, first + 2, end);
+  const behind = second - first - 2;
+  if (first > start) return first - start <= 2 && second === end && behind <= 4;
+  if (second === end && behind === 1 && folded.charAt(end - 1) === "1")
+    return folded.charAt(start - 1) === "[" && folded.charAt(start - 2) !== "/";
+  return behind < 1 || behind > 4 || second === end || folded.charCodeAt(second) !== COLON;
+}
+/** Where hexadecimal digits end. */
+function hexEnd(folded: string, from: number, end: number): number {
+  let at = from;
+  while (at < end && isHex(folded.charCodeAt(at))) at += 1;
+  return at;
 }
