@@ -1,5 +1,6 @@
 import type { Codec } from "../core/codec.ts";
 import type { Contract } from "../core/contract.ts";
+import { memoized } from "../core/memo.ts";
 import type { Principal } from "../core/policy.ts";
 import { untouchedPlan } from "../core/selection.ts";
 import type { ResolvedPolicy } from "../core/snapshot.ts";
@@ -80,14 +81,7 @@ export class WorkContext implements StageContext {
   }
 }
 
-const surfaces = new WeakMap<Codec, StageContext["surface"]>();
-function surfaceOf(codec: Codec): StageContext["surface"] {
-  const known = surfaces.get(codec);
-  if (known !== undefined) return known;
-  const made = { name: codec.surface, dialect: codec.dialect, operation: codec.operation };
-  surfaces.set(codec, made);
-  return made;
-}
+const surfaceOf = memoized(({ surface, dialect, operation }: Codec): StageContext["surface"] => ({ name: surface, dialect, operation }));
 
 /** A key of another form counts as none: it cannot be kept as one. */
 function idempotencyKeyOf({ head }: Work): string | undefined {

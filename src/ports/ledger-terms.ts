@@ -1,5 +1,6 @@
 /** What every store of the ledger does alike: checks of what is asked, names of windows, and the arithmetic of GCRA. */
 import { LEDGER_KEY_CHARS_MAX, LEDGER_LEASE_MS_MAX, LEDGER_PAGE_MAX, LEDGER_QUEUED_MAX, LEDGER_SCOPES_MAX } from "../core/limits.ts";
+import { memoized } from "../core/memo.ts";
 import type { TimeWindow } from "../core/windows.ts";
 import type {
   BudgetScope,
@@ -26,14 +27,7 @@ export const partitionId = ({ kind, name }: Partition): string => `${kind === "t
 export const windowId = ({ key, unit, window }: WindowRef): string => `${spanOf(window)}${unit === "tokens" ? "t" : "u"}:${key}`;
 
 /** Written once for each window: a calendar gives the same one as long as it lasts. */
-const spans = new WeakMap<TimeWindow, string>();
-function spanOf(window: TimeWindow): string {
-  const known = spans.get(window);
-  if (known !== undefined) return known;
-  const made = `${window.startMs}-${window.endMs}`;
-  spans.set(window, made);
-  return made;
-}
+const spanOf = memoized(({ startMs, endMs }: TimeWindow): string => `${startMs}-${endMs}`);
 
 export function parseWindowId(id: string): WindowRef | undefined {
   const [, start, end, letter, key] = /^(\d+)-(\d+)([tu]):([\s\S]*)$/.exec(id) ?? [];

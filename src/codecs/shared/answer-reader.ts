@@ -43,7 +43,6 @@ export function openReader(context: AnswerContext, mapper: AnswerMapper, errorBo
   return streamed ? new SseReader(mapper) : new BodyReader(mapper, errorBody);
 }
 
-const encoder = new TextEncoder();
 const NO_PADDING: readonly string[] = [];
 const NO_DELTAS: Frame["deltas"] = [];
 const NO_BYTES = new Uint8Array(0);
@@ -78,7 +77,7 @@ class SseReader implements AnswerReader {
   }
   tail(reason: TailReason): Uint8Array {
     const text = this.#mapper.tail(reason);
-    return text === "" ? NO_BYTES : encoder.encode(this.#between ? text : `\n\n${text}`);
+    return text === "" ? NO_BYTES : encodeText(this.#between ? text : `\n\n${text}`);
   }
 
   *#steps(chunk: Uint8Array | undefined): Generator<Frame | undefined, void, undefined> {
@@ -224,7 +223,7 @@ class BodyReader implements AnswerReader {
   /** Nothing of a body was released while it is held, so an error takes its whole place. A body cannot be cut to a length. */
   tail(reason: TailReason): Uint8Array {
     this.#release();
-    return this.#passing || this.#mapper.tally.complete ? NO_BYTES : encoder.encode(this.#errorBody(reason));
+    return this.#passing || this.#mapper.tally.complete ? NO_BYTES : encodeText(this.#errorBody(reason));
   }
 
   #release(): Uint8Array[] {

@@ -30,24 +30,17 @@ export function digitsIn(code: string): number {
   return count;
 }
 
-/** ISO/IEC 7812-1 annex B. */
-export function luhnCheckDigit(digits: string): number {
+/** ISO/IEC 7812-1 annex B: every second digit from the right counts double, less 9 past 9. `isDoubled`: the last one too. */
+function luhnSum(digits: string, isDoubled: boolean): number {
   let sum = 0;
-  for (let index = 0; index < digits.length; index += 1) {
-    const value = valueAt(digits, digits.length - 1 - index);
-    const doubled = index % 2 === 0 ? value * 2 : value;
-    sum += doubled > 9 ? doubled - 9 : doubled;
-  }
-  return (10 - (sum % 10)) % 10;
-}
-export function isLuhn(digits: string): boolean {
-  let sum = 0;
-  for (let index = digits.length - 1, isDoubled = false; index >= 0; index -= 1, isDoubled = !isDoubled) {
+  for (let index = digits.length - 1, double = isDoubled; index >= 0; index -= 1, double = !double) {
     const value = valueAt(digits, index);
-    sum += isDoubled ? (value > 4 ? value * 2 - 9 : value * 2) : value;
+    sum += double ? (value > 4 ? value * 2 - 9 : value * 2) : value;
   }
-  return sum % 10 === 0;
+  return sum;
 }
+export const luhnCheckDigit = (digits: string): number => (10 - (luhnSum(digits, true) % 10)) % 10;
+export const isLuhn = (digits: string): boolean => luhnSum(digits, false) % 10 === 0;
 
 /** ISO 7064 MOD 97-10 of digits and letters. */
 export function mod97(text: string): number {

@@ -1,4 +1,5 @@
 /** Which budgets count a call, and as what the ledger keeps them. */
+import { memoized } from "../../core/memo.ts";
 import { parseUsd } from "../../core/money.ts";
 import type { AccountLimit, Target } from "../../core/policy.ts";
 import type { StageContext } from "../../core/stage.ts";
@@ -60,14 +61,7 @@ const isSame = (one: Line, other: Line): boolean =>
   one.key === other.key && one.unit === other.unit && one.window === other.window && one.quiet === other.quiet;
 
 /** Tokens, or nano-dollars: read once for each rule. */
-const limits = new WeakMap<BudgetRule, number>();
-function limitOf(rule: BudgetRule): number {
-  const known = limits.get(rule);
-  if (known !== undefined) return known;
-  const made = rule.usd === undefined ? (rule.tokens ?? 0) : (parseUsd(rule.usd) ?? 0);
-  limits.set(rule, made);
-  return made;
-}
+const limitOf = memoized(({ usd, tokens = 0 }: BudgetRule): number => (usd === undefined ? tokens : (parseUsd(usd) ?? 0)));
 
 /** The quota of the account that will be called; none where the tenant brings its own credential. */
 export function accountOf(

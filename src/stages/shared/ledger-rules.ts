@@ -1,6 +1,8 @@
 /** What limits and budgets have in common: whose calls a rule counts, over which time, and under which name the ledger keeps it. */
+
 import { hash } from "node:crypto";
 import { z } from "zod";
+import { memoized } from "../../core/memo.ts";
 import { matchesAny } from "../../core/patterns.ts";
 import type { StageContext } from "../../core/stage.ts";
 import type { WindowSpec } from "../../core/windows.ts";
@@ -105,10 +107,7 @@ interface Reading {
   /** What its own lists add to the key. */
   readonly tail: readonly string[];
 }
-const readings = new WeakMap<Whose, Reading>();
-function readingOf(rule: Whose): Reading {
-  const known = readings.get(rule);
-  if (known !== undefined) return known;
+const readingOf = memoized((rule: Whose): Reading => {
   const operations = asList(rule.operation);
   const models = asList(rule.model);
   const apart = new Set<Dimension>(asList(rule.per));
@@ -118,10 +117,8 @@ function readingOf(rule: Whose): Reading {
   if (operations.length > 0 && !apart.has("operation")) tail.push(`operation=${[...operations].sort().join("|")}`);
   if (models.length > 0 && !apart.has("model")) tail.push(`model=${[...models].sort().join("|")}`);
   const named = (["app", "useCase", "user", "model", "operation"] as const).filter((name) => apart.has(name));
-  const made = { operations, models, apart: named, tail };
-  readings.set(rule, made);
-  return made;
-}
+  return { operations, models, apart: named, tail };
+});
 
 /**
  * `app=bot,user=3f2a..`: whose calls a rule counts, as the ledger's key. Rules that count the same calls have the same key. undefined: the
