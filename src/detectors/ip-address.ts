@@ -90,8 +90,10 @@ function addressIn(text: ScanText, first: number, last: number): { readonly star
   while (end > start && isLoose(folded.charCodeAt(end - 1), folded.charCodeAt(end - 2))) end -= 1;
   while (start < end && isLoose(folded.charCodeAt(start), folded.charCodeAt(start + 1))) start += 1;
   const ahead = folded.charCodeAt(start - 1);
-  if (isAlnum(ahead) || isAlnum(folded.charCodeAt(last)) || ahead === 45 || ahead === 95) return undefined;
-  end = withoutPort(folded, start, end);
+  if (isAlnum(ahead) || ahead === 45 || ahead === 95) return undefined;
+  const colon = v4Colon(folded, start, end);
+  if (colon < end) end = colon;
+  else if (isAlnum(folded.charCodeAt(last))) return undefined;
   if (isV4(folded, start, end)) return isVersion(text, start, end) ? undefined : { start, end };
   return isV6(folded, start, end) && !isSlice(folded, start, end) ? { start, end } : undefined;
 }
@@ -99,13 +101,11 @@ function addressIn(text: ScanText, first: number, last: number): { readonly star
 /** A stop, or a colon without another: none begins or ends an address. */
 const isLoose = (code: number, inner: number): boolean => code === STOP || (code === COLON && inner !== COLON);
 
-/** Where `1.2.3.4:80` has its colon; else its end. */
-function withoutPort(folded: string, start: number, end: number): number {
+/** Where a colon stands behind four numbers, whatever follows (`1.2.3.4:80`, `1.2.3.4:data`, `1.2.3.4::backup`); else the end. */
+function v4Colon(folded: string, start: number, end: number): number {
   let at = start;
   while (at < end && (isDigit(folded.charCodeAt(at)) || folded.charCodeAt(at) === STOP)) at += 1;
-  if (at - start < 7 || at - start > 15 || folded.charCodeAt(at) !== COLON || end - at < 2 || end - at > 6) return end;
-  for (let digit = at + 1; digit < end; digit += 1) if (!isDigit(folded.charCodeAt(digit))) return end;
-  return at;
+  return at < end && folded.charCodeAt(at) === COLON && isV4(folded, start, at) ? at : end;
 }
 
 /** Four numbers to 255 without leading zeros, by stops. */
@@ -134,8 +134,8 @@ function isV6(folded: string, start: number, end: number): boolean {
   while (at < end) {
     if (folded.charCodeAt(at) === COLON) {
       const colons = at + 1 < end && folded.charCodeAt(at + 1) === COLON ? 2 : 1;
-      // One stands between groups, two stand once, three never.
-      if (colons === 1 ? at === start || at + 1 === end : squeezed) return false;
+      // One stands between groups, two stand once, three never; none behind IPv4.
+      if (hasTail || (colons === 1 ? at === start || at + 1 === end : squeezed)) return false;
       if (colons === 2) squeezed = true;
       at += colons;
       if (at < end && folded.charCodeAt(at) === COLON) return false;
@@ -148,8 +148,7 @@ function isV6(folded: string, start: number, end: number): boolean {
       if (isDigit(code)) hasDigit = true;
       else if (code === STOP) stops += 1;
     }
-    // What follows IPv4 is no address.
-    if (hasTail || (stops === 0 && at - group > 4) || (stops > 0 && !isV4(folded, group, at))) return false;
+    if ((stops === 0 && at - group > 4) || (stops > 0 && !isV4(folded, group, at))) return false;
     hasTail = stops > 0;
     groups += hasTail ? 2 : 1;
   }

@@ -1,4 +1,8 @@
-import { detectorSuite } from "../../test/support/detectors.ts";
+import assert from "node:assert/strict";
+import { isIPv4, isIPv6 } from "node:net";
+import fc from "fast-check";
+import { detectorSuite, findIn } from "../../test/support/detectors.ts";
+import { property } from "../../test/support/property.ts";
 import { cryptoAddress } from "./crypto-address.ts";
 import { ipAddress } from "./ip-address.ts";
 import { macAddress } from "./mac-address.ts";
@@ -19,10 +23,58 @@ detectorSuite(ipAddress, {
     ["服务器地址是192.168.1.20，请连接", "192.168.1.20"],
     ["１９２．１６８．１．２０", "１９２．１６８．１．２０"],
     ["dns 8.8.8.8", "8.8.8.8"],
+    // Behind IPv4 no more of IPv6 can follow: a host with a module, a path or a name.
+    [
+      "41.173.96.26::, 41.173.96.26::backup 41.173.96.27:data/x 41.173.96.28:/etc",
+      "41.173.96.26",
+      "41.173.96.26",
+      "41.173.96.27",
+      "41.173.96.28",
+    ],
     ["version 10.0.19.45, v1.22.33.44, Chrome/120.0.0.0, 1.2.3.4, 256.1.1.1, 1.2.3, 1.22.33.44.55, 01.22.33.44, 1.22.33.444"],
     ["std::vector a::b 12:30:45 dead:beef x[::2] Foo::Bar abc::def x[::1] 00:1a:2b:3c:4d:5e"],
   ],
 });
+
+const group = fc.oneof(
+  fc.constantFrom("0", "1", "db8", "ffff", "2001", "00a0", "12345"),
+  fc.nat(0xffff).map((value) => value.toString(16)),
+);
+const tail = fc.constantFrom("192.0.2.128", "10.0.0.1", "256.1.1.1", "01.2.3.4", "1.2.3");
+const mark = fc.constantFrom(":", "::", ":::", ".");
+const pieces = fc.array(fc.oneof({ weight: 6, arbitrary: group }, { weight: 7, arbitrary: mark }, { weight: 1, arbitrary: tail }), {
+  maxLength: 18,
+});
+const groups = fc.array(group, { maxLength: 8 }).map((list) => list.join(":"));
+/** Groups by colons with one gap at most, and perhaps IPv4; behind all perhaps what makes it none. */
+const likely = fc
+  .tuple(
+    groups,
+    fc.constantFrom("::", "::", ":", ""),
+    groups,
+    fc.oneof(
+      tail,
+      tail.map((last) => `:${last}`),
+      fc.constant(""),
+    ),
+    fc.oneof(fc.constant(""), mark),
+  )
+  .map((parts) => parts.join(""));
+property(
+  "IPv6: what node:net takes for an address, and nothing that it does not",
+  fc.oneof(
+    pieces.map((list) => list.join("")),
+    likely,
+  ),
+  (written) => {
+    const found = findIn(ipAddress, `ip ${written} x`).map(({ start, end }) => `ip ${written} x`.slice(start, end));
+    for (const address of found) assert.ok(isIPv6(address) || isIPv4(address), address);
+    // A short address with no more than a group on a side of its gap may be a slice or a name.
+    const isPlain = written.split("::").every((side) => side.split(":").length > 1) && /[0-9]/.test(written);
+    if (isIPv6(written) && isPlain) assert.deepEqual(found, [written]);
+  },
+  2_000,
+);
 
 detectorSuite(macAddress, {
   samples: [
