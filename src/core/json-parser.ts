@@ -43,6 +43,25 @@ interface PartialString {
 }
 const PENDING: JsonLiteral = { kind: "literal", start: -1, end: -1, value: null };
 
+/** Characters that a string may hold only as an escape (RFC 8259 section 7). */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what the grammar forbids
+const CONTROL = /[\u0000-\u001f]/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what the grammar forbids
+const OTHER_CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f]/;
+/** Characters that one search for control characters looks at, about 1 ms. */
+export const SCAN_CHARS = 1 << 20;
+
+/** clean: no control characters. blank: only those that are white space between values. other: cannot be JSON; `at` says where. */
+type Controls = { readonly kind: "clean" | "blank" } | { readonly kind: "other"; readonly at: number };
+
+/** Which control characters stand in a text from `from` on, as far as `SCAN_CHARS`. */
+export function scanControls(text: string, from: number): Controls {
+  const piece = from === 0 && text.length <= SCAN_CHARS ? text : text.slice(from, from + SCAN_CHARS);
+  if (!CONTROL.test(piece)) return { kind: "clean" };
+  const at = piece.search(OTHER_CONTROL);
+  return at === -1 ? { kind: "blank" } : { kind: "other", at: from + at };
+}
+
 /** Parser of one text, which can stop between two values and go on later. */
 export class JsonParser {
   readonly #text: string;

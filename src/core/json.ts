@@ -11,13 +11,14 @@
  * the whole body alive for as long as it lives.
  */
 import assert from "node:assert/strict";
-import { JsonParser } from "./json-parser.ts";
+import { JsonParser, SCAN_CHARS, scanControls } from "./json-parser.ts";
+import { ANY_JSON, JSON_LIMITS } from "./json-steps.ts";
 import type { Json, JsonArray, JsonDoc, JsonError, JsonLimits, JsonMember, JsonNode, JsonObject } from "./json-tree.ts";
-import { parseValueSteps } from "./json-value-steps.ts";
-import { JSON_DEPTH_MAX, JSON_VALUES_MAX, YIELD_CHARS } from "./limits.ts";
+import { YIELD_CHARS } from "./limits.ts";
 import { err, ok, type Result } from "./result.ts";
-import { finishSliced, Slice, type Steps } from "./slice.ts";
+import { finishSliced, type Steps } from "./slice.ts";
 
+export { decodeSteps, JSON_LIMITS, parseSteps, parseValueSliced, placeSteps } from "./json-steps.ts";
 export type {
   Json,
   JsonArray,
@@ -33,8 +34,6 @@ export type {
 } from "./json-tree.ts";
 export { parseValueSteps } from "./json-value-steps.ts";
 
-export const JSON_LIMITS: JsonLimits = { depthMax: JSON_DEPTH_MAX, valuesMax: JSON_VALUES_MAX };
-
 /**
  * One edit of a document. Everything outside the edits keeps its bytes. `text` is JSON text, best made by
  * `JSON.stringify` (which escapes lone surrogates, so that the result can always be encoded as UTF-8).
@@ -44,18 +43,8 @@ export type JsonEdit =
   | { readonly kind: "insert"; readonly object: JsonObject; readonly key: string; readonly text: string }
   | { readonly kind: "remove"; readonly object: JsonObject; readonly key: string };
 
-const DECODING = { fatal: true, ignoreBOM: true } as const;
-const decoder = new TextDecoder("utf-8", DECODING);
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Characters that a string may hold only as an escape (RFC 8259 section 7). */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what the grammar forbids
-const CONTROL = /[\u0000-\u001f]/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what the grammar forbids
-const OTHER_CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f]/;
-/** Characters between two looks at the clock: about 1 ms of the densest text (`0,0,0`). */
-const LOOK_CHARS = 32_768;
-/** Characters that one search for control characters looks at, about 1 ms. */
-const SCAN_CHARS = 1 << 20;
 function decode(bytes: Uint8Array): Result<string, JsonError> {
   try {
     return ok(decoder.decode(bytes));
@@ -64,18 +53,7 @@ function decode(bytes: Uint8Array): Result<string, JsonError> {
   }
 }
 
-/** clean: no control characters. blank: only those that are white space between values. other: cannot be JSON; `at` says where. */
-type Controls = { readonly kind: "clean" | "blank" } | { readonly kind: "other"; readonly at: number };
-
-/** Which control characters stand in a text from `from` on, as far as `SCAN_CHARS`. */
-function scanControls(text: string, from: number): Controls {
-  const piece = from === 0 && text.length <= SCAN_CHARS ? text : text.slice(from, from + SCAN_CHARS);
-  if (!CONTROL.test(piece)) return { kind: "clean" };
-  const at = piece.search(OTHER_CONTROL);
-  return at === -1 ? { kind: "blank" } : { kind: "other", at: from + at };
-}
-
-/** Parses a whole body at once. For bodies that may be large, see `parseJsonSliced`. */
+/** Parses a whole body at once. For bodies that may be large, see `parseSteps`. */
 export function parseJson(bytes: Uint8Array, limits: JsonLimits = JSON_LIMITS): Result<JsonDoc, JsonError> {
   const text = decode(bytes);
   return text.ok ? parseWhole(text.value, limits) : text;
@@ -91,21 +69,6 @@ export function placeJson(text: string): JsonDoc {
   return doc.value;
 }
 
-/** The same in steps; undefined where it has more than `JSON_VALUES_MAX` values, which would be kept for each of its places. */
-export function* placeSteps(text: string): Steps<JsonDoc | undefined> {
-  // Parsed before: a control character can only stand between values.
-  let clean = true;
-  for (let from = 0; from < text.length; from += SCAN_CHARS) {
-    if (scanControls(text, from).kind !== "clean") clean = false;
-    yield;
-  }
-  const parser = new JsonParser(text, { ...ANY_JSON, valuesMax: JSON_VALUES_MAX }, clean);
-  while (!parser.run(parser.pos + LOOK_CHARS)) yield;
-  const doc = parser.result();
-  return doc.ok ? doc.value : undefined;
-}
-const ANY_JSON: JsonLimits = { depthMax: Number.POSITIVE_INFINITY, valuesMax: Number.POSITIVE_INFINITY, anyKeys: true };
-
 function parseWhole(text: string, limits: JsonLimits): Result<JsonDoc, JsonError> {
   let clean = true;
   for (let from = 0; from < text.length; from += SCAN_CHARS) {
@@ -116,69 +79,6 @@ function parseWhole(text: string, limits: JsonLimits): Result<JsonDoc, JsonError
   const parser = new JsonParser(text, limits, clean);
   parser.run(Number.POSITIVE_INFINITY);
   return parser.result();
-}
-
-/**
- * The same result as `parseJson`; text past `YIELD_CHARS` is read in runs of at most about `SLICE_MS`, with a turn of the event loop between
- * two. Single steps that remain are native: joining the decoded text, and searches through it.
- */
-export async function parseJsonSliced(bytes: Uint8Array, limits: JsonLimits = JSON_LIMITS): Promise<Result<JsonDoc, JsonError>> {
-  // A text has at most one character for each byte.
-  if (bytes.length <= YIELD_CHARS) return parseJson(bytes, limits);
-  const slice = new Slice();
-  await slice.next();
-  const decoded = await decodeSliced(bytes, slice);
-  if (!decoded.ok) return decoded;
-  const text = decoded.value;
-  let clean = true;
-  for (let from = 0; from < text.length; from += SCAN_CHARS) {
-    const controls = scanControls(text, from);
-    if (controls.kind === "other") return err({ code: "not_json", at: controls.at });
-    if (controls.kind === "blank") clean = false;
-    if (slice.isOver()) await slice.next();
-  }
-  const parser = new JsonParser(text, limits, clean);
-  while (!parser.run(parser.pos + LOOK_CHARS)) if (slice.isOver()) await slice.next();
-  return parser.result();
-}
-
-async function decodeSliced(bytes: Uint8Array, slice: Slice): Promise<Result<string, JsonError>> {
-  try {
-    return ok(await decodePieces(new TextDecoder("utf-8", DECODING), bytes, slice));
-  } catch {
-    return err({ code: "not_utf8", at: -1 });
-  }
-}
-
-/** The text of bytes in UTF-8, as `Buffer.toString` gives it, in steps. */
-export function* decodeSteps(bytes: Uint8Array): Steps<string> {
-  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-  const pieces: string[] = [];
-  for (let from = 0; from < bytes.length; from += SCAN_CHARS) {
-    pieces.push(decoder.decode(bytes.subarray(from, from + SCAN_CHARS), { stream: true }));
-    yield;
-  }
-  pieces.push(decoder.decode());
-  return pieces.join("");
-}
-
-async function decodePieces(decoder: TextDecoder, bytes: Uint8Array, slice: Slice): Promise<string> {
-  const pieces: string[] = [];
-  for (let from = 0; from < bytes.length; from += SCAN_CHARS) {
-    pieces.push(decoder.decode(bytes.subarray(from, from + SCAN_CHARS), { stream: true }));
-    if (slice.isOver()) await slice.next();
-  }
-  pieces.push(decoder.decode());
-  return pieces.join("");
-}
-
-/** The text and value of a large answer, read in slices: as `Buffer.toString` and `parseJsonValue` do. `prepare`: what of the text is parsed. */
-export async function parseValueSliced(
-  bytes: Uint8Array,
-  prepare: (text: string) => string = (text) => text,
-): Promise<{ readonly text: string; readonly json: Json | undefined }> {
-  const text = await finishSliced(decodeSteps(bytes));
-  return { text, json: await finishSliced(parseValueSteps(prepare(text))) };
 }
 
 /**
@@ -379,24 +279,4 @@ export function toJson(node: JsonNode): Json {
     }
   }
   return root;
-}
-
-/** RFC 6901 pointer of a node; undefined when it is not of this document. */
-export function pointerOf(doc: JsonDoc, node: JsonNode): string | undefined {
-  let pointer = "";
-  let at: JsonNode | undefined = doc.root;
-  while (at !== undefined && at !== node) {
-    let child: JsonNode | undefined;
-    if (at.kind === "object") {
-      const hit: JsonMember | undefined = at.members.find(({ value }) => value.start <= node.start && node.end <= value.end);
-      if (hit !== undefined) pointer += `/${hit.key.replaceAll("~", "~0").replaceAll("/", "~1")}`;
-      child = hit?.value;
-    } else if (at.kind === "array") {
-      const index: number = at.items.findIndex((item) => item.start <= node.start && node.end <= item.end);
-      if (index !== -1) pointer += `/${index}`;
-      child = at.items[index];
-    }
-    at = child;
-  }
-  return at === undefined ? undefined : pointer;
 }

@@ -1,7 +1,7 @@
 import { azurePath } from "../core/azure.ts";
 import type { Codec, RequestChange } from "../core/codec.ts";
 import type { Denial } from "../core/denials.ts";
-import { encodeEdits, type JsonDoc, type JsonError, member, parseJson, parseJsonSliced } from "../core/json.ts";
+import { encodeEdits, type JsonDoc, type JsonError, member, parseJson, parseSteps } from "../core/json.ts";
 import { YIELD_CHARS } from "../core/limits.ts";
 import type { Plan, Target } from "../core/policy.ts";
 import type { OpenEntry } from "../core/record.ts";
@@ -91,7 +91,7 @@ export async function readBody(work: Work, codec: Codec, body: Buffer | undefine
   const digested = digest(body);
   work.requestDigest = digested instanceof Promise ? await digested : digested;
   if (codec.readForm !== undefined) return readForm(work, codec, body);
-  const parsed: Result<JsonDoc, JsonError> = body.length > YIELD_CHARS ? await parseJsonSliced(body) : parseJson(body);
+  const parsed: Result<JsonDoc, JsonError> = body.length > YIELD_CHARS ? await finishSliced(parseSteps(body)) : parseJson(body);
   if (!parsed.ok)
     return {
       code: "invalid_request",
