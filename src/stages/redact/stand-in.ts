@@ -7,6 +7,7 @@
  * groups), card networks' published test numbers.
  */
 import { isIPv4, isIPv6 } from "node:net";
+import { luhnCheckDigit, mod97 } from "../../detectors/shared/checksums.ts";
 import { CLEAR, DIGITS, type Draw } from "./draw.ts";
 
 /**
@@ -124,17 +125,7 @@ function card(value: string, draw: Draw): StandIn | undefined {
   if (digits.length < 12) return undefined;
   const prefix = testPrefix(digits);
   const body = prefix + draw.text(DIGITS, digits.length - prefix.length - 1);
-  return shaped(value, body + luhnDigit(body));
-}
-
-/** ISO/IEC 7812-1 annex B. */
-function luhnDigit(body: string): string {
-  let sum = 0;
-  for (let at = body.length - 1, twice = true; at >= 0; at--, twice = !twice) {
-    const digit = Number(body[at]) * (twice ? 2 : 1);
-    sum += digit > 9 ? digit - 9 : digit;
-  }
-  return String((10 - (sum % 10)) % 10);
+  return shaped(value, `${body}${luhnCheckDigit(body)}`);
 }
 
 /** Same country and length, a bank that has no code, valid check digits (ISO 7064 MOD 97-10). */
@@ -145,10 +136,7 @@ function iban(value: string, draw: Draw): StandIn | undefined {
     .map((sign, at) => (/[A-Z]/.test(sign) ? draw.pick("ABCDEFGHJKLMNPQRSTUVWXYZ") : at < 3 ? "0" : draw.pick(DIGITS)))
     .join("");
   const country = code.slice(0, 2);
-  let rest = 0;
-  for (const sign of `${account}${country}00`)
-    for (const digit of String(Number.parseInt(sign, 36))) rest = (rest * 10 + Number(digit)) % 97;
-  return shaped(value, `${country}${String(98 - rest).padStart(2, "0")}${account}`);
+  return shaped(value, `${country}${String(98 - mod97(`${account}${country}00`)).padStart(2, "0")}${account}`);
 }
 
 function address(value: string, draw: Draw): StandIn | undefined {
