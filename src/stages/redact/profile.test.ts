@@ -1,11 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import type { Detector } from "../../core/detector.ts";
 import { REDACT_CHOICES_MAX } from "../../core/limits.ts";
 import { chosenProfile, detectorsFor } from "./profile.ts";
 import { type RedactSection, redactSection } from "./section.ts";
 
 const NONE: readonly string[] = [];
+
+/** A full collection. */
+function collect(): void {
+  setFlagsFromString("--expose-gc");
+  runInNewContext("gc")();
+}
 
 /** The lists of detectors, for requests and answers, that a call with these words is looked at with. */
 function listsOf(section: RedactSection, redactionProfile?: string, piiMode?: string): readonly (readonly Detector[])[] {
@@ -43,4 +52,19 @@ test("of more words than are kept the oldest are made again, to the same end", (
   assert.notEqual(choiceOf("p1"), second);
   const last = names.at(-1) ?? "";
   assert.equal(choiceOf(last), choiceOf(last));
+});
+
+test("what an analyser named once is forgotten when it names other things", async () => {
+  const section = redactSection.parse({ profile: "standard" });
+  const profileWith = (entity: string): object => {
+    const choice = chosenProfile({}, section, [entity]);
+    assert.ok("profile" in choice && choice.profile !== undefined);
+    return choice.profile;
+  };
+  const first = new WeakRef(profileWith("OTHER"));
+  for (let index = 0; index < REDACT_CHOICES_MAX; index++) profileWith(`OTHER_${index}`);
+  // A value that a turn of the loop has seen is kept to its end.
+  await setImmediate();
+  collect();
+  assert.equal(first.deref(), undefined);
 });

@@ -49,8 +49,7 @@ function builtIn(name: "standard" | "strict", classes: Classes, own: OwnDetector
   return { requests, answers, minScore: MIN_SCORE, inNumber: undefined, own };
 }
 
-/** Profiles of a policy's sections, compiled once each; they go with the policy. */
-const compiledProfiles = new WeakMap<RedactSection["profiles"], Map<string, Profile>>();
+/** Detectors of a policy's own, made once; they go with the policy. */
 const compiledDetectors = new WeakMap<RedactSection["custom"], OwnDetectors>();
 
 function ownDetectors({ custom, allow }: RedactSection): OwnDetectors {
@@ -68,27 +67,11 @@ function ownDetectors({ custom, allow }: RedactSection): OwnDetectors {
 
 /** The profile of that name; undefined: there is none. `others`: entities that an analyser may find beside ours, which count as personal. */
 function profileOf(name: string, section: RedactSection, others: readonly string[]): Profile | undefined {
-  const { profiles } = section;
-  let known = compiledProfiles.get(profiles);
-  if (known === undefined) {
-    known = new Map();
-    compiledProfiles.set(profiles, known);
-  }
-  const key = [name, ...others].join(" ");
-  const made = known.get(key);
-  if (made !== undefined) return made;
-  const setting = Object.hasOwn(profiles, name) ? profiles[name] : undefined;
   const own = ownDetectors(section);
   const classes = classesOf(own, others);
-  const fresh =
-    name === "standard" || name === "strict"
-      ? builtIn(name, classes, own)
-      : setting === undefined
-        ? undefined
-        : compiled(setting, classes, own);
-  // Names that callers make up are not remembered.
-  if (fresh !== undefined) known.set(key, fresh);
-  return fresh;
+  if (name === "standard" || name === "strict") return builtIn(name, classes, own);
+  const setting = Object.hasOwn(section.profiles, name) ? section.profiles[name] : undefined;
+  return setting === undefined ? undefined : compiled(setting, classes, own);
 }
 
 function compiled(setting: ProfileSetting, classes: Classes, own: OwnDetectors): Profile {
