@@ -201,7 +201,7 @@ const CALLS: readonly { readonly sdk: RegExp; readonly call: string }[] = [
 const PYTHON = join(ROOT, ".tools/py/bin/python");
 
 for (const { place, info, text } of blocksOf("README.md").filter(({ info }) => info === "python" || info === "js")) {
-  test(`${place}: base URL and key are all that the SDK needs`, { timeout: 60_000 }, async (t) => {
+  test(`${place}: base URL and key are all that the SDK needs`, { timeout: 60_000 }, async () => {
     const call = CALLS.find(({ sdk }) => sdk.test(text))?.call;
     assert.ok(call !== undefined, text);
     if (info === "js") {
@@ -210,9 +210,6 @@ for (const { place, info, text } of blocksOf("README.md").filter(({ info }) => i
       assert.match(done.out, /Simulated answer/, done.err);
       return;
     }
-    const module = /from (\S+) import (\S+)/.exec(text);
-    const there = await run(PYTHON, ["-c", `from ${module?.[1]} import ${module?.[2]}`]);
-    if (there.code !== 0) return t.skip(`the Python package ${module?.[1]} is not installed here`);
     const done = await run(PYTHON, ["-c", `import os\nKEY = os.environ["KEY"]\n${placed(text)}${call}\n`]);
     assert.match(done.out, /Simulated answer/, done.err);
   });
