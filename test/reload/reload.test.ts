@@ -31,7 +31,7 @@ function load(
   gateway: Gateway,
   model: string,
   connections = 4,
-): { stop(): Promise<{ readonly calls: number; readonly failed: readonly string[] }> } {
+): { readonly failed: readonly string[]; stop(): Promise<{ readonly calls: number; readonly failed: readonly string[] }> } {
   let running = true;
   let calls = 0;
   const failed: string[] = [];
@@ -50,6 +50,7 @@ function load(
     }),
   );
   return {
+    failed,
     stop: async () => {
       running = false;
       await all;
@@ -78,6 +79,7 @@ test("a rule, a price and a key change under load", async () => {
     await gateway.rewrite(next.replace("apiKey: { id: k1,", "apiKey: { id: k1, revoked: 2020-01-01,").replace("test.2", "test.3"));
     const out = await until("the revoked key", async () => (await call(gateway, "gpt-4o-mini")).status === 401);
     assert.ok(out < 1_000, `out after ${out} ms`);
+    await until("the load without the key too", () => running.failed.length > 0);
     const { calls, failed } = await running.stop();
     assert.ok(calls > 20);
     assert.deepEqual(new Set(failed), new Set(["401 unauthenticated"]), "nothing failed but the revoked key");
