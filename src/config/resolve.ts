@@ -128,8 +128,13 @@ function bindStage(stage: StageDefinition, merged: JsonMap, mode: RolloutMode): 
     const other = sectionOf(merged[name]);
     return [name, { ...other.settings, mode: other.own.mode ?? mode }] as const;
   });
-  const raw = joined.length === 0 ? settings : { ...settings, joined: Object.fromEntries(joined) };
-  return stage.bind(raw, { mode: own.mode ?? mode, onFault: own.onFault ?? "closed" });
+  const rolloutMode = own.mode ?? mode;
+  const onFault = own.onFault ?? "closed";
+  if (joined.length === 0) return stage.bind(settings, { mode: rolloutMode, onFault });
+  const forOthers = joined.some(([, other]) => other.mode !== "off");
+  const rules = rolloutMode === "off" && stage.additive ? { rules: [] } : {};
+  const bound = stage.bind({ ...settings, ...rules, joined: Object.fromEntries(joined) }, { mode: rolloutMode, onFault });
+  return forOthers ? { ...bound, forOthers } : bound;
 }
 function sectionOf(raw: Json | undefined) {
   const settings = Object.fromEntries(entriesOf(raw).filter(([key]) => key !== "mode" && key !== "onFault"));

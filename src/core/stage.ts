@@ -75,7 +75,17 @@ export type Verdict = (
       readonly otherwise: Denial;
       readonly effects?: readonly Effect[];
     }
-) & { readonly evidence?: StageEvidence };
+) & { readonly evidence?: StageEvidence; readonly beside?: Beside };
+
+/**
+ * What the rules of another section say of this request, where that section's stage could not ask yet and this one asks for it. It is
+ * recorded as that stage's, and holds as far as that section's own mode goes.
+ */
+export interface Beside {
+  readonly stage: string;
+  readonly mode: RolloutMode;
+  readonly verdict: Verdict;
+}
 
 export const ALLOW: Verdict = { kind: "allow", effects: [] };
 
@@ -203,6 +213,8 @@ export interface BoundStage {
   readonly mode: RolloutMode;
   readonly onFault: FaultMode;
   readonly planning: boolean;
+  /** true: it speaks beside itself for a section that is not off, so it is asked also where its own is, which then has no rules. */
+  readonly forOthers?: boolean;
   /** The section after defaults, for `sluice check --explain`. */
   readonly settings: Json;
   evaluate(context: StageContext, signal: AbortSignal): Verdict | Promise<Result<Evaluation, PortError>>;

@@ -62,7 +62,7 @@ async function runRound(work: Work, stages: readonly BoundStage[], { now, stores
   let begun = now();
   const context = new WorkContext(work, stores);
   for (const stage of stages) {
-    if (stage.mode === "off") continue;
+    if (stage.mode === "off" && stage.forOthers !== true) continue;
     let outcome: Evaluation | Fault;
     try {
       const evaluated = stage.evaluate(context, deadline.signal);
@@ -147,17 +147,41 @@ const NOT_USED: Outcome = {
 /** Effects that hold in every mode. A guard runs too, and what it says is only recorded. */
 const FACTS: ReadonlySet<Effect["kind"]> = new Set(["home", "mark", "guard", "held"] as const);
 
-/** Notes what the stage said and lets it act as far as its mode goes. */
+/** Notes what the stage said, for itself and beside it, and lets it act as far as the mode of each goes. */
 function judge(work: Work, stage: BoundStage, outcome: Evaluation | Fault, us: number): Said {
   const { name, mode } = stage;
-  const enforced = mode === "enforce";
   if ("kind" in outcome) {
     const denial: Denial = { code: outcome.why === "exception" ? "internal" : "store_unavailable" };
     work.entries.push({ stage: name, mode, verdict: "fault", code: denial.code, reason: `${outcome.why}; ${stage.onFault}`, us });
-    return enforced && stage.onFault === "closed" ? { kind: "deny", denial } : undefined;
+    return mode === "enforce" && stage.onFault === "closed" ? { kind: "deny", denial } : undefined;
   }
   const { verdict } = outcome;
-  work.entries.push({ stage: name, mode, ...entryOf(verdict), us });
+  const { beside } = verdict;
+  if (mode !== "off") work.entries.push({ stage: name, mode, ...entryOf(verdict), us });
+  let said = weigh(work, stage, verdict);
+  if (beside !== undefined) {
+    const other = { name: beside.stage, mode: beside.mode, planning: stage.planning, onFault: stage.onFault };
+    if (beside.verdict.kind !== "allow") work.entries.push({ stage: other.name, mode: other.mode, ...entryOf(beside.verdict) });
+    const also = weigh(work, other, beside.verdict);
+    // No other way where one of the two only refuses.
+    if (said === undefined || (also?.kind === "deny" && said.kind !== "deny")) said = also;
+  }
+  if (said?.kind !== "answer") return said;
+  work.decision = "degraded";
+  work.denial = { code: said.code };
+  return said;
+}
+
+type Answer = Extract<Verdict, { readonly kind: "answer" }>;
+
+/** Lets a verdict act as far as its mode goes. */
+function weigh(
+  work: Work,
+  stage: Pick<BoundStage, "name" | "mode" | "planning" | "onFault">,
+  verdict: Verdict,
+): Exclude<Said, { readonly kind: "answer" }> | Answer {
+  const { name, mode } = stage;
+  const enforced = mode === "enforce";
   const effects = (verdict.effects ?? []).filter(({ kind }) => enforced || FACTS.has(kind));
   if (effects.length > 0) {
     const applied = { stage: name, planning: stage.planning, mode, onFault: stage.onFault, effects };
@@ -175,11 +199,9 @@ function judge(work: Work, stage: BoundStage, outcome: Evaluation | Fault, us: n
   }
   if (verdict.kind === "replan") return verdict;
   if (verdict.kind === "deny") {
-    const { kind: _kind, effects: _effects, evidence: _evidence, ...denial } = verdict;
+    const { kind: _kind, effects: _effects, evidence: _evidence, beside: _beside, ...denial } = verdict;
     return { kind: "deny", denial };
   }
-  work.decision = "degraded";
-  work.denial = { code: verdict.code };
   return verdict;
 }
 

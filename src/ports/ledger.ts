@@ -55,6 +55,8 @@ export interface BudgetScope extends WindowRef {
   readonly limit: number;
   /** To be held. Nothing fits always, unless the scope is frozen. */
   readonly amount: number;
+  /** true: held whether it fits or not, and never refused; the answer tells where it did not fit (`short`). */
+  readonly soft?: boolean;
 }
 export interface Charge extends WindowRef {
   readonly amount: number;
@@ -103,8 +105,13 @@ export interface Refusal extends Level {
 
 export type StepAnswer =
   /** In the order of the request's scopes. */
-  | { readonly kind: "admitted"; readonly levels: readonly Level[] }
-  /** Nothing was claimed. Every scope that refuses, not only the first. */
+  | {
+      readonly kind: "admitted";
+      readonly levels: readonly Level[];
+      /** Soft scopes that had no room, as they stood before the step; absent where all had. */
+      readonly short?: readonly Refusal[];
+    }
+  /** Nothing was claimed. Every scope that has no room, not only the first; soft ones too, beside one that is not. */
   | { readonly kind: "refused"; readonly refusals: readonly Refusal[] }
   /** This exchange was settled or released before, or its lease has ended: it may claim nothing more. */
   | { readonly kind: "closed" };

@@ -323,6 +323,31 @@ export function ledgerConformance(name: string, storeOf: () => TestStore): void 
       );
     });
 
+    check("a soft scope is held like the others, refuses nothing, and is named where it has no room", async (bench) => {
+      const soft = (limit: number, amount: number): BudgetScope => ({ ...budget("s", limit, amount), soft: true });
+      const { endMs } = day;
+      const level = (key: string, limit: number, used: number) => ({ key, limit, used, resetsAtMs: endMs });
+      assert.deepEqual(await bench.hold("a", [soft(100, 60)]), { kind: "admitted", levels: [level("s", 100, 60)] });
+      const short = { ...level("s", 100, 60), index: 1, why: "limit", retryAfterMs: endMs - NOW };
+      assert.deepEqual(await bench.hold("b", [budget("t", 100, 60), soft(100, 60)]), {
+        kind: "admitted",
+        levels: [level("t", 100, 60), level("s", 100, 120)],
+        short: [short],
+      });
+      const refused = { ...level("t", 100, 60), index: 0, why: "limit", retryAfterMs: endMs - NOW };
+      assert.deepEqual(await bench.hold("c", [budget("t", 100, 60), soft(100, 60)]), {
+        kind: "refused",
+        refusals: [refused, { ...short, used: 120 }],
+      });
+      assert.deepEqual(money(await bench.row("s")), { spent: 0, held: 120, remaining: 0 }, "what was refused holds nothing");
+      assert.equal(await bench.settle("b", [charge("t", 60), charge("s", 70)]), "settled");
+      bench.nowMs += LEASE;
+      assert.deepEqual(money(await bench.row("s")), { spent: 130, held: 0, remaining: 0 }, "a lapsed one is charged");
+      must(await bench.ledger.admin.freeze(acme, "s", true));
+      const frozen = await bench.hold("d", [soft(1_000, 1)]);
+      assert.deepEqual(frozen.kind === "admitted" ? frozen.short?.map(({ why, used }) => [why, used]) : frozen, [["frozen", 130]]);
+    });
+
     check("a limit that changes counts for the next request", async (bench) => {
       await bench.hold("a", [budget("t", 100, 60)]);
       assert.equal((await bench.hold("b", [budget("t", 50, 1)])).kind, "refused");

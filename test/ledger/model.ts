@@ -20,6 +20,8 @@ type Step =
       readonly do: "hold";
       readonly exchange: number;
       readonly amounts: readonly (readonly [scope: number, amount: number])[];
+      /** Scopes that are soft. */
+      readonly soft: readonly number[];
       readonly charge: boolean;
       readonly lateMs: number;
     }
@@ -42,6 +44,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       do: fc.constant("hold" as const),
       exchange,
       amounts,
+      soft: fc.oneof(fc.constant([]), fc.subarray([0, 1, 2, 3])),
       charge: fc.boolean(),
       lateMs: fc.constantFrom(0, 0, 0, -2_000, 2_000, 61_000),
     }),
@@ -139,7 +142,10 @@ class Life {
       const answer = must(await this.#port.enter({ partition, exchange, leaseMs, scopes }));
       assert.deepEqual(seen(answer), this.#model.enter(exchange, scopes, { nowMs, leaseMs }), at);
     } else if (one.do === "hold") {
-      const scopes = one.amounts.map(([scope, amount]) => this.#scope(scope, amount, one.lateMs));
+      const scopes = one.amounts.map(([scope, amount]): BudgetScope => {
+        const made = this.#scope(scope, amount, one.lateMs);
+        return one.soft.includes(scope) ? { ...made, soft: true } : made;
+      });
       const request = { partition, exchange, leaseMs, scopes, onLapse: one.charge ? ("charge" as const) : ("release" as const) };
       assert.deepEqual(seen(must(await this.#port.hold(request))), this.#model.hold(request, nameOf, nowMs), at);
     } else if (one.do === "settle") {

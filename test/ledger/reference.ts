@@ -23,6 +23,8 @@ export interface Seen {
   readonly kind: string;
   /** Used, of each scope (admitted), or of each that refused, with its place. */
   readonly used: readonly (readonly [index: number, used: number, limit: number])[];
+  /** Soft scopes that had no room, where there are any. */
+  readonly short?: readonly (readonly [index: number, used: number, limit: number])[];
 }
 
 export class ReferenceLedger {
@@ -114,13 +116,15 @@ export class ReferenceLedger {
       const used = this.spent(nameOf(scope)) + this.held(nameOf(scope), request.exchange);
       return { index, scope, used, fits: scope.amount === 0 || used + scope.amount <= scope.limit };
     });
-    const refusing = figures.filter(({ fits }) => !fits);
-    if (refusing.length > 0) return { kind: "refused", used: refusing.map(({ index, used, scope }) => [index, used, scope.limit]) };
+    const short = figures.filter(({ fits }) => !fits);
+    const named = short.map(({ index, used, scope }) => [index, used, scope.limit] as const);
+    if (short.some(({ scope }) => scope.soft !== true)) return { kind: "refused", used: named };
     const mine = this.#entry(request.exchange);
     mine.leaseEndsMs = nowMs + request.leaseMs;
     mine.rule = request.onLapse;
     mine.held = new Map(request.scopes.map((scope) => [nameOf(scope), scope.amount]));
-    return { kind: "admitted", used: figures.map(({ index, used, scope }) => [index, used + scope.amount, scope.limit]) };
+    const after = figures.map(({ index, used, scope }) => [index, used + scope.amount, scope.limit] as const);
+    return { kind: "admitted", used: after, ...(named.length === 0 ? {} : { short: named }) };
   }
 
   /** What is left of its share in each bucket flows back. */
@@ -157,7 +161,11 @@ export class ReferenceLedger {
 
 /** A store's answer in the reference's words. */
 export function seen(answer: StepAnswer | { readonly kind: "recompute" }): Seen {
-  if (answer.kind === "admitted") return { kind: answer.kind, used: answer.levels.map(({ used, limit }, index) => [index, used, limit]) };
+  if (answer.kind === "admitted") {
+    const used = answer.levels.map((level, index) => [index, level.used, level.limit] as const);
+    const short = answer.short?.map(({ index, used: before, limit }) => [index, before, limit] as const);
+    return { kind: answer.kind, used, ...(short === undefined ? {} : { short }) };
+  }
   if (answer.kind === "refused") return { kind: answer.kind, used: answer.refusals.map(({ index, used, limit }) => [index, used, limit]) };
   return { kind: answer.kind, used: [] };
 }

@@ -137,23 +137,26 @@ export class LocalAllowance {
     if (request.scopes.some(({ window }) => nowMs < window.startMs || nowMs >= window.endMs)) return { kind: "recompute", storeMs: nowMs };
     const exchange = this.#exchange(request);
     const levels: Level[] = [];
-    const refusals: Refusal[] = [];
+    const short: Refusal[] = [];
+    let refused = false;
     const held = new Map<string, number>();
     request.scopes.forEach((scope, index) => {
       const key = this.#key(request, windowId(scope));
       const limit = this.#room(key, scope);
       const used = (this.#windows.get(key)?.used ?? 0) - (exchange.held.get(key) ?? 0);
-      if ((scope.amount > 0 && scope.amount > limit - used) || this.#full(this.#windows, key))
-        refusals.push(budgetRefusal(index, scope, { limit, used, nowMs, frozen: false }));
+      if ((scope.amount > 0 && scope.amount > limit - used) || this.#full(this.#windows, key)) {
+        short.push(budgetRefusal(index, scope, { limit, used, nowMs, frozen: false }));
+        refused ||= scope.soft !== true;
+      }
       levels.push({ key: scope.key, limit, used: used + scope.amount, resetsAtMs: scope.window.endMs });
       held.set(key, scope.amount);
     });
-    if (refusals.length > 0) return { kind: "refused", refusals };
+    if (refused) return { kind: "refused", refusals: short };
     for (const [key, amount] of exchange.held) this.#add(key, -amount, 0);
     for (const scope of request.scopes) this.#add(this.#key(request, windowId(scope)), scope.amount, scope.window.endMs);
     exchange.held = held;
     this.#exchanges.set(this.#key(request, request.exchange), exchange);
-    return { kind: "admitted", levels };
+    return short.length === 0 ? { kind: "admitted", levels } : { kind: "admitted", levels, short };
   }
 
   /** Did this exchange pass here? Then it is settled, or released, here. */

@@ -132,7 +132,7 @@ class RedisLedger implements LedgerPort {
     const problem = holdProblem(request);
     if (problem !== undefined) return invalid(problem);
     const args = request.scopes.flatMap((scope) => [
-      ...[windowId(scope), scope.key, scope.amount, scope.limit, scope.window.startMs, scope.window.endMs],
+      ...[windowId(scope), scope.key, scope.amount, scope.limit, scope.window.startMs, scope.window.endMs, scope.soft === true ? 1 : 0],
     ]);
     const reply = await this.#claim("hold", request, [request.leaseMs, request.onLapse, ...args]);
     return reply.ok ? holdAnswer(request, reply.value) : reply;

@@ -52,18 +52,24 @@ export function holdAnswer(request: HoldRequest, reply: readonly string[]): Answ
       const [used, limit] = [Number(reply[HEAD + 2 * index]), Number(reply[HEAD + 2 * index + 1])];
       return { key: scope.key, limit, used, resetsAtMs: scope.window.endMs };
     });
-    return ok({ kind, levels });
+    const short = shortOf(request, reply.slice(HEAD + 2 * levels.length), nowMs);
+    return short.ok ? ok({ kind, levels, ...(short.value.length === 0 ? {} : { short: short.value }) }) : short;
   }
   if (kind !== "refused") return corrupt("hold gave an unknown answer");
-  const refusals: Refusal[] = [];
-  for (let at = HEAD; at < reply.length; at += 4) {
-    const index = Number(reply[at]);
+  const refusals = shortOf(request, reply.slice(HEAD), nowMs);
+  return refusals.ok ? ok({ kind, refusals: refusals.value }) : refusals;
+}
+/** Scopes without room: index, used, limit, frozen of each. */
+function shortOf(request: HoldRequest, figures: readonly string[], nowMs: number): Answer<readonly Refusal[]> {
+  const short: Refusal[] = [];
+  for (let at = 0; at < figures.length; at += 4) {
+    const index = Number(figures[at]);
     const scope = request.scopes[index];
-    if (scope === undefined) return corrupt("hold refused a scope that was not asked for");
-    const [used, limit, frozen] = [Number(reply[at + 1]), Number(reply[at + 2]), reply[at + 3] === "1"];
-    refusals.push(budgetRefusal(index, scope, { limit, used, nowMs, frozen }));
+    if (scope === undefined) return corrupt("hold named a scope that was not asked for");
+    const [used, limit, frozen] = [Number(figures[at + 1]), Number(figures[at + 2]), figures[at + 3] === "1"];
+    short.push(budgetRefusal(index, scope, { limit, used, nowMs, frozen }));
   }
-  return ok({ kind, refusals });
+  return ok(short);
 }
 
 /** The cursor is the rank of the next scope: what comes or goes meanwhile may be missed or come twice. */

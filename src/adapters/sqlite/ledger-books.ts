@@ -151,7 +151,8 @@ export class LedgerBooks {
       if (nowMs < window.startMs || nowMs >= window.endMs) return { kind: "recompute", storeMs: nowMs };
     const { claims } = exchange;
     const levels: Level[] = [];
-    const refusals: Refusal[] = [];
+    const short: Refusal[] = [];
+    let refused = false;
     const holding = request.scopes.map((scope, index) => {
       const row = this.#rows.window(part, windowId(scope));
       const held = row.held - heldOf(claims, row.id);
@@ -160,11 +161,14 @@ export class LedgerBooks {
       const frozen = this.#rows.isFrozen(part, scope.key);
       // A sum past 2^53 would fit by standing still. What takes nothing fits also where nothing is left.
       const fits = scope.amount === 0 || scope.amount <= limit - used;
-      if (frozen || !fits) refusals.push(budgetRefusal(index, scope, { limit, used, nowMs, frozen }));
+      if (frozen || !fits) {
+        short.push(budgetRefusal(index, scope, { limit, used, nowMs, frozen }));
+        refused ||= scope.soft !== true;
+      }
       levels.push({ key: scope.key, limit, used: addWhole(used, scope.amount), resetsAtMs: scope.window.endMs });
       return { row, scope, held: addWhole(held, scope.amount) };
     });
-    if (refusals.length > 0) return { kind: "refused", refusals };
+    if (refused) return { kind: "refused", refusals: short };
     const budgets: Claims["budgets"] = [];
     for (const { row, scope, held } of holding) {
       row.held = held;
@@ -177,7 +181,7 @@ export class LedgerBooks {
       if (!budgets.some(([other]) => other === id)) this.#change(part, id, { endMs: 0, held: -amount, spent: 0 }, nowMs);
     claims.budgets = budgets;
     this.#open(exchange, { dueMs: nowMs + request.leaseMs, rule: request.onLapse });
-    return { kind: "admitted", levels };
+    return short.length === 0 ? { kind: "admitted", levels } : { kind: "admitted", levels, short };
   }
 
   settle(request: SettleRequest, nowMs: number): SettleAnswer {

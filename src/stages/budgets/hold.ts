@@ -8,7 +8,7 @@
 import { type Forecast, forecast, NO_HINTS, priceHints } from "../../core/forecast.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import type { PortError, StageContext } from "../../core/stage.ts";
-import type { Claimant, HoldAnswer, Level, Refusal, StepAnswer } from "../../ports/ledger.ts";
+import type { Claimant, HoldAnswer, LapseRule, Level, Refusal, StepAnswer } from "../../ports/ledger.ts";
 import type { LedgerDesk } from "../../ports/ledger-desk.ts";
 import { claimInOrder, type OrderedStep } from "../../ports/ledger-order.ts";
 import { callSize, inputBound, inputTokens, lostAttempts, outputCap } from "../shared/call-size.ts";
@@ -32,12 +32,14 @@ export interface Facts {
   readonly lines: readonly Placed[];
   readonly accountLines: readonly Placed[];
   readonly forecast: Forecast;
-  readonly outcome:
-    | { readonly kind: "held"; readonly levels: readonly Level[] }
+  readonly outcome: /** `short`: lines of limits in shadow or warn that had no room. */
+    | { readonly kind: "held"; readonly levels: readonly Level[]; readonly short: readonly Refusal[] }
     | { readonly kind: "refused"; readonly by: By; readonly refusals: readonly Refusal[] }
     /** A budget in money counts the call, and no price is known. */
     | { readonly kind: "unpriced" }
-    | { readonly kind: "closed" };
+    | { readonly kind: "closed" }
+    /** The store could not tell, and only limits in shadow or warn count the call: it passes. */
+    | { readonly kind: "unasked" };
 }
 
 /** undefined: nothing counts this call. */
@@ -49,9 +51,12 @@ export function gather(context: StageContext, section: BudgetsSection): Promise<
   const account = accountOf(plan.chain[0], principal.tenant);
   if (lines.length === 0 && account === undefined) return undefined;
   const desk = context.stores?.ledger;
-  if (desk === undefined) return Promise.resolve(err({ code: "unavailable" }));
+  if (desk === undefined) return onlySoft(lines, account) ? undefined : Promise.resolve(err({ code: "unavailable" }));
   return new Holding(context, section, desk, lines, account).run();
 }
+
+/** Nothing that counts the call may refuse it, not even for want of a store. */
+const onlySoft = (lines: readonly Line[], account: unknown): boolean => account === undefined && lines.every(({ quiet }) => quiet);
 
 class Holding {
   readonly #context: StageContext;
@@ -78,10 +83,20 @@ class Holding {
   async run(): Promise<Result<Facts, PortError>> {
     const coarse = this.#forecast(inputBound(this.#context));
     const first = await this.#hold(coarse);
-    if (!first.ok || first.value.outcome.kind !== "refused") return first;
+    if (!first.ok || short(first.value).length === 0) return first;
     const fine = this.#forecast(inputTokens(this.#context));
     if (fine.tokens >= coarse.tokens || !mightFit(first.value, fine)) return first;
-    return this.#hold(fine);
+    return first.value.outcome.kind === "held" ? this.#holdLess(first.value, fine) : this.#hold(fine);
+  }
+
+  /** Only limits in shadow or warn had no room: the tenant's hold by tokens, in place of the one by bytes, tells whether they have. */
+  async #holdLess(first: Facts, fine: Forecast): Promise<Result<Facts, PortError>> {
+    const amounts: Amounts = { tokens: fine.tokens, nanoUsd: fine.nanoUsd ?? 0 };
+    const made = await this.#claimTenant(first.tenant, first.lines, amounts);
+    // Where it cannot be had any more, the first one stays.
+    if (!made.ok || made.value.kind !== "admitted") return ok(first);
+    const { levels, short: without = [] } = made.value;
+    return ok({ ...first, forecast: fine, outcome: { kind: "held", levels, short: without } });
   }
 
   #forecast(input: number): Forecast {
@@ -100,10 +115,16 @@ class Holding {
       if (!("again" in made.value)) return ok(made.value);
       atMs = made.value.again;
     }
-    return err({ code: "unavailable", cause: new Error("the windows of this process and of the store do not agree") });
+    return this.#failed(this.#facts(what, atMs), {
+      code: "unavailable",
+      cause: new Error("the windows of this process and of the store do not agree"),
+    });
+  }
+  #failed(facts: Omit<Facts, "outcome">, error: PortError): Result<Facts, PortError> {
+    return onlySoft(this.#lines, this.#account) ? ok({ ...facts, outcome: { kind: "unasked" } }) : err(error);
   }
 
-  async #holdAt(what: Forecast, atMs: number): Promise<Result<Facts | { readonly again: number }, PortError>> {
+  #facts(what: Forecast, atMs: number): Omit<Facts, "outcome"> {
     const { principal, exchange, calendar } = this.#context;
     const place = (line: Line, windows: typeof calendar.windows): Placed => ({ ...line, at: windows.windowAt(line.spec, atMs) });
     const lines = this.#lines.map((line) => place(line, calendar.windows));
@@ -114,27 +135,32 @@ class Holding {
       this.#account === undefined
         ? undefined
         : { partition: { kind: "account", name: this.#account.name }, exchange: `${exchange.id}.${exchange.replans}.${this.#tries++}` };
-    const facts = { desk: this.#desk, nowMs: atMs, tenant, account, lines, accountLines: quota, forecast: what };
+    return { desk: this.#desk, nowMs: atMs, tenant, account, lines, accountLines: quota, forecast: what };
+  }
+
+  async #holdAt(what: Forecast, atMs: number): Promise<Result<Facts | { readonly again: number }, PortError>> {
+    const facts = this.#facts(what, atMs);
+    const { lines, accountLines: quota } = facts;
     if (what.nanoUsd === undefined && this.#section.unpriced === "refuse" && [...lines, ...quota].some(({ unit }) => unit === "nanoUsd"))
       return ok({ ...facts, outcome: { kind: "unpriced" } });
     const amounts: Amounts = { tokens: what.tokens, nanoUsd: what.nanoUsd ?? 0 };
     const steps = this.#steps(facts, amounts);
     const claimed = await claimInOrder<StepAnswer | HoldAnswer>(this.#desk, steps);
-    if (!claimed.ok) return err(portError(claimed.error));
+    if (!claimed.ok) return this.#failed(facts, portError(claimed.error));
     const { answers } = claimed.value;
     const last = answers.at(-1);
     switch (last?.kind) {
       case undefined:
       case "admitted":
         // The tenant's step is the last one, where it has lines of its own.
-        return ok({ ...facts, outcome: { kind: "held", levels: last !== undefined && held(lines).length > 0 ? last.levels : [] } });
+        return ok({ ...facts, outcome: { kind: "held", ...(last === undefined || lines.length === 0 ? NO_LEVELS : levelsOf(last)) } });
       case "refused":
         return ok({
           ...facts,
           outcome: { kind: "refused", by: steps[answers.length - 1]?.by ?? "tenant", refusals: last.refusals },
         });
       case "closed":
-        return ok({ ...facts, outcome: { kind: "closed" } });
+        return ok({ ...facts, outcome: { kind: onlySoft(this.#lines, this.#account) ? "unasked" : "closed" } });
       case "recompute":
         return ok({ again: last.storeMs });
     }
@@ -145,7 +171,7 @@ class Holding {
     amounts: Amounts,
   ): readonly (OrderedStep<StepAnswer | HoldAnswer> & { readonly by: By })[] {
     const desk = this.#desk;
-    const onLapse = this.#section.onLapse === "release" ? ("release" as const) : ("charge" as const);
+    const onLapse = this.#onLapse;
     const lost = this.#section.onStoreLost;
     const steps: (OrderedStep<StepAnswer | HoldAnswer> & { readonly by: By })[] = [];
     if (account !== undefined) {
@@ -156,20 +182,34 @@ class Holding {
       if (scopes.length > 0)
         steps.push({ by: "account", claimant: account, claim: () => desk.hold({ ...account, onLapse, scopes }, lost) });
     }
-    const scopes = held(lines).map((line) => scopeOf(line, amounts));
-    if (scopes.length > 0) steps.push({ by: "tenant", claimant: tenant, claim: () => desk.hold({ ...tenant, onLapse, scopes }, lost) });
+    if (lines.length > 0) steps.push({ by: "tenant", claimant: tenant, claim: () => this.#claimTenant(tenant, lines, amounts) });
     return steps;
+  }
+
+  #claimTenant(tenant: Claimant, lines: readonly Placed[], amounts: Amounts): ReturnType<LedgerDesk["hold"]> {
+    const scopes = lines.map((line) => scopeOf(line, amounts));
+    return this.#desk.hold({ ...tenant, onLapse: this.#onLapse, scopes }, this.#section.onStoreLost);
+  }
+  get #onLapse(): LapseRule {
+    return this.#section.onLapse === "release" ? "release" : "charge";
   }
 }
 
-export const held = (lines: readonly Placed[]): readonly Placed[] => lines.filter(({ quiet }) => !quiet);
+const NO_LEVELS = { levels: [], short: [] };
+const levelsOf = ({ levels, short: without = [] }: Extract<StepAnswer, { readonly kind: "admitted" }>) => ({ levels, short: without });
 
-/** Would the scopes that refused have room for the smaller amount? */
-function mightFit({ outcome, lines, accountLines: quota }: Facts, fine: Forecast): boolean {
-  if (outcome.kind !== "refused") return false;
-  const asked = outcome.by === "tenant" ? held(lines) : quota;
-  return outcome.refusals.every(({ index, limit, used, why }) => {
+/** Lines without room. */
+const short = ({ outcome }: Facts): readonly Refusal[] =>
+  outcome.kind === "refused" ? outcome.refusals : outcome.kind === "held" ? outcome.short : [];
+
+/** Would the scopes that refused have room for the smaller amount? Where none did, those that would have. */
+function mightFit(facts: Facts, fine: Forecast): boolean {
+  const { outcome, lines, accountLines: quota } = facts;
+  const refused = outcome.kind === "refused";
+  const asked = refused && outcome.by !== "tenant" ? quota : lines;
+  return short(facts).every(({ index, limit, used, why }) => {
     const line = asked[index];
+    if (refused && line?.quiet === true) return true;
     const amount = line?.unit === "nanoUsd" ? (fine.nanoUsd ?? 0) : fine.tokens;
     return why === "limit" && line !== undefined && amount <= limit - used;
   });

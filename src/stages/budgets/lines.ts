@@ -18,7 +18,7 @@ export interface Line {
   readonly limit: number;
   /** budget: of `budgets`. limit: tokens of `limits`. account: the provider account's own. */
   readonly kind: "budget" | "limit" | "account";
-  /** Counted, but never held: a limit in shadow or warn. */
+  /** Held whether it fits or not: a limit in shadow or warn. */
   readonly quiet: boolean;
   readonly warnAt: number | undefined;
   readonly onExhausted: BudgetRule["onExhausted"];
@@ -102,11 +102,8 @@ export interface Amounts {
   readonly tokens: number;
   readonly nanoUsd: number;
 }
-export const scopeOf = ({ key, unit, at, limit }: Placed, amounts: Amounts): BudgetScope => ({
-  key,
-  unit,
-  window: at,
-  limit,
-  amount: amounts[unit],
-});
+export function scopeOf({ key, unit, at, limit, quiet }: Placed, amounts: Amounts): BudgetScope {
+  const scope = { key, unit, window: at, limit, amount: amounts[unit] };
+  return quiet ? { ...scope, soft: true } : scope;
+}
 export const chargeOf = ({ key, unit, at }: Placed, amounts: Amounts): Charge => ({ key, unit, window: at, amount: amounts[unit] });

@@ -4,7 +4,7 @@ import { context, decideWith, model, provider, target, view } from "../../../tes
 import { assertSubset } from "../../../test/support/subset.ts";
 import { parseJson } from "../../core/json.ts";
 import type { Price } from "../../core/money.ts";
-import { ok } from "../../core/result.ts";
+import { err, ok } from "../../core/result.ts";
 import type { StageContext } from "../../core/stage.ts";
 import { Calendar } from "../../core/windows.ts";
 import type { Claimant, EnterRequest, HoldAnswer, HoldRequest } from "../../ports/ledger.ts";
@@ -38,9 +38,9 @@ function deskOf(room: Readonly<Record<string, number>> = {}, more: { readonly fr
         const level = { key: scope.key, limit: scope.limit, used: scope.limit - left, resetsAtMs: scope.window.endMs };
         return [{ ...level, index, why: frozen ? ("frozen" as const) : ("limit" as const), retryAfterMs: frozen ? undefined : 60_000 }];
       });
-      if (refusals.length > 0) return ok({ kind: "refused", refusals });
+      if (refusals.some(({ index }) => request.scopes[index]?.soft !== true)) return ok({ kind: "refused", refusals });
       const levels = request.scopes.map(({ key, limit, amount, window }) => ({ key, limit, used: amount, resetsAtMs: window.endMs }));
-      return ok({ kind: "admitted", levels });
+      return ok({ kind: "admitted", levels, ...(refusals.length === 0 ? {} : { short: refusals }) });
     },
     settle: async () => {},
     release: async (claimant) => void released.push(claimant),
@@ -143,22 +143,73 @@ test("frozen: refused whatever the rule says, and by whom", async () => {
   });
 });
 
-test("limits of tokens are held with the budgets: enforced, quiet in shadow, left out where they are off", async () => {
-  const limits = (mode: string) => ({ joined: { limits: { mode, rules: [{ tokens: 5, window: "1m", layer: "use case" }] } } });
+const tokenLimits = (mode: string, tokens = 5) => ({ joined: { limits: { mode, rules: [{ tokens, window: "1m", layer: "use case" }] } } });
+test("limits of tokens are held with the budgets, and refuse in the name and mode of their own section", async () => {
   const { desk, holds } = deskOf({ "useCase=chat": 5 });
-  assertSubset(await decided(limits("enforce"), calls(desk)), {
+  assertSubset(await decided(tokenLimits("enforce"), calls(desk)), {
     ok: true,
     value: {
-      kind: "deny",
-      code: "rate_limited",
-      detail: "~limit of 5 tokens per 1m",
-      effects: [{ name: "ratelimit-policy", value: '"tokens-1m";q=5;w=60' }, {}, {}, {}, {}],
+      kind: "allow",
+      beside: {
+        ...{ stage: "limits", mode: "enforce" },
+        verdict: {
+          ...{ kind: "deny", code: "rate_limited", detail: "~limit of 5 tokens per 1m", retryAfterMs: 60_000 },
+          effects: [{ name: "ratelimit-policy", value: '"tokens-1m";q=5;w=60' }, {}, {}, {}, {}],
+          evidence: { scopes: [{ scope: "useCase=chat", unit: "tokens", window: "1m", state: "refused", limit: 5 }] },
+        },
+      },
     },
   });
-  const before = holds.length;
-  assertSubset(await decided(limits("shadow"), calls(desk)), { ok: true, value: { kind: "allow" } });
-  assert.equal(holds.length, before, "only counted");
-  assertSubset(decided(limits("off"), calls(desk)), { kind: "allow" });
+  assertSubset(holds[0]?.scopes, [{ key: "useCase=chat", limit: 5, amount: 1_164 }]);
+  assertSubset(decided(tokenLimits("off"), calls(desk)), { kind: "allow" });
+});
+for (const mode of ["shadow", "warn"])
+  test(`limits of tokens in ${mode} are held, refuse nothing, and are said to have no room`, async () => {
+    const { desk, holds } = deskOf({ "useCase=chat": 5 });
+    const rules = [{ window: "day", tokens: 10_000, layer: "tenant" }];
+    const short = { state: "refused", scope: "useCase=chat", limit: 5 };
+    assertSubset(await decided({ rules, ...tokenLimits(mode) }, calls(desk)), {
+      ok: true,
+      value: {
+        ...{ kind: "allow", evidence: { held: { tokens: 1_164 } } },
+        beside: { stage: "limits", mode, verdict: { kind: "deny", code: "rate_limited", evidence: { scopes: [short] } } },
+      },
+    });
+    assertSubset(holds[0]?.scopes, [{ key: "tenant" }, { key: "useCase=chat", soft: true }]);
+    const fits = deskOf();
+    assertSubset(await decided({ rules, ...tokenLimits(mode, 5_000) }, calls(fits.desk)), {
+      ok: true,
+      value: { kind: "allow", beside: { verdict: { kind: "allow" } } },
+    });
+    const frozen = deskOf({}, { frozen: "useCase=chat" });
+    assertSubset(await decided(tokenLimits(mode), calls(frozen.desk)), {
+      ok: true,
+      value: { kind: "allow", beside: { verdict: { kind: "deny", evidence: { scopes: [{ state: "frozen" }] } } } },
+    });
+  });
+test("limits of tokens in shadow: tokens are counted before it is said that there is no room", async () => {
+  const { desk, holds } = deskOf({ "useCase=chat": 500 });
+  const doc = parseJson(Buffer.from(JSON.stringify("word ".repeat(200))));
+  assert.ok(doc.ok && doc.value.root.kind === "string");
+  const { root: node } = doc.value;
+  const of = calls(desk, { view: view({ outputTokensMax: 10, texts: () => [{ place: "user", node }] }) });
+  assertSubset(await decided(tokenLimits("shadow", 500), of), {
+    ok: true,
+    value: { kind: "allow", beside: { verdict: { kind: "allow" } } },
+  });
+  assert.equal(holds.length, 2);
+});
+test("limits of tokens in shadow let calls pass when the store is gone", async () => {
+  const lost: LedgerDesk = { ...deskOf().desk, hold: async () => err({ code: "unavailable" }) };
+  assertSubset(await decided(tokenLimits("shadow"), calls(lost)), { ok: true, value: { kind: "allow", reason: "~could not tell" } });
+  assertSubset(await decided(tokenLimits("enforce"), calls(lost)), { ok: false });
+});
+test("a budget and a limit of tokens that both refuse both say so", async () => {
+  const { desk } = deskOf({ "useCase=chat": 5, tenant: 5 });
+  assertSubset(await decided({ rules: [{ window: "day", tokens: 10, layer: "tenant" }], ...tokenLimits("shadow") }, calls(desk)), {
+    ok: true,
+    value: { kind: "deny", code: "budget_exhausted", beside: { mode: "shadow", verdict: { kind: "deny", code: "rate_limited" } } },
+  });
 });
 
 test("no price is known: refused where money counts it, unless the policy says otherwise", async () => {

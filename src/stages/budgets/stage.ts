@@ -1,12 +1,12 @@
 import type { Denial } from "../../core/denials.ts";
 import { formatUsd } from "../../core/money.ts";
-import type { ScopeEvidence } from "../../core/record.ts";
+import type { ScopeEvidence, StageEvidence } from "../../core/record.ts";
 import type { Asked } from "../../core/selection.ts";
-import { defineStage, type Effect, type Outcome, type StageContext, type Verdict } from "../../core/stage.ts";
-import type { Claimant, Level } from "../../ports/ledger.ts";
+import { type Beside, defineStage, type Effect, type Outcome, type StageContext, type Verdict } from "../../core/stage.ts";
+import type { Claimant, Level, Refusal } from "../../ports/ledger.ts";
 import { type Bound, rateHeaders } from "../shared/ledger-headers.ts";
 import { secondsOf } from "../shared/ledger-rules.ts";
-import { type Facts, gather, held } from "./hold.ts";
+import { type Facts, gather } from "./hold.ts";
 import { type Amounts, chargeOf, type Placed } from "./lines.ts";
 import { type BudgetsSection, budgetsSection, mergedBudgets } from "./section.ts";
 
@@ -16,12 +16,14 @@ interface Stood {
   readonly level: Level;
 }
 
-function decide(context: StageContext, _section: BudgetsSection, facts: Facts | undefined): Verdict {
+function decide(context: StageContext, section: BudgetsSection, facts: Facts | undefined): Verdict {
   if (facts === undefined) return { kind: "allow", effects: [] };
   const { outcome } = facts;
   switch (outcome.kind) {
     case "held":
-      return admitted(facts, outcome.levels);
+      return admitted(section, facts, outcome);
+    case "unasked":
+      return { kind: "allow", effects: [], reason: "The store could not tell how limits of tokens stand; none of them is in force." };
     case "closed":
       return { kind: "deny", code: "store_unavailable", detail: "The call took too long to be let in." };
     case "unpriced":
@@ -31,23 +33,31 @@ function decide(context: StageContext, _section: BudgetsSection, facts: Facts | 
         detail: "No price is known for this model, and a budget in money counts the call.",
       };
     case "refused":
-      return outcome.by === "tenant" ? refused(context, facts) : accountRefused(facts);
+      return outcome.by === "tenant" ? refused(context, section, facts) : accountRefused(facts);
   }
 }
 
-function admitted(facts: Facts, levels: readonly Level[]): Verdict {
-  const lines = held(facts.lines);
-  const stood = levels.flatMap((level, index): readonly Stood[] => {
+function admitted(
+  section: BudgetsSection,
+  facts: Facts,
+  { levels, short }: { readonly levels: readonly Level[]; readonly short: readonly Refusal[] },
+): Verdict {
+  const { lines } = facts;
+  const stood: Stood[] = [];
+  const limits: Stood[] = [];
+  for (const [index, level] of levels.entries()) {
     const line = lines[index];
-    return line === undefined ? [] : [{ line, level }];
-  });
+    if (line !== undefined) (line.kind === "limit" ? limits : stood).push({ line, level });
+  }
   const warned = stood.filter(({ line, level }) => line.warnAt !== undefined && level.used >= line.warnAt * level.limit);
   const { usage, nanoUsd, tokens } = facts.forecast;
   const effects: Effect[] = [{ kind: "held", usage, nanoUsd }, ...standing(facts, stood)];
   if (warned.length > 0) effects.push({ kind: "header", name: "x-ai-budget-warning", value: warned.map(warning).join(", ") });
+  const without = short.length === 0 ? NONE : refusedOf(facts, short);
   return {
     kind: "allow",
     effects,
+    ...(limits.length === 0 ? {} : { beside: limitsSay(section, facts, without.length === 0 ? limits : without) }),
     evidence: {
       held: { tokens, ...(nanoUsd === undefined ? {} : { nanoUsd }) },
       ...(warned.length === 0 ? {} : { scopes: warned.map((one) => evidenceOf(one, "warned")) }),
@@ -59,18 +69,10 @@ function admitted(facts: Facts, levels: readonly Level[]): Verdict {
 const warning = ({ line, level }: Stood): string =>
   `"${line.window}";scope="${line.key}";used=${(Math.floor((level.used / Math.max(1, level.limit)) * 100) / 100).toFixed(2)}`;
 
-/** Headers: what is left of the budget that has least left, and of the limits of tokens. */
-function standing(facts: Facts, stood: readonly Stood[]): readonly Effect[] {
-  const bounds = stood
-    .filter(({ line }) => line.kind === "limit")
-    .map(({ line, level }): Bound => {
-      const { limit, used, resetsAtMs } = level;
-      return { name: `tokens-${line.window}`, quota: line.limit, windowS: secondsOf(line.window) ?? 1, limit, used, resetsAtMs };
-    });
-  const budgets = stood.filter(({ line }) => line.kind === "budget");
+/** Headers: what is left of the budget that has least left. */
+function standing(facts: Facts, budgets: readonly Stood[]): readonly Effect[] {
   const [tightest] = budgets.toSorted((a, b) => leftShare(a.level) - leftShare(b.level));
-  const effects: Effect[] = [...rateHeaders(bounds, facts.nowMs)];
-  if (tightest === undefined) return effects;
+  if (tightest === undefined) return [];
   const { line, level } = tightest;
   const show = (amount: number): string => (line.unit === "nanoUsd" ? formatUsd(amount) : String(amount));
   const resetS = Math.max(0, Math.ceil(((level.resetsAtMs ?? facts.nowMs) - facts.nowMs) / 1000));
@@ -81,7 +83,7 @@ function standing(facts: Facts, stood: readonly Stood[]): readonly Effect[] {
     ["x-ai-budget-window", line.window],
     ["x-ai-budget-reset", String(resetS)],
   ];
-  return [...effects, ...values.map(([name, value]): Effect => ({ kind: "header", name, value }))];
+  return values.map(([name, value]): Effect => ({ kind: "header", name, value }));
 }
 const leftShare = ({ limit, used }: Level): number => (limit <= 0 ? 0 : (limit - used) / limit);
 
@@ -102,15 +104,46 @@ function accountRefused({ outcome, accountLines }: Facts): Verdict {
   };
 }
 
-function refused(context: StageContext, facts: Facts): Verdict {
-  const refusals = facts.outcome.kind === "refused" ? facts.outcome.refusals : [];
-  const lines = held(facts.lines);
-  const stood = refusals.flatMap((level): readonly (Stood & { readonly frozen: boolean; readonly retryAfterMs: number | undefined })[] => {
+/** A line that had no room. */
+interface Refused extends Stood {
+  readonly frozen: boolean;
+  readonly retryAfterMs: number | undefined;
+}
+const NONE: readonly Refused[] = [];
+const refusedOf = ({ lines }: Facts, refusals: readonly Refusal[]): readonly Refused[] =>
+  refusals.flatMap((level): readonly Refused[] => {
     const line = lines[level.index];
     return line === undefined ? [] : [{ line, level, frozen: level.why === "frozen", retryAfterMs: level.retryAfterMs }];
   });
+
+/** Limits of tokens speak in the name of their own section: what is left of them, or that some have (or would have had) no room. */
+function limitsSay({ joined }: BudgetsSection, { nowMs }: Facts, lines: readonly (Stood | Refused)[]): Beside {
+  const bounds = lines.map(({ line, level: { limit, used, resetsAtMs } }): Bound => {
+    const { window, limit: quota } = line;
+    return { name: `tokens-${window}`, quota, windowS: secondsOf(window) ?? 1, limit, used, resetsAtMs };
+  });
+  const { mode } = joined.limits;
+  const effects = mode === "enforce" ? rateHeaders(bounds, nowMs) : [];
+  const without = lines.filter((one) => "frozen" in one);
+  if (without.length === 0) return { stage: "limits", mode, verdict: { kind: "allow", effects } };
+  return { stage: "limits", mode, verdict: { kind: "deny", effects, ...denialOf(without), evidence: refusedEvidence(without) } };
+}
+const refusedEvidence = (stood: readonly Refused[]): StageEvidence => ({
+  scopes: stood.map((one) => evidenceOf(one, one.frozen ? "frozen" : "refused")),
+});
+
+function refused(context: StageContext, section: BudgetsSection, facts: Facts): Verdict {
+  const all = refusedOf(facts, facts.outcome.kind === "refused" ? facts.outcome.refusals : []);
+  const limits = all.filter(({ line }) => line.kind === "limit");
+  const beside = limits.length === 0 ? {} : { beside: limitsSay(section, facts, limits) };
+  const stood = all.filter(({ line }) => line.kind !== "limit");
+  if (stood.length === 0) return { kind: "allow", effects: [], ...beside };
+  return { ...budgetsSay(context, facts, stood), ...beside };
+}
+
+function budgetsSay(context: StageContext, facts: Facts, stood: readonly Refused[]): Verdict {
   const effects = standing(facts, stood);
-  const evidence = { scopes: stood.map((one) => evidenceOf(one, one.frozen ? "frozen" : "refused")) };
+  const evidence = refusedEvidence(stood);
   const denial = denialOf(stood);
   const reject: Verdict = { kind: "deny", effects, ...denial, evidence };
   const ways = stood.map(({ line, frozen }) => (frozen ? "reject" : line.onExhausted));
@@ -134,7 +167,7 @@ function askFor(name: string): Asked {
 }
 const sameAsk = (one: Asked | undefined, other: Asked): boolean => JSON.stringify(one) === JSON.stringify(other);
 
-function denialOf(stood: readonly (Stood & { readonly frozen: boolean; readonly retryAfterMs: number | undefined })[]): Denial {
+function denialOf(stood: readonly Refused[]): Denial {
   const [first] = stood;
   if (stood.some(({ frozen }) => frozen)) return { code: "budget_exhausted", detail: "This budget is closed for now, by an operator." };
   // A limit comes back in a moment, so where only limits refuse, trying again is worth while.
@@ -174,7 +207,7 @@ async function settle(facts: Facts, _section: BudgetsSection, outcome: Outcome):
   const { desk, tenant, account, lines, accountLines, outcome: how } = facts;
   if (!outcome.forwarded) {
     if (how.kind === "held")
-      await Promise.all([...(held(lines).length > 0 ? [desk.release(tenant)] : []), ...(account ? [desk.release(account)] : [])]);
+      await Promise.all([...(lines.length > 0 ? [desk.release(tenant)] : []), ...(account ? [desk.release(account)] : [])]);
     return;
   }
   const amounts = chargedFor(facts, outcome);
@@ -183,7 +216,7 @@ async function settle(facts: Facts, _section: BudgetsSection, outcome: Outcome):
     ...(lines.length > 0
       ? [
           desk.settle(
-            counted(held(lines).length > 0 ? tenant : { ...tenant, exchange: `${tenant.exchange}.q` }),
+            counted(tenant),
             lines.map((line) => chargeOf(line, amounts)),
           ),
         ]
