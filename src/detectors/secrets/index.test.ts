@@ -75,6 +75,9 @@ const SAMPLES: readonly Sample[] = [
 detectorSuite(secrets, {
   samples: SAMPLES,
   hostile: [
+    // Values that a careless pattern takes exponential or quadratic time for.
+    ...[`token ./${"a".repeat(60)}é `, `token ./${"a/".repeat(120)}é `, `token ${"1.".repeat(250)}é `, `secret=a${"1".repeat(500)} `],
+    ...[`secret=${"a.".repeat(250)}é `, `token a${"b/".repeat(250)}é `, `my password ${"is ".repeat(40)}`],
     ...[
       "sk-sk-",
       "eyJ.",

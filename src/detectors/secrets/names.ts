@@ -100,11 +100,14 @@ function tripleOf(text: string, at: number): number {
 
 /** Whether the text from `start` to `end` may hold a word of the lists: cheap, and true far more often than needed. */
 export function mayPromise(text: string, start: number, end: number): boolean {
-  for (let at = start; at < end; at += 1) {
-    const code = text.charCodeAt(at);
-    if (code > 127 ? FOREIGN.has(code) : TRIPLES[tripleOf(text, at)] === 1) return true;
-  }
+  for (let at = start; at < end; at += 1) if (mayPromiseAt(text, at)) return true;
   return false;
+}
+
+/** Whether such a word may begin there. */
+export function mayPromiseAt(text: string, at: number): boolean {
+  const code = text.charCodeAt(at);
+  return code > 127 ? FOREIGN.has(code) : TRIPLES[tripleOf(text, at)] === 1;
 }
 
 /** What a name promises; undefined where it promises nothing. */

@@ -82,7 +82,11 @@ function textureOf(text: string): Texture {
   return { stretches, letters, digits };
 }
 
+/** Looked for in the last units of a value only, as every digit may begin one. */
 const VERSION_TAIL = /[-_.]?v?\d+(?:\.\d+)+(?:[-.][a-z]+\d*)?$/i;
+const VERSION_CHARS_MAX = 48;
+const withoutVersion = (value: string): string =>
+  value.slice(0, -VERSION_CHARS_MAX) + value.slice(-VERSION_CHARS_MAX).replace(VERSION_TAIL, "");
 
 /**
  * Whether a value looks drawn at random: letters mixed with digits in short stretches. Names, versions, paths and constants have
@@ -91,7 +95,7 @@ const VERSION_TAIL = /[-_.]?v?\d+(?:\.\d+)+(?:[-.][a-z]+\d*)?$/i;
  * @param atLeast shortest length that counts
  */
 export function looksRandom(value: string, atLeast: number): boolean {
-  const text = value.replace(VERSION_TAIL, "");
+  const text = withoutVersion(value);
   if (text.length < atLeast) return false;
   const { stretches, letters, digits } = textureOf(text);
   const units = letters + digits;

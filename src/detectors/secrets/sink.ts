@@ -1,6 +1,7 @@
 import type { Finding, Found } from "../../core/detector.ts";
 import type { SecretEntity } from "./entities.ts";
 import { type NamePromise, promiseOf } from "./names.ts";
+import { Sentence } from "./sentence.ts";
 
 /** A stretch that a rule took for a secret. Where two begin at one place, the higher `rank` stands, then the longer. */
 export interface Candidate {
@@ -23,6 +24,7 @@ export class Sink {
   readonly text: string;
   readonly ended: boolean;
   readonly from: number;
+  readonly sentence = new Sentence();
   /** What names promise, so that one that stands a thousand times is read once. */
   readonly #promises = new Map<string, NamePromise | undefined>();
   readonly #scores = new Map<string, number>();

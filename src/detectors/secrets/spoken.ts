@@ -1,7 +1,7 @@
 import { runStart, SLUG } from "./alphabets.ts";
 import { GAP_CHARS_MAX, takeValue } from "./assignments.ts";
 import { decoded } from "./checks.ts";
-import { lastWordsOf, mayPromise, NAME_CHARS_MAX } from "./names.ts";
+import { lastWordsOf, mayPromise } from "./names.ts";
 import { entropyOf, isPlaceholder, isWordy, looksRandom } from "./randomness.ts";
 import { RANK_CONTEXT, type Sink } from "./sink.ts";
 import { readValue, type Value } from "./values.ts";
@@ -110,19 +110,11 @@ export function matchUser(sink: Sink, at: number, wordStart: number): void {
   sink.take({ entity: "secret_basic_auth", start: secret.start, end: secret.end, score: 0.9, rank: RANK_CONTEXT });
 }
 
-const ENDS_SENTENCE: Uint8Array = (() => {
-  const ends = new Uint8Array(0x10000);
-  for (const sign of ".,;:!?\n") ends[sign.charCodeAt(0)] = 1;
-  return ends;
-})();
-
 /** `my password is hunter2`. */
 export function matchSentence(sink: Sink, at: number, wordStart: number): void {
-  const { text } = sink;
-  const least = Math.max(0, wordStart - NAME_CHARS_MAX);
-  let start = wordStart;
-  while (start > least && ENDS_SENTENCE[text.charCodeAt(start - 1)] !== 1) start -= 1;
-  if (mayPromise(text, start, wordStart)) matchNamed(sink, at, lastWordsOf(text.slice(start, wordStart), 5));
+  const { text, sentence } = sink;
+  const start = sentence.startOf(text, wordStart);
+  if (sentence.mayPromise) matchNamed(sink, at, lastWordsOf(text.slice(start, wordStart), 5));
 }
 
 /** `--token x`, and `password x` as in a `.netrc`. */

@@ -4,6 +4,7 @@ import { isUnspaced, isWordUnit, type Words } from "./context.ts";
 const BEGINNINGS = 32 ** 3;
 const CHARACTERS = 8192;
 const NEVER: readonly number[] = [];
+const NONE = new Int32Array(0);
 
 /** Which of many lists of words may have one that begins so; made once for a list of lists. */
 export class Beginnings {
@@ -99,6 +100,12 @@ export class Nearby {
   #read = -1;
   /** The place that `#bits` is of. */
   #start = -1;
+  /** See `#addWindow`: by word from `#base` to `#turn`; of those from there to `#added`. */
+  #unions = NONE;
+  #behind = NONE;
+  #base = 0;
+  #turn = 0;
+  #added = 0;
 
   constructor(text: { readonly folded: string; readonly ended: boolean }, beginnings: Beginnings, window: Window) {
     this.#folded = text.folded;
@@ -120,9 +127,34 @@ export class Nearby {
     while (this.#first < starts.length && (starts[this.#first] ?? 0) < from) this.#first += 1;
     this.#bits ??= new Int32Array(this.#beginnings.bitsOf(0)?.length ?? 0);
     const bits = this.#bits.fill(0);
-    for (let index = this.#first; index < starts.length; index += 1) this.#add(bits, this.#sets[index] ?? 0);
+    this.#addWindow(bits);
     for (const cut of cuts) this.#addCut(bits, start - cut);
     return bits;
+  }
+
+  /**
+   * The lists of all words from `#first` on. Both ends of the window move to the right only, so each word is added a few times, however
+   * many places share it: those up to `#turn` are known as the union of each and all behind it, those behind as one.
+   */
+  #addWindow(bits: Int32Array): void {
+    const { length } = this.#starts;
+    if (this.#first >= this.#turn) {
+      this.#turn = length;
+      this.#added = length;
+      this.#base = this.#first;
+      const size = bits.length;
+      this.#behind = new Int32Array(size);
+      this.#unions = new Int32Array((length - this.#first) * size);
+      for (let index = length - 1; index >= this.#first; index -= 1) {
+        this.#add(bits, this.#sets[index] ?? 0);
+        this.#unions.set(bits, (index - this.#base) * size);
+      }
+      return;
+    }
+    for (; this.#added < length; this.#added += 1) this.#add(this.#behind, this.#sets[this.#added] ?? 0);
+    const place = (this.#first - this.#base) * bits.length;
+    for (let word = 0; word < bits.length; word += 1)
+      bits[word] = (bits[word] ?? 0) | (this.#behind[word] ?? 0) | (this.#unions[place + word] ?? 0);
   }
 
   /** The end of a word that is cut counts as a word. */

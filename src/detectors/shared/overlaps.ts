@@ -10,8 +10,9 @@ import type { Finding } from "../../core/detector.ts";
 export class Overlaps {
   readonly #rank: ReadonlyMap<string, number>;
   readonly #isWorth: (start: number, end: number) => boolean;
-  /** In order of start, then of who would win. */
+  /** From `#first` on in order of start, then of who would win. */
   #waiting: Finding[] = [];
+  #first = 0;
   #champion: Finding | undefined;
 
   /**
@@ -26,6 +27,8 @@ export class Overlaps {
   /** New findings, in any order. None may start before the `open` of an earlier `settle`. */
   add(findings: readonly Finding[]): void {
     if (findings.length === 0) return;
+    if (this.#first > 0) this.#waiting = this.#waiting.slice(this.#first);
+    this.#first = 0;
     this.#waiting.push(...findings);
     this.#waiting.sort((a, b) => this.#compare(a, b));
   }
@@ -59,13 +62,22 @@ export class Overlaps {
   }
 
   #next(open: number): Finding | undefined {
-    const first = this.#waiting[0];
-    return first === undefined || first.start >= open ? undefined : this.#waiting.shift();
+    const next = this.#waiting[this.#first];
+    if (next === undefined || next.start >= open) return undefined;
+    this.#first += 1;
+    return next;
   }
 
-  #requeue(finding: Finding, start: number): void {
-    if (finding.end <= start || !this.#isWorth(start, finding.end)) return;
-    this.add([{ ...finding, start }]);
+  /** What is left of a finding: it stands a few places behind those at hand. */
+  #requeue({ entity, end, score }: Finding, start: number): void {
+    if (end <= start || !this.#isWorth(start, end)) return;
+    const rest = { entity, start, end, score };
+    let at = this.#first;
+    for (let next = this.#waiting[at]; next !== undefined && this.#compare(next, rest) < 0; next = this.#waiting[at]) at += 1;
+    // Of those in front of it each moves one place to the left: the place of the one that was taken last is free.
+    this.#first -= 1;
+    for (let to = this.#first; to < at - 1; to += 1) this.#waiting[to] = this.#waiting[to + 1] ?? rest;
+    this.#waiting[at - 1] = rest;
   }
 
   #compare(a: Finding, b: Finding): number {

@@ -1,6 +1,5 @@
 import type { Atom, Detector, DetectorClass, ScanText } from "../../core/detector.ts";
 import { AFTER_CHARS, isNear, type Words } from "./context.ts";
-import type { Nearby } from "./nearby.ts";
 import { isFreeAt, type RunShape, type Runs, runShapeOf, unitsOf } from "./runs.ts";
 import { ATOM_CHARS_MAX, isAlnum, isDigit, isLetter, isUpper } from "./text.ts";
 
@@ -32,12 +31,14 @@ export type Judged = { readonly start: number; readonly end: number; readonly sc
 export interface Room {
   readonly walked: number[];
   readonly runs: Runs;
-  /** Which finders may have words near, each by its place among them. */
-  readonly nearby: Nearby;
-  /** Where the atom begins that is looked at. */
-  start: number;
+  readonly near: NearWords;
   /** Place of the finder that looks. */
   place: number;
+}
+
+/** Which finders may have words near the atom that is looked at, and capitals before it: a bit each by its place among them, in words of 32. */
+export interface NearWords {
+  bitsOf(word: number): number;
 }
 
 /** Longest shape whose words are known of before it is looked at, in its units. */
@@ -202,17 +203,15 @@ export class ShapeFinder {
     if (checked === false) return undefined;
     const score = alone === undefined ? 0 : checked === true ? alone : checked;
     if (context === undefined || score >= near) return score > 0 ? { start, end, score } : undefined;
-    if (this.#isFar(start, room)) return score > 0 ? { start, end, score } : undefined;
+    if (this.#isFar(room)) return score > 0 ? { start, end, score } : undefined;
     const isContext = isNear(context, text, { start, end });
     if (isContext === undefined) return start;
     return isContext ? { start, end, score: near } : score > 0 ? { start, end, score } : undefined;
   }
 
-  /** Whether it is known that no word of its context is near; not for capitals before the atom. */
-  #isFar(start: number, { start: atomStart, nearby, place }: Room): boolean {
-    if (this.words === undefined || start !== atomStart) return false;
-    const near = nearby.at(start);
-    return near !== undefined && ((near[place >> 5] ?? 0) & (1 << (place & 31))) === 0;
+  /** Whether it is known that no word of its context is near. */
+  #isFar({ near, place }: Room): boolean {
+    return this.words !== undefined && (near.bitsOf(place >> 5) & (1 << (place & 31))) === 0;
   }
 }
 

@@ -1,8 +1,8 @@
 import type { Atom, Finding, ScanText } from "../../core/detector.ts";
 import { BEFORE_CHARS } from "./context.ts";
 import { Beginnings, Nearby, type Window } from "./nearby.ts";
-import { Runs } from "./runs.ts";
-import { type Lengths, NEAR_CHARS_MAX, type Room, type ShapeFinder } from "./shape-finder.ts";
+import { isFreeAt, Runs } from "./runs.ts";
+import { type Lengths, NEAR_CHARS_MAX, type NearWords, type Room, type ShapeFinder } from "./shape-finder.ts";
 import { firstAtom, isAlnum, isDigit, isLetter, isUpper, LEAD_CHARS_MAX, SPREAD_MAX } from "./text.ts";
 
 /** Forms of an atom: 32 lengths, and again for those that begin with a letter. */
@@ -70,7 +70,8 @@ export class ShapeSet {
     const findings: Finding[] = [];
     const done = new Int32Array(this.#words);
     const nearby = new Nearby(text, this.#beginnings, NEAR);
-    const room: Room = { walked: [], runs: new Runs(text.folded, text.ended), nearby, start: 0, place: 0 };
+    const near = new AtomWords(text.folded, nearby, this.#words);
+    const room: Room = { walked: [], runs: new Runs(text.folded, text.ended), near, place: 0 };
     for (
       let index = firstAtom(
         atoms,
@@ -81,18 +82,14 @@ export class ShapeSet {
     ) {
       const atom = atoms[index];
       if (atom === undefined) break;
+      // Before anything else: digits parted by signs are many atoms, and all but the first are part of a longer number.
+      if ((atom.flags & 2) === 0 && !isFreeAt(folded, atom.start)) continue;
       const around: Around = { second: secondForm(text, atom), merged: mergedForm(text, atom) };
-      room.start = atom.start;
-      let isNearKnown = false;
-      let near: Int32Array | undefined;
+      near.moveTo(atom);
       for (let word = 0; word < this.#words; word += 1) {
         let bits = this.#mayBegin(atom, around, word) & ~(done[word] ?? 0);
         const needy = bits & (this.#needy[word] ?? 0);
-        if (needy !== 0) {
-          if (!isNearKnown) near = nearOf(nearby, folded, atom);
-          isNearKnown = true;
-          if (near !== undefined) bits &= ~needy | (near[word] ?? 0);
-        }
+        if (needy !== 0) bits &= ~needy | near.bitsOf(word);
         while (bits !== 0) {
           const bit = bits & -bits;
           bits ^= bit;
@@ -143,13 +140,48 @@ export class ShapeSet {
 
 const hasForm = ({ digit, letter }: Lengths, form: number): boolean => (((form < 32 ? digit : letter) >>> (form & 31)) & 1) === 1;
 
-/** Finders that may have words near what begins at an atom, or at capitals before it. */
-function nearOf(nearby: Nearby, folded: string, { start, flags }: Atom): Int32Array | undefined {
-  if ((flags & 2) === 0) return nearby.at(start);
-  let lead = start - 1;
-  while (lead > 0 && start - 1 - lead < LEAD_CHARS_MAX && isUpper(folded.charCodeAt(lead - 1))) lead -= 1;
-  const ahead = nearby.at(lead)?.slice();
-  return ahead === undefined ? undefined : nearby.at(start)?.map((bits, word) => bits | (ahead[word] ?? 0));
+/** Finders that may have words near what begins at an atom, or at capitals before it. Asked of few atoms. */
+class AtomWords implements NearWords {
+  readonly #folded: string;
+  readonly #nearby: Nearby;
+  readonly #bits: Int32Array;
+  #atom: Atom | undefined;
+  #isKnown = false;
+
+  constructor(folded: string, nearby: Nearby, words: number) {
+    this.#folded = folded;
+    this.#nearby = nearby;
+    this.#bits = new Int32Array(words);
+  }
+
+  moveTo(atom: Atom): void {
+    this.#atom = atom;
+    this.#isKnown = false;
+  }
+
+  bitsOf(word: number): number {
+    if (!this.#isKnown) this.#read();
+    return this.#bits[word] ?? 0;
+  }
+
+  #read(): void {
+    this.#isKnown = true;
+    this.#bits.fill(0);
+    const { start = 0, flags = 0 } = this.#atom ?? {};
+    if ((flags & 2) !== 0) {
+      let lead = start - 1;
+      while (lead > 0 && start - 1 - lead < LEAD_CHARS_MAX && isUpper(this.#folded.charCodeAt(lead - 1))) lead -= 1;
+      this.#add(lead);
+    }
+    this.#add(start);
+  }
+
+  /** All of them where it takes text that has not come. */
+  #add(place: number): void {
+    const more = this.#nearby.at(place);
+    for (let word = 0; word < this.#bits.length; word += 1)
+      this.#bits[word] = (this.#bits[word] ?? 0) | (more?.[word] ?? (more === undefined ? -1 : 0));
+  }
 }
 
 /** Forms of what stands around an atom's end; -1 each where it does not tell. */
