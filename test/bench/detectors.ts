@@ -1,10 +1,12 @@
 import { DETECTORS, StreamScan, scan } from "../../src/detectors/index.ts";
 import { HOSTILE } from "../support/detectors.ts";
+import { searchHostile } from "./hostile-search.ts";
 
 /**
  * What detection costs: milliseconds of one core a megabyte (2^20 UTF-16 units) of ordinary text and of the worst there is, a 2 KB prompt, and
  * one event of a stream. Best of several runs after a warm-up.
- * `node test/bench/detectors.ts [entity ...]`: these alone; `--each` prints every detector's share.
+ * `node test/bench/detectors.ts [entity ...]`: these alone; `--each` prints every detector's share. With all of them it also looks for
+ * dearer texts than those it knows, for a few seconds; test/bench/hostile-search.ts does so for longer.
  */
 const MIB = 1_048_576;
 const ORDINARY = `The quarterly review took place on 14 March 2024 in the small meeting room. Revenue rose by 12.5% to 4,310,000 EUR, mostly
@@ -16,6 +18,7 @@ const CHINESE =
 const PROSE =
   "It was a bright cold day in the hills, and the sheep were counting one another while the shepherd slept under the old tree. ";
 
+const SEARCH_SECONDS = 5;
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith("-"));
 const chosen = named.length === 0 ? DETECTORS : DETECTORS.filter(({ entities }) => entities.some((entity) => named.includes(entity)));
 
@@ -72,6 +75,12 @@ const hostile = [
   "call about invoice 12345678 tomorrow ",
   "4242\u200b4242\u200b4242\u200b4242 ",
   "AB 12 34 56 C ",
+  "\u200b9",
+  "2D.",
+  "9是",
+  "is is ",
+  "A:d0運",
+  "7,F ",
 ];
 const costs = hostile.map((piece) => {
   const text = megabyteOf(piece);
@@ -79,6 +88,12 @@ const costs = hostile.map((piece) => {
 });
 costs.sort((a, b) => b.cost - a.cost);
 for (const { piece, cost } of costs.slice(0, 12)) row(`hostile ${JSON.stringify(piece)} repeated`, cost, "ms/MB");
+
+if (named.length === 0) {
+  const seed = Math.floor(Math.random() * 2 ** 31);
+  const [dearest] = searchHostile(SEARCH_SECONDS, seed);
+  row(`found by search, seed ${seed}: ${JSON.stringify(dearest?.piece)}`, dearest?.msPerMib ?? 0, "ms/MB");
+}
 
 const prompt = ORDINARY.repeat(6).slice(0, 2048);
 row(
