@@ -1,7 +1,7 @@
 /**
  * Sluice's own share of a unary exchange, without gRPC and Envoy: the driver fed with the messages of one call, over and over.
  * For profiling: node --cpu-prof test/bench/driver.ts [CALLS] [POLICY]. Prints microseconds a call. POLICY is a file beside this one:
- * `policy-ledger.yaml` counts each call in the embedded store too.
+ * `policy-ledger.yaml` counts each call in the embedded store too, `policy-guards.yaml` reads its texts and the answer's.
  */
 import { createHash, randomUUIDv7 } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -21,6 +21,7 @@ import { Capacity } from "../../src/server/capacity.ts";
 import { Driver } from "../../src/server/driver.ts";
 import { Metrics } from "../../src/server/metrics.ts";
 import { STAGES } from "../../src/stages/index.ts";
+import { testKeyring } from "../support/keyring.ts";
 
 const calls = Number(process.argv[2] ?? 20_000);
 const dir = mkdtempSync(join(tmpdir(), "sluice-d-"));
@@ -48,7 +49,7 @@ const log = { debug: () => {}, info: () => {}, warn: console.warn, error: consol
 const ledger = await openLedger(LEDGER_DEFAULTS, join(dir, "data"), log);
 if (!ledger.ok) throw new Error(ledger.error);
 const deps = {
-  stores: { tokens: openGptTokens(), ledger: ledger.value.desk },
+  stores: { tokens: openGptTokens(), ledger: ledger.value.desk, keyring: testKeyring() },
   clock: systemClock,
   audit: audit.value,
   snapshots: { take: () => snapshot, release: () => {} },
