@@ -3,6 +3,7 @@
  * too much comes back when the call is settled.
  */
 import type { ParsedRequest } from "./codec.ts";
+import { memoized } from "./memo.ts";
 import { costNanoUsd, type Price } from "./money.ts";
 import type { Target } from "./policy.ts";
 import type { Usage } from "./usage.ts";
@@ -52,6 +53,21 @@ function dearest(rates: Omit<Price, "above" | "source">, hints: PriceHints): { r
   };
 }
 
+/** `worstPrice` and the same without what each call costs, made once for a price and hints. */
+const worstOf = memoized((price: Price) => {
+  const made = new Map<number, { readonly whole: Price; readonly inputOnly: Price }>();
+  return (hints: PriceHints): { readonly whole: Price; readonly inputOnly: Price } => {
+    const key = Number(hints.writesCache) + 2 * Number(hints.audio) + 4 * Number(hints.images);
+    const known = made.get(key);
+    if (known !== undefined) return known;
+    const whole = worstPrice(price, hints);
+    const { call: _call, ...inputOnly } = whole;
+    const worst = { whole, inputOnly };
+    made.set(key, worst);
+    return worst;
+  };
+});
+
 /** The price with the dearest kind of each side in its place, so that a usage of totals costs the most it may. */
 export function worstPrice(price: Price, hints: PriceHints): Price {
   const plain = (rates: Omit<Price, "above" | "source">): Omit<Price, "above" | "source"> => ({
@@ -94,20 +110,20 @@ export function forecast(
 ): Forecast {
   const usage = usageOf(size);
   const { inputTokens = 0, outputTokens = 0 } = usage;
-  const lost: Usage = { inputTokens, reported: {} };
+  const { hints, lostAttempts } = options;
   let nanoUsd: number | undefined = 0;
   for (const { price } of chain) {
     if (price === undefined) {
       nanoUsd = undefined;
       break;
     }
-    const worst = worstPrice(price, options.hints);
-    const { call: _call, ...inputOnly } = worst;
-    nanoUsd = Math.max(nanoUsd, costNanoUsd(usage, worst) + options.lostAttempts * costNanoUsd(lost, inputOnly));
+    const worst = worstOf(price)(hints);
+    const lost = lostAttempts === 0 ? 0 : lostAttempts * costNanoUsd({ inputTokens, reported: {} }, worst.inputOnly);
+    nanoUsd = Math.max(nanoUsd, costNanoUsd(usage, worst.whole) + lost);
   }
   return {
     usage,
-    tokens: Math.min(Number.MAX_SAFE_INTEGER, inputTokens * (1 + options.lostAttempts) + outputTokens),
+    tokens: Math.min(Number.MAX_SAFE_INTEGER, inputTokens * (1 + lostAttempts) + outputTokens),
     nanoUsd: nanoUsd === undefined ? undefined : Math.min(Number.MAX_SAFE_INTEGER, nanoUsd),
   };
 }

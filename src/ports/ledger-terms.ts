@@ -24,7 +24,7 @@ const SLOT_RETRY_MS = 1_000;
 export const partitionId = ({ kind, name }: Partition): string => `${kind === "tenant" ? "t" : "a"}:${encodeURIComponent(name)}`;
 
 /** `1700000000000-1700000060000t:key`. */
-export const windowId = ({ key, unit, window }: WindowRef): string => `${spanOf(window)}${unit === "tokens" ? "t" : "u"}:${key}`;
+export const windowId = ({ id, key, unit, window }: WindowRef): string => id ?? `${spanOf(window)}${unit === "tokens" ? "t" : "u"}:${key}`;
 
 /** Written once for each window: a calendar gives the same one as long as it lasts. */
 const spanOf = memoized(({ startMs, endMs }: TimeWindow): string => `${startMs}-${endMs}`);

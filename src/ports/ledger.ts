@@ -50,6 +50,8 @@ export interface WindowRef {
   readonly key: string;
   readonly unit: LedgerUnit;
   readonly window: TimeWindow;
+  /** What `windowId` makes of them, where that is known already. */
+  readonly id?: string;
 }
 export interface BudgetScope extends WindowRef {
   readonly limit: number;
@@ -67,6 +69,8 @@ export type LapseRule = "charge" | "release";
 
 export interface EnterRequest extends Claimant {
   readonly leaseMs: number;
+  /** true: the id was made up just now, so nothing has been claimed or ended under it. */
+  readonly fresh?: true;
   readonly scopes: readonly EnterScope[];
 }
 export interface HoldRequest extends Claimant {

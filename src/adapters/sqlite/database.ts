@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { PortError } from "../../core/stage.ts";
 
 export interface DatabaseOptions {
   /** Folder of the file; made where it is not there. */
@@ -54,3 +55,10 @@ export class Statements {
     return made;
   }
 }
+
+/** SQLite's result codes: https://www.sqlite.org/rescode.html; the lower byte is the primary code. */
+const primaryCode = (cause: unknown): number | undefined =>
+  cause instanceof Error && "errcode" in cause && typeof cause.errcode === "number" ? cause.errcode & 0xff : undefined;
+/** Another process has the file for a moment. */
+export const isBusy = (cause: unknown): boolean => [5, 6].includes(primaryCode(cause) ?? 0);
+export const codeOf = (cause: unknown): PortError["code"] => ([11, 26].includes(primaryCode(cause) ?? 0) ? "corrupt" : "unavailable");

@@ -32,7 +32,8 @@ import {
   windowId,
 } from "../../ports/ledger-terms.ts";
 import { LedgerPrune } from "./ledger-prune.ts";
-import { CLOSED, type Claims, type ExchangeRow, isThere, LAPSED, LedgerRows, OPEN, type RateRow, type SlotRow } from "./ledger-rows.ts";
+import { LedgerRows } from "./ledger-rows.ts";
+import { CLOSED, type Claims, type ExchangeRow, LAPSED, OPEN, type RateRow, type SlotRow } from "./ledger-tables.ts";
 
 /** Rows that one look takes; a turn takes several looks. */
 const SWEPT_AT_ONCE = 100;
@@ -55,30 +56,42 @@ export class LedgerBooks {
     this.#prune = new LedgerPrune(database);
   }
 
-  /** To be called first in each transaction: leases that have ended lapse before anything is decided. */
+  /** To be called first in each transaction. */
   begin(nowMs: number): void {
     this.#rows.refresh();
+    this.lapse(nowMs);
+  }
+  /** To be called when time has gone on in a transaction: leases that have ended lapse before anything is decided. */
+  lapse(nowMs: number): void {
     if (nowMs < this.#rows.firstDueMs()) return;
     for (let look = 0; look < SWEEPS_MAX; look++) {
       const due = this.#rows.due(nowMs, SWEPT_AT_ONCE);
       for (const row of due) this.#lapse(row, nowMs);
-      this.write();
       if (due.length < SWEPT_AT_ONCE) break;
     }
+    this.#rows.fold();
     this.#rows.lookAgainForDue();
   }
-  /** To be called last in each transaction, and before others read the tables in it. */
+  /** To be called last in each transaction. */
   write(): void {
     this.#rows.write();
   }
-  /** To be called when a transaction was rolled back, or others have written the tables in it. */
+  /** To be called before others read the tables in a transaction. */
+  fold(): void {
+    this.#rows.fold();
+  }
+  /** To be called when others have written the tables. */
+  mark(): void {
+    this.#rows.mark();
+  }
+  /** To be called when a transaction was rolled back. */
   forget(): void {
     this.#rows.forget();
   }
 
   enter(request: EnterRequest, nowMs: number): StepAnswer {
     const part = partitionId(request.partition);
-    const exchange = this.#rows.exchange(part, request.exchange);
+    const exchange = request.fresh ? this.#rows.freshExchange(part, request.exchange) : this.#rows.exchange(part, request.exchange);
     if (exchange.state !== OPEN) return { kind: "closed" };
     const { claims } = exchange;
     const again = claims.entered;
@@ -92,7 +105,7 @@ export class LedgerBooks {
     if (again) return { kind: "admitted", levels };
     for (const each of entering) this.#enterOne(each, claims);
     claims.entered = true;
-    this.#open(exchange, { dueMs: nowMs + request.leaseMs, rule: isThere(exchange) ? exchange.rule : "charge" });
+    this.#open(exchange, { dueMs: nowMs + request.leaseMs, rule: exchange.there ? exchange.rule : "charge" });
     return { kind: "admitted", levels };
   }
 
@@ -197,7 +210,7 @@ export class LedgerBooks {
       // Only what has not flowed off already: the bucket empties in the order in which it was filled.
       const back = Math.min(costUs, Math.max(0, tatUs - nowMs * 1_000));
       const row = this.#rows.rate(part, key);
-      if (!isThere(row)) continue;
+      if (!row.there) continue;
       row.tatUs = Math.max(0, row.tatUs - back);
       this.#rows.changeRate(row);
     }
@@ -229,17 +242,16 @@ export class LedgerBooks {
   renew(request: RenewRequest, nowMs: number): RenewAnswer {
     const exchange = this.#rows.exchange(partitionId(request.partition), request.exchange);
     if (exchange.state !== OPEN) return exchange.state === LAPSED ? "lapsed" : "closed";
-    if (!isThere(exchange)) return "unknown";
+    if (!exchange.there) return "unknown";
     this.#open(exchange, { dueMs: nowMs + request.leaseMs, rule: exchange.rule });
     return "renewed";
   }
 
   /** Removes some of what nobody needs any more. */
   prune(nowMs: number): void {
-    this.write();
-    this.#prune.round(nowMs, this.#steps);
+    this.fold();
+    if (this.#prune.round(nowMs, this.#steps) > 0) this.mark();
     this.#steps = 0;
-    this.forget();
   }
 
   #lapse(exchange: ExchangeRow, nowMs: number): void {
@@ -276,7 +288,7 @@ export class LedgerBooks {
   ): void {
     if (held === 0 && spent === 0) return;
     const row = this.#rows.window(part, id);
-    if (!isThere(row)) {
+    if (!row.there) {
       if (spent <= 0 || nowMs >= endMs + LEDGER_WINDOW_KEPT_MS) return;
       row.endMs = endMs;
     }

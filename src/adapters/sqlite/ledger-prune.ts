@@ -22,11 +22,11 @@ export class LedgerPrune {
     this.#walks = [new Walk(this.#statements, "rates", "tat_us <= ? * 1000"), new Walk(this.#statements, "ended", "until_ms <= ?")];
   }
 
-  /** `written`: steps since the last round. */
-  round(nowMs: number, written: number): void {
-    this.#statements.of(PRUNE_WINDOWS).run(nowMs - LEDGER_WINDOW_KEPT_MS);
+  /** Gives how many rows went. `written`: steps since the last round. */
+  round(nowMs: number, written: number): number {
+    const windows = Number(this.#statements.of(PRUNE_WINDOWS).run(nowMs - LEDGER_WINDOW_KEPT_MS).changes);
     const count = Math.min(ROWS_MOST, Math.max(ROWS_LEAST, 2 * written));
-    for (const walk of this.#walks) walk.on(nowMs, count);
+    return this.#walks.reduce((sum, walk) => sum + walk.on(nowMs, count), windows);
   }
 }
 
@@ -44,15 +44,16 @@ class Walk {
     this.#prune = `DELETE FROM ${table} WHERE (part, id) > (?, ?) AND (part, id) <= (?, ?) AND ${isOver}`;
   }
 
-  on(nowMs: number, count: number): void {
+  on(nowMs: number, count: number): number {
     const last = this.#statements.of(this.#last).get(...this.#from, count - 1);
     if (last === undefined) {
-      this.#statements.of(this.#pruneRest).run(...this.#from, nowMs);
+      const { changes } = this.#statements.of(this.#pruneRest).run(...this.#from, nowMs);
       this.#from = ["", ""];
-      return;
+      return Number(changes);
     }
     const to = [String(last["part"]), String(last["id"])] as const;
-    this.#statements.of(this.#prune).run(...this.#from, ...to, nowMs);
+    const { changes } = this.#statements.of(this.#prune).run(...this.#from, ...to, nowMs);
     this.#from = to;
+    return Number(changes);
   }
 }

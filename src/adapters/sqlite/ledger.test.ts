@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { LEDGER_CLOSED_KEPT_MS, LEDGER_WINDOW_KEPT_MS } from "../../core/limits.ts";
 import type { HoldRequest, LedgerPort } from "../../ports/ledger.ts";
 import { openSqliteLedger } from "./ledger.ts";
-import { SCHEMA } from "./ledger-schema.ts";
+import { SCHEMA, UPGRADES } from "./ledger-schema.ts";
 
 const folders: string[] = [];
 const folder = (): string => {
@@ -116,28 +116,34 @@ describe("the embedded ledger's file", () => {
     await ledger.close();
   });
 
-  test("of version 1 is brought on: what runs, what ended and what is spent are as they were", async () => {
-    const dir = folder();
-    const old = new DatabaseSync(join(dir, "ledger.db"));
-    old.exec(SCHEMA);
-    const id = `0-${2 * HOUR}t:t`;
-    const claims = JSON.stringify({ entered: false, slots: [], rates: [], budgets: [[id, 2 * HOUR, 7]] });
-    old.prepare("INSERT INTO windows VALUES ('t:acme', ?, ?, 20, 7, 100, 0)").run(id, 2 * HOUR);
-    old.prepare("INSERT INTO exchanges VALUES ('t:acme', 'open', 0, ?, 'charge', ?)").run(HOUR + 1_000, claims);
-    old.prepare("INSERT INTO exchanges VALUES ('t:acme', 'closed', 2, ?, '', '')").run(HOUR + 1_000);
-    old.close();
-    const ledger = await open(dir);
-    const charges = [{ key: "t", unit: "tokens", window: { startMs: 0, endMs: 2 * HOUR }, amount: 3 }] as const;
-    assert.deepEqual(await ledger.settle({ partition, exchange: "closed", charges }), { ok: true, value: "already" });
-    assert.deepEqual(await ledger.settle({ partition, exchange: "open", charges }), { ok: true, value: "settled" });
-    const page = await ledger.admin.list(partition, { limit: 10 });
-    assert.ok(page.ok);
-    assert.deepEqual(
-      page.value.rows.map((row) => (row.kind === "budget" ? [row.spent, row.held] : [])),
-      [[23, 0]],
-    );
-    await ledger.close();
-  });
+  for (const version of [1, 2])
+    test(`of version ${version} is brought on: what runs, what ended and what is spent are as they were`, async () => {
+      const dir = folder();
+      const old = new DatabaseSync(join(dir, "ledger.db"));
+      old.exec(SCHEMA);
+      const id = `0-${2 * HOUR}t:t`;
+      const claims = JSON.stringify({ entered: false, slots: [], rates: [], budgets: [[id, 2 * HOUR, 7]] });
+      old.prepare("INSERT INTO windows VALUES ('t:acme', ?, ?, 20, 7, 100, 0)").run(id, 2 * HOUR);
+      old.prepare("INSERT INTO exchanges VALUES ('t:acme', 'open', 0, ?, 'charge', ?)").run(HOUR + 1_000, claims);
+      old.prepare("INSERT INTO exchanges VALUES ('t:acme', 'closed', 2, ?, '', '')").run(HOUR + 1_000);
+      if (version === 2) old.exec(UPGRADES[0] ?? "");
+      const ledger = await open(dir);
+      assert.throws(
+        () => old.prepare("INSERT INTO leases VALUES ('t:acme', 'x', 1, '', '')").run(),
+        "a process of the version before claims nothing more",
+      );
+      old.close();
+      const charges = [{ key: "t", unit: "tokens", window: { startMs: 0, endMs: 2 * HOUR }, amount: 3 }] as const;
+      assert.deepEqual(await ledger.settle({ partition, exchange: "closed", charges }), { ok: true, value: "already" });
+      assert.deepEqual(await ledger.settle({ partition, exchange: "open", charges }), { ok: true, value: "settled" });
+      const page = await ledger.admin.list(partition, { limit: 10 });
+      assert.ok(page.ok);
+      assert.deepEqual(
+        page.value.rows.map((row) => (row.kind === "budget" ? [row.spent, row.held] : [])),
+        [[23, 0]],
+      );
+      await ledger.close();
+    });
 
   test("two processes, turn about: each sees what the other has claimed, settled and frozen since", async () => {
     const dir = folder();
@@ -160,6 +166,48 @@ describe("the embedded ledger's file", () => {
     await Promise.all([one.close(), two.close()]);
   });
 
+  test("a hold that follows its enter in the same turn needs no transaction of its own; one that comes later does", async () => {
+    const dir = folder();
+    const ledger = await open(dir);
+    const enter = (exchange: string) =>
+      ledger.enter({ partition, exchange, leaseMs: 1_000, scopes: [{ kind: "concurrent", key: "c", limit: 9 }] });
+    const before = count(dir, "journal");
+    assert.ok((await enter("a")).ok);
+    assert.ok((await ledger.hold(request("a"))).ok);
+    assert.equal(count(dir, "journal"), before + 1);
+    assert.ok((await enter("b")).ok);
+    await sleep(5);
+    assert.equal(count(dir, "journal"), before + 2, "nobody who was answered waits for the next step to be written");
+    assert.ok((await ledger.hold(request("b"))).ok);
+    assert.equal(count(dir, "journal"), before + 3);
+    await ledger.close();
+  });
+
+  test("what is in the journal alone is there for processes that come later, and what was folded meanwhile for those that lag", async () => {
+    const dir = folder();
+    const [busy, idle] = [await open(dir), await open(dir)];
+    const spent = async (ledger: LedgerPort): Promise<number> => {
+      const page = await ledger.admin.list(partition, { limit: 10 });
+      const [row] = page.ok ? page.value.rows : [];
+      return row?.kind === "budget" ? row.spent + row.held : -1;
+    };
+    const asked = request("x");
+    const level = async (ledger: LedgerPort, exchange: string): Promise<number> => {
+      const answer = await ledger.hold({ ...asked, exchange });
+      return answer.ok && answer.value.kind === "admitted" ? (answer.value.levels[0]?.used ?? -1) : -1;
+    };
+    assert.equal(await level(idle, "first"), 1);
+    // Several folds, and some entries after the last.
+    for (let at = 0; at < 700; at++) assert.equal(await level(busy, `e${at}`), at + 2);
+    assert.equal(await level(idle, "e3"), 701, "it holds what it held");
+    assert.equal(await level(idle, "second"), 702);
+    // Nothing closes the file here: what was answered is in it.
+    const later = await open(dir);
+    assert.equal(await level(later, "third"), 703);
+    assert.equal(await spent(later), 703);
+    await Promise.all([busy.close(), idle.close(), later.close()]);
+  });
+
   test("does not grow with what is over: windows, rates, exchanges, slots", async () => {
     const dir = folder();
     let nowMs = HOUR;
@@ -174,7 +222,8 @@ describe("the embedded ledger's file", () => {
       assert.ok((await ledger.hold(request(`e${at}`, `user${at}`))).ok);
       if (at % 2 === 0) await ledger.settle({ ...claimant, charges: [] });
     }
-    const tables = ["windows", "rates", "slots", "leases", "ended"] as const;
+    assert.ok((await ledger.admin.list(partition, { limit: 1 })).ok, "who lists sees the journal in the tables");
+    const tables = ["windows", "rates", "slots", "running", "ended"] as const;
     assert.deepEqual(
       tables.map((table) => count(dir, table)),
       [300, 300, 150, 150, 150],
@@ -187,6 +236,7 @@ describe("the embedded ledger's file", () => {
     assert.deepEqual(tables.map((table) => count(dir, table)).slice(0, 4), [0, 0, 0, 0]);
     assert.ok(count(dir, "ended") <= 1);
     assert.ok(bytes < 8 * 1024 * 1024);
+    assert.ok(count(dir, "journal") <= 2);
     await ledger.close();
   });
 

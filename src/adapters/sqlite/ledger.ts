@@ -2,9 +2,13 @@
  * The embedded ledger: one SQLite file (WAL) that the processes of a host share. What was answered survives `kill -9` of any of
  * them; a power cut may lose the last moments (no fsync on each commit).
  *
- * All steps of one turn of the event loop go into one transaction. Where another process holds the file, the turn is tried again
- * a little later: nothing blocks, and a step that waited `deadlineMs` is given up, not done. Settles and releases are kept and
- * tried until they work. Limits of one host only: processes on other hosts need the Redis ledger.
+ * All steps of one turn of the event loop go into one transaction. An enter is answered inside it, so that the hold of the same
+ * exchange, which mostly follows in the same turn, needs no second one: other processes see both or neither. (What is so answered and
+ * not yet written is lost with the process, or where the commit fails; its exchange is then as good as never entered.)
+ *
+ * Where another process holds the file, the turn is tried again a little later: nothing blocks, and a step that waited `deadlineMs`
+ * is given up, not done. Settles and releases are kept and tried until they work. Limits of one host only: processes on other hosts
+ * need the Redis ledger.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -38,7 +42,7 @@ import {
   settleProblem,
   windowProblem,
 } from "../../ports/ledger-terms.ts";
-import { openDatabase } from "./database.ts";
+import { codeOf, isBusy, openDatabase } from "./database.ts";
 import { LedgerAdminBooks } from "./ledger-admin.ts";
 import { LedgerBooks } from "./ledger-books.ts";
 import { SCHEMA, UPGRADES } from "./ledger-schema.ts";
@@ -61,6 +65,14 @@ const BUSY_JITTER_MS = 2;
 const SETTLE_JOIN_MS = 2;
 /** Work of one transaction, milliseconds: the event loop stands still so long, and other processes wait. */
 const TURN_MS = 4;
+/**
+ * Pages of the log after which they are brought into the file, which waits for the disk: 16 MB of log, several thousand calls. SQLite's own
+ * 1,000 would wait four times as often.
+ */
+const CHECKPOINT_PAGES = 4_000;
+/** Longest that a transaction may stay open for holds to come, milliseconds; where it took longer, none is kept open for a while. */
+const OPEN_MS = 4;
+const OPEN_PAUSE_MS = 25;
 /** Between two rounds of pruning, and of trying what could not be written. */
 const ROUND_MS = 1_000;
 const FLUSH_MS = 5_000;
@@ -70,6 +82,7 @@ export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Re
   try {
     const schema = { schema: SCHEMA, upgrades: UPGRADES };
     const database = await openDatabase({ dir: options.dir, name: "ledger.db", ...schema, synchronous: "normal", busyMs: 0 });
+    database.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     return ok(new SqliteLedger(database, options));
   } catch (cause) {
     return err({ code: "unavailable", cause });
@@ -82,7 +95,17 @@ interface Job {
   readonly fail: (error: LedgerError) => void;
   /** Settles and releases: done whatever it takes. `fail` then only tells the caller that it waits. */
   readonly kept: boolean;
+  /** Answered before the commit: a hold may follow at once. */
+  readonly early: boolean;
   readonly untilMs: number;
+}
+
+/** A transaction that has begun. */
+interface Turn {
+  /** Milliseconds of work so far. */
+  spentMs: number;
+  readonly done: Job[];
+  readonly deliveries: (() => void)[];
 }
 
 class SqliteLedger implements LedgerPort {
@@ -95,7 +118,9 @@ class SqliteLedger implements LedgerPort {
   readonly #later = new LaterQueue<Job>();
   readonly #round: NodeJS.Timeout;
   #jobs: Job[] = [];
-  #turn: "none" | "later" | "soon" | "waiting" = "none";
+  #turn: "none" | "later" | "soon" | "open" | "waiting" = "none";
+  /** No transaction stays open for holds until then (monotonic). */
+  #promptUntil = 0;
   #failing = false;
   #closed = false;
 
@@ -116,7 +141,7 @@ class SqliteLedger implements LedgerPort {
   }
 
   enter(request: EnterRequest): Promise<Result<StepAnswer, LedgerError>> {
-    return this.#step(enterProblem(request), (nowMs) => this.#books.enter(request, nowMs));
+    return this.#step(enterProblem(request), (nowMs) => this.#books.enter(request, nowMs), true);
   }
   hold(request: HoldRequest): Promise<Result<HoldAnswer, LedgerError>> {
     return this.#step(holdProblem(request), (nowMs) => this.#books.hold(request, nowMs));
@@ -136,22 +161,26 @@ class SqliteLedger implements LedgerPort {
     grant: (partition, window, amount) => {
       const problem = keyProblem(partition, window.key) ?? windowProblem(window);
       const sound = Number.isSafeInteger(amount);
-      return this.#people(problem ?? (sound ? undefined : "the amount is no whole number"), (people, nowMs) =>
+      return this.#change(problem ?? (sound ? undefined : "the amount is no whole number"), (people, nowMs) =>
         people.grant(partition, window, amount, nowMs),
       );
     },
     reset: (partition, scope) =>
-      this.#people(keyProblem(partition, "rate" in scope ? scope.rate : scope.key), (people) => people.reset(partition, scope)),
-    freeze: (partition, key, frozen) => this.#people(keyProblem(partition, key), (people) => people.freeze(partition, key, frozen)),
+      this.#change(keyProblem(partition, "rate" in scope ? scope.rate : scope.key), (people) => people.reset(partition, scope)),
+    freeze: (partition, key, frozen) => this.#change(keyProblem(partition, key), (people) => people.freeze(partition, key, frozen)),
   };
 
   /** People read and write the tables themselves. */
   #people<T>(problem: string | undefined, work: (people: LedgerAdminBooks, nowMs: number) => T): Promise<Result<T, LedgerError>> {
     return this.#step(problem, (nowMs) => {
-      this.#books.write();
-      const answer = work(this.#adminBooks, nowMs);
-      this.#books.forget();
-      return answer;
+      this.#books.fold();
+      return work(this.#adminBooks, nowMs);
+    });
+  }
+  #change(problem: string | undefined, work: (people: LedgerAdminBooks, nowMs: number) => void): Promise<Result<void, LedgerError>> {
+    return this.#people(problem, (people, nowMs) => {
+      work(people, nowMs);
+      this.#books.mark();
     });
   }
 
@@ -171,7 +200,7 @@ class SqliteLedger implements LedgerPort {
     this.#database.close();
   }
 
-  #step<T>(problem: string | undefined, work: (nowMs: number) => T): Promise<Result<T, LedgerError>> {
+  #step<T>(problem: string | undefined, work: (nowMs: number) => T, early = false): Promise<Result<T, LedgerError>> {
     if (problem !== undefined) return Promise.resolve(err({ code: "invalid", cause: new Error(problem) }));
     return new Promise((resolve) => {
       this.#take({
@@ -181,6 +210,7 @@ class SqliteLedger implements LedgerPort {
         },
         fail: (error) => resolve(err(error)),
         kept: false,
+        early,
         untilMs: performance.now() + this.#options.deadlineMs,
       });
     });
@@ -196,6 +226,7 @@ class SqliteLedger implements LedgerPort {
         },
         fail: () => resolve(ok("queued")),
         kept: true,
+        early: false,
         untilMs: performance.now() + this.#options.deadlineMs,
       });
     });
@@ -212,7 +243,7 @@ class SqliteLedger implements LedgerPort {
       return;
     }
     this.#jobs.push(job);
-    if (this.#turn === "soon" || this.#turn === "waiting") return;
+    if (this.#turn === "soon" || this.#turn === "open" || this.#turn === "waiting") return;
     if (!job.kept) {
       this.#turn = "soon";
       setImmediate(() => this.#work());
@@ -234,43 +265,84 @@ class SqliteLedger implements LedgerPort {
   /** One transaction with what waits, or as much of it as fits into `TURN_MS`. */
   #work(): void {
     if (this.#closed) return;
-    const batch = this.#jobs;
-    this.#jobs = [];
-    let done = 0;
+    const turn: Turn = { spentMs: 0, done: [], deliveries: [] };
+    if (!this.#attempt(turn, () => this.#open(turn))) return;
+    const early = turn.done.some((job) => job.early) && !this.#failing && performance.now() >= this.#promptUntil;
+    if (early) this.#stayOpen(turn);
+    else if (this.#attempt(turn, () => this.#commit(turn))) this.#again(0);
+  }
+
+  /** Answers what may be answered already, and goes on when whoever was answered has come as far as it can. */
+  #stayOpen(turn: Turn): void {
+    this.#turn = "open";
+    for (const [at, job] of turn.done.entries()) if (job.early) turn.deliveries[at]?.();
+    const openedAt = performance.now();
+    // A tick comes when no microtask is left.
+    queueMicrotask(() =>
+      process.nextTick(() => {
+        const now = performance.now();
+        if (now - openedAt > OPEN_MS) this.#promptUntil = now + OPEN_PAUSE_MS;
+        const through = this.#attempt(turn, () => {
+          this.#run(turn);
+          this.#commit(turn);
+        });
+        if (through) this.#again(0);
+      }),
+    );
+  }
+
+  /** Does a part of a turn; false: it failed, nothing of the turn is done, and its steps are seen to. */
+  #attempt(turn: Turn, part: () => void): boolean {
     try {
-      done = this.#commit(batch);
+      part();
+      return true;
     } catch (cause) {
+      this.#rollBack();
+      // Where it did not even begin, it is all who wait.
+      const batch = turn.done.length > 0 ? turn.done : this.#jobs.splice(0);
       if (isBusy(cause)) this.#putOff(batch);
       else if (batch.length > 1) this.#oneByOne(batch);
       else this.#giveUp(batch, cause);
       this.#again(BUSY_RETRY_MS + Math.random() * BUSY_JITTER_MS);
-      return;
+      return false;
     }
-    this.#jobs = [...batch.slice(done), ...this.#jobs];
-    this.#again(0);
   }
 
-  #commit(batch: readonly Job[]): number {
-    const deliveries: (() => void)[] = [];
-    const begun = performance.now();
+  #open(turn: Turn): void {
     this.#begin.run();
+    this.#books.begin(Math.floor(this.#options.clock.wallMs()));
+    this.#run(turn);
+  }
+
+  /** Takes of the steps that wait as many as fit into the turn. */
+  #run(turn: Turn): void {
+    const begun = performance.now();
+    const nowMs = Math.floor(this.#options.clock.wallMs());
+    const waiting = this.#jobs;
+    let taken = 0;
     try {
-      const nowMs = Math.floor(this.#options.clock.wallMs());
-      this.#books.begin(nowMs);
-      for (const job of batch) {
-        deliveries.push(job.run(nowMs));
-        if (performance.now() - begun > TURN_MS) break;
+      this.#books.lapse(nowMs);
+      for (const job of waiting) {
+        taken += 1;
+        turn.done.push(job);
+        turn.deliveries.push(job.run(nowMs));
+        if (turn.spentMs + performance.now() - begun > TURN_MS) break;
       }
-      this.#books.write();
-      this.#finish.run();
-    } catch (cause) {
-      this.#books.forget();
-      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
-      throw cause;
+    } finally {
+      this.#jobs = waiting.slice(taken);
+      turn.spentMs += performance.now() - begun;
     }
+  }
+
+  #commit(turn: Turn): void {
+    this.#books.write();
+    this.#finish.run();
     this.#failing = false;
-    for (const deliver of deliveries) deliver();
-    return deliveries.length;
+    for (const deliver of turn.deliveries) deliver();
+  }
+  #rollBack(): void {
+    this.#books.forget();
+    if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
   }
 
   /** The file is another process's for a moment: who has waited long enough is told, the others come again. */
@@ -285,8 +357,12 @@ class SqliteLedger implements LedgerPort {
   #oneByOne(batch: readonly Job[]): void {
     for (const job of batch) {
       try {
-        this.#commit([job]);
+        this.#begin.run();
+        const nowMs = Math.floor(this.#options.clock.wallMs());
+        this.#books.begin(nowMs);
+        this.#commit({ spentMs: 0, done: [job], deliveries: [job.run(nowMs)] });
       } catch (cause) {
+        this.#rollBack();
         if (isBusy(cause)) this.#putOff([job]);
         else this.#giveUp([job], cause);
       }
@@ -315,13 +391,8 @@ class SqliteLedger implements LedgerPort {
       },
       fail: () => {},
       kept: false,
+      early: false,
       untilMs: performance.now() + this.#options.deadlineMs,
     });
   }
 }
-
-/** SQLite's result codes: https://www.sqlite.org/rescode.html; the lower byte is the primary code. */
-const primaryCode = (cause: unknown): number | undefined =>
-  cause instanceof Error && "errcode" in cause && typeof cause.errcode === "number" ? cause.errcode & 0xff : undefined;
-const isBusy = (cause: unknown): boolean => [5, 6].includes(primaryCode(cause) ?? 0);
-const codeOf = (cause: unknown): PortError["code"] => ([11, 26].includes(primaryCode(cause) ?? 0) ? "corrupt" : "unavailable");

@@ -13,7 +13,18 @@ import type { LedgerDesk } from "../../ports/ledger-desk.ts";
 import { claimInOrder, type OrderedStep } from "../../ports/ledger-order.ts";
 import { callSize, inputBound, inputTokens, lostAttempts, outputCap } from "../shared/call-size.ts";
 import { portError } from "../shared/ledger-faults.ts";
-import { type Amounts, accountLines, accountOf, accountScopes, type Line, type Placed, scopeOf, tenantLines } from "./lines.ts";
+import {
+  type Amounts,
+  accountLines,
+  accountOf,
+  accountScopes,
+  type Line,
+  type Placed,
+  placed,
+  placedAgain,
+  scopeOf,
+  tenantLines,
+} from "./lines.ts";
 import type { BudgetsSection } from "./section.ts";
 
 /** Refused by the windows of a store whose clock is another: computed anew so often. */
@@ -126,9 +137,8 @@ class Holding {
 
   #facts(what: Forecast, atMs: number): Omit<Facts, "outcome"> {
     const { principal, exchange, calendar } = this.#context;
-    const place = (line: Line, windows: typeof calendar.windows): Placed => ({ ...line, at: windows.windowAt(line.spec, atMs) });
-    const lines = this.#lines.map((line) => place(line, calendar.windows));
-    const quota = accountLines(this.#account?.limits ?? []).map((line) => place(line, calendar.utc));
+    const lines = this.#lines.map((line) => placedAgain(line, calendar.windows.windowAt(line.spec, atMs)));
+    const quota = accountLines(this.#account?.limits ?? []).map((line) => placed(line, calendar.utc.windowAt(line.spec, atMs)));
     const tenant: Claimant = { partition: { kind: "tenant", name: principal.tenant }, exchange: exchange.id };
     // Given back, an account's claim is closed for good: each try has one of its own.
     const account: Claimant | undefined =

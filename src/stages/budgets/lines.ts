@@ -3,9 +3,10 @@ import { memoized } from "../../core/memo.ts";
 import { parseUsd } from "../../core/money.ts";
 import type { AccountLimit, Target } from "../../core/policy.ts";
 import type { StageContext } from "../../core/stage.ts";
-import type { TimeWindow, WindowSpec } from "../../core/windows.ts";
+import type { TimeWindow, Weekday, WindowSpec } from "../../core/windows.ts";
 import type { BudgetScope, Charge, EnterScope, LedgerUnit } from "../../ports/ledger.ts";
-import { callerOf, scopeKey, windowSpec } from "../shared/ledger-rules.ts";
+import { windowId } from "../../ports/ledger-terms.ts";
+import { ByCaller, type Caller, scopeKey, windowSpec } from "../shared/ledger-rules.ts";
 import type { BudgetRule, BudgetsSection } from "./section.ts";
 
 /** One budget, or one limit of tokens, that counts this call. */
@@ -29,7 +30,13 @@ export function tenantLines(section: BudgetsSection, context: StageContext): rea
   const { joined, rules } = section;
   const tokens = joined.limits.mode === "off" ? NO_RULES : joined.limits.rules;
   if (rules.length === 0 && !tokens.some((rule) => rule.tokens !== undefined)) return [];
-  const caller = callerOf(context, context.plan?.choice.model.name ?? "-");
+  const { weekStartsOn } = context.calendar;
+  return linesOf(section).of(context, context.plan?.choice.model.name ?? "-", (caller) => linesFor(section, caller, weekStartsOn));
+}
+const linesOf = memoized(({ rules, joined }: BudgetsSection) => new ByCaller<readonly Line[]>([...rules, ...joined.limits.rules]));
+
+function linesFor({ joined, rules }: BudgetsSection, caller: Caller, weekStartsOn: Weekday): readonly Line[] {
+  const tokens = joined.limits.mode === "off" ? NO_RULES : joined.limits.rules;
   const found: Line[] = [];
   const add = (line: Line): void => {
     const at = found.findIndex((other) => isSame(line, other));
@@ -37,7 +44,6 @@ export function tenantLines(section: BudgetsSection, context: StageContext): rea
     if (known === undefined) found.push(line);
     else if (line.limit < known.limit) found[at] = line;
   };
-  const { weekStartsOn } = context.calendar;
   for (const rule of rules) {
     const key = scopeKey(rule, caller);
     if (key === undefined) continue;
@@ -97,13 +103,32 @@ export function accountLines(limits: readonly AccountLimit[]): readonly Line[] {
 /** A line in the window that is now. */
 export interface Placed extends Line {
   readonly at: TimeWindow;
+  /** As the ledger names the window. */
+  readonly id: string;
 }
+export function placed(line: Line, at: TimeWindow): Placed {
+  const { key, unit } = line;
+  return { ...line, at, id: windowId({ key, unit, window: at }) };
+}
+/** The same for a line that lives long: made once for each window. */
+export function placedAgain(line: Line, at: TimeWindow): Placed {
+  const last = lastOf(line);
+  if (last.placed?.at !== at) last.placed = placed(line, at);
+  return last.placed;
+}
+const lastOf = memoized((_line: Line): { placed?: Placed } => ({}));
 export interface Amounts {
   readonly tokens: number;
   readonly nanoUsd: number;
 }
-export function scopeOf({ key, unit, at, limit, quiet }: Placed, amounts: Amounts): BudgetScope {
-  const scope = { key, unit, window: at, limit, amount: amounts[unit] };
+export function scopeOf({ id, key, unit, at, limit, quiet }: Placed, amounts: Amounts): BudgetScope {
+  const scope = { id, key, unit, window: at, limit, amount: amounts[unit] };
   return quiet ? { ...scope, soft: true } : scope;
 }
-export const chargeOf = ({ key, unit, at }: Placed, amounts: Amounts): Charge => ({ key, unit, window: at, amount: amounts[unit] });
+export const chargeOf = ({ id, key, unit, at }: Placed, amounts: Amounts): Charge => ({
+  id,
+  key,
+  unit,
+  window: at,
+  amount: amounts[unit],
+});

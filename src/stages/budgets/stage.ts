@@ -71,19 +71,20 @@ const warning = ({ line, level }: Stood): string =>
 
 /** Headers: what is left of the budget that has least left. */
 function standing(facts: Facts, budgets: readonly Stood[]): readonly Effect[] {
-  const [tightest] = budgets.toSorted((a, b) => leftShare(a.level) - leftShare(b.level));
-  if (tightest === undefined) return [];
+  const [first] = budgets;
+  if (first === undefined) return [];
+  let tightest = first;
+  for (const one of budgets) if (leftShare(one.level) < leftShare(tightest.level)) tightest = one;
   const { line, level } = tightest;
   const show = (amount: number): string => (line.unit === "nanoUsd" ? formatUsd(amount) : String(amount));
   const resetS = Math.max(0, Math.ceil(((level.resetsAtMs ?? facts.nowMs) - facts.nowMs) / 1000));
-  const values: readonly (readonly [string, string])[] = [
-    ["x-ai-budget-limit", show(level.limit)],
-    ["x-ai-budget-remaining", show(Math.max(0, level.limit - level.used))],
-    ["x-ai-budget-unit", line.unit === "nanoUsd" ? "usd" : "tokens"],
-    ["x-ai-budget-window", line.window],
-    ["x-ai-budget-reset", String(resetS)],
+  return [
+    { kind: "header", name: "x-ai-budget-limit", value: show(level.limit) },
+    { kind: "header", name: "x-ai-budget-remaining", value: show(Math.max(0, level.limit - level.used)) },
+    { kind: "header", name: "x-ai-budget-unit", value: line.unit === "nanoUsd" ? "usd" : "tokens" },
+    { kind: "header", name: "x-ai-budget-window", value: line.window },
+    { kind: "header", name: "x-ai-budget-reset", value: String(resetS) },
   ];
-  return values.map(([name, value]): Effect => ({ kind: "header", name, value }));
 }
 const leftShare = ({ limit, used }: Level): number => (limit <= 0 ? 0 : (limit - used) / limit);
 

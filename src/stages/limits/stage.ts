@@ -1,4 +1,5 @@
 import type { Denial } from "../../core/denials.ts";
+import { memoized } from "../../core/memo.ts";
 import type { ScopeEvidence, StageEvidence } from "../../core/record.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import { asked } from "../../core/selection.ts";
@@ -7,7 +8,7 @@ import type { EnterScope, Level, Refusal } from "../../ports/ledger.ts";
 import type { LedgerDesk } from "../../ports/ledger-desk.ts";
 import { portError } from "../shared/ledger-faults.ts";
 import { type Bound, rateHeaders } from "../shared/ledger-headers.ts";
-import { callerOf, scopeKey, secondsOf } from "../shared/ledger-rules.ts";
+import { ByCaller, type Caller, scopeKey, secondsOf } from "../shared/ledger-rules.ts";
 import { type LimitRule, type LimitsSection, limitsSection, mergedLimits } from "./section.ts";
 
 /** A rule that counts this call, as the ledger takes it. */
@@ -28,7 +29,8 @@ interface Facts {
 
 /** Before anything costly: request rates and calls at once, all of them or none. */
 function gather(context: StageContext, section: LimitsSection): Promise<Result<Facts, PortError>> | undefined {
-  const counted = countedBy(section, context);
+  if (!section.rules.some(({ tokens }) => tokens === undefined)) return undefined;
+  const counted = countedOf(section).of(context, modelAsked(context), (caller) => countedBy(section, caller));
   if (counted.length === 0) return undefined;
   const desk = context.stores?.ledger;
   if (desk === undefined) return Promise.resolve(err({ code: "unavailable" }));
@@ -42,7 +44,7 @@ async function enter(
   desk: LedgerDesk,
 ): Promise<Result<Facts, PortError>> {
   const claimant = { partition: { kind: "tenant" as const, name: context.principal.tenant }, exchange: context.exchange.id };
-  const answer = await desk.enter({ ...claimant, scopes: counted.map(({ scope }) => scope) }, section.onStoreLost);
+  const answer = await desk.enter({ ...claimant, fresh: true, scopes: counted.map(({ scope }) => scope) }, section.onStoreLost);
   if (!answer.ok) return err(portError(answer.error));
   const { value } = answer;
   return ok({
@@ -56,10 +58,10 @@ async function enter(
   });
 }
 
+const countedOf = memoized((section: LimitsSection) => new ByCaller<readonly Counted[]>(section.rules));
+
 /** The scopes of a call. Two rules of one name ask for one scope, the tighter. */
-function countedBy(section: LimitsSection, context: StageContext): readonly Counted[] {
-  if (!section.rules.some(({ tokens }) => tokens === undefined)) return [];
-  const caller = callerOf(context, modelAsked(context));
+function countedBy(section: LimitsSection, caller: Caller): readonly Counted[] {
   const found: Counted[] = [];
   for (const rule of section.rules) {
     const key = rule.tokens === undefined ? scopeKey(rule, caller) : undefined;

@@ -21,18 +21,29 @@ const NAMED_MAX = 4;
  * Where another stage has limits of its own too, the lists are joined, and the older form stays that of the first.
  */
 export function rateHeaders(bounds: readonly Bound[], nowMs: number): readonly Effect[] {
-  const [tightest] = bounds.toSorted((a, b) => share(a) - share(b));
-  if (tightest === undefined) return [];
-  const left = (bound: Bound): number => Math.max(0, bound.limit - bound.used);
-  const reset = ({ resetsAtMs }: Bound): number => Math.max(0, Math.ceil(((resetsAtMs ?? nowMs) - nowMs) / 1000));
-  const named = [...new Map(bounds.map((bound) => [bound.name, bound])).values()].slice(0, NAMED_MAX);
-  const header = (name: string, value: string, beside: "append" | "keep" = "keep"): Effect => ({ kind: "header", name, value, beside });
+  const [first] = bounds;
+  if (first === undefined) return [];
+  let tightest = first;
+  let policy = "";
+  let standing = "";
+  let named = 0;
+  for (const [at, bound] of bounds.entries()) {
+    if (share(bound) < share(tightest)) tightest = bound;
+    if (named >= NAMED_MAX || bounds.some(({ name }, later) => later > at && name === bound.name)) continue;
+    const { name, quota, windowS } = bound;
+    const comma = named === 0 ? "" : ", ";
+    policy += `${comma}"${name}";q=${quota};w=${windowS}`;
+    standing += `${comma}"${name}";r=${left(bound)};t=${resetS(bound, nowMs)}`;
+    named += 1;
+  }
   return [
-    header("ratelimit-policy", named.map(({ name, quota, windowS }) => `"${name}";q=${quota};w=${windowS}`).join(", "), "append"),
-    header("ratelimit", named.map((bound) => `"${bound.name}";r=${left(bound)};t=${reset(bound)}`).join(", "), "append"),
-    header("ratelimit-limit", String(tightest.limit)),
-    header("ratelimit-remaining", String(left(tightest))),
-    header("ratelimit-reset", String(reset(tightest))),
+    { kind: "header", name: "ratelimit-policy", value: policy, beside: "append" },
+    { kind: "header", name: "ratelimit", value: standing, beside: "append" },
+    { kind: "header", name: "ratelimit-limit", value: String(tightest.limit), beside: "keep" },
+    { kind: "header", name: "ratelimit-remaining", value: String(left(tightest)), beside: "keep" },
+    { kind: "header", name: "ratelimit-reset", value: String(resetS(tightest, nowMs)), beside: "keep" },
   ];
 }
 const share = ({ limit, used }: Bound): number => (limit <= 0 ? 0 : (limit - used) / limit);
+const left = ({ limit, used }: Bound): number => Math.max(0, limit - used);
+const resetS = ({ resetsAtMs }: Bound, nowMs: number): number => Math.max(0, Math.ceil(((resetsAtMs ?? nowMs) - nowMs) / 1000));

@@ -90,6 +90,34 @@ export function callerOf(context: StageContext, model: string): Caller {
   };
 }
 
+/** Callers whose rules are remembered with a section; past it all are forgotten. */
+const CALLERS_KEPT_MAX = 1_000;
+
+/**
+ * What a section's rules come to for a caller, found once for all calls that are alike: `find` is asked anew only for other words of the
+ * caller's.
+ */
+export class ByCaller<Found> {
+  readonly #users: boolean;
+  readonly #known = new Map<string, Found>();
+
+  constructor(rules: readonly Whose[]) {
+    this.#users = rules.some((rule) => readingOf(rule).apart.includes("user"));
+  }
+
+  of(context: StageContext, model: string, find: (caller: Caller) => Found): Found {
+    const { principal, contract, surface, useCase } = context;
+    const user = this.#users ? (principal.user ?? contract.values.user ?? "") : "";
+    const name = `${principal.tenant}\n${principal.app}\n${useCase}\n${surface.operation}\n${model}\n${user}`;
+    const known = this.#known.get(name);
+    if (known !== undefined) return known;
+    if (this.#known.size >= CALLERS_KEPT_MAX) this.#known.clear();
+    const found = find(callerOf(context, model));
+    this.#known.set(name, found);
+    return found;
+  }
+}
+
 /** Names a person in keys of the ledger: the same for one tenant, of no use outside it. `-`: the call names nobody. */
 export function userDigest(tenant: string, user: string | undefined): string {
   if (user === undefined) return "-";
