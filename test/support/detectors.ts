@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { Detector, Finding } from "../../src/core/detector.ts";
-import { StreamScan } from "../../src/detectors/shared/scan.ts";
+import { StreamScan, scan } from "../../src/detectors/shared/scan.ts";
 import { Scanned } from "../../src/detectors/shared/text.ts";
 import { property } from "./property.ts";
 
@@ -109,13 +109,10 @@ export function assertSameWhenCut(detectors: readonly Detector[], text: string, 
   assert.deepEqual(findings, wholeOf(detectors, text), `cut at ${cuts.join()}: ${JSON.stringify(text)}`);
 }
 
-/** A stream that is given the whole text at once, or for one detector what it says itself. */
+/** What a scan of the whole text finds, or for one detector what it says itself. */
 function wholeOf(detectors: readonly Detector[], text: string): readonly Finding[] {
   const [only, more] = detectors;
-  if (only !== undefined && more === undefined) return findIn(only, text);
-  const stream = new StreamScan(detectors);
-  const decided = stream.push(text).findings;
-  return [...decided, ...stream.end().findings];
+  return only !== undefined && more === undefined ? findIn(only, text) : scan(text, detectors);
 }
 
 /** Texts put together from samples, pieces of them and noise, with places to cut. */

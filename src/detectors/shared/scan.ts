@@ -58,11 +58,17 @@ export class StreamScan {
     return this.#step(true);
   }
 
+  /** Decides all of a text that comes at once, as its first and last piece. */
+  whole(text: string): Decided {
+    this.#buffer = text;
+    return this.#step(true);
+  }
+
   #step(ended: boolean): Decided {
     const { length } = this.#buffer;
     const first = least(least(length, this.#froms), this.#shapeFroms);
     const text = new Scanned(this.#buffer, ended, first);
-    const has = present(text.folded, first);
+    const has = present(text, first);
     const word = ended ? length : wordStart(text.folded);
     const keepFrom = Math.min(this.#findOthers(text, has, word), this.#findShapes(text, has, word));
     const open = this.#base + least(least(length, this.#froms), this.#shapeFroms);
@@ -154,6 +160,7 @@ function lineupOf(detectors: readonly Detector[]): Lineup {
 /** All findings of a whole text, in order, not overlapping. Runs to its end: for text past `YIELD_CHARS` use `scanSliced`. */
 export function scan(text: string, detectors: readonly Detector[]): readonly Finding[] {
   const stream = new StreamScan(detectors);
+  if (text.length <= PIECE_CHARS) return stream.whole(text).findings;
   const findings: Finding[] = [];
   for (let at = 0; at < text.length; at += PIECE_CHARS) findings.push(...stream.push(text.slice(at, at + PIECE_CHARS)).findings);
   findings.push(...stream.end().findings);
@@ -187,9 +194,8 @@ function least(offset: number, offsets: readonly number[]): number {
 type Present = Readonly<Record<"digit" | "at" | "colon", boolean>>;
 
 /** The same at or after `from`. */
-function present(folded: string, from: number): Present {
-  const rest = folded.slice(from);
-  return { digit: /[0-9]/.test(rest), at: rest.includes("@"), colon: rest.includes(":") };
+function present({ folded, hasDigit }: Scanned, from: number): Present {
+  return { digit: hasDigit, at: folded.includes("@", from), colon: folded.includes(":", from) };
 }
 
 /**

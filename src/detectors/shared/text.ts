@@ -36,12 +36,16 @@ function plain(unusual: string): string {
   return " ";
 }
 
+const DIGIT = /[0-9]/;
+const NO_ATOMS: readonly Atom[] = [];
+
 /** Text to scan. `ended`: no more will come behind it. */
 export class Scanned implements ScanText {
   readonly text: string;
   readonly ended: boolean;
   readonly #from: number;
   #folded: string | undefined;
+  #hasDigit: boolean | undefined;
   #atoms: readonly Atom[] | undefined;
   #codes: Code[] = [];
   #codesStart = -1;
@@ -60,8 +64,14 @@ export class Scanned implements ScanText {
     return this.#folded;
   }
 
+  /** Whether a digit stands at or after `from`. */
+  get hasDigit(): boolean {
+    this.#hasDigit ??= DIGIT.test(this.#from === 0 ? this.folded : this.folded.slice(this.#from));
+    return this.#hasDigit;
+  }
+
   get atoms(): readonly Atom[] {
-    this.#atoms ??= atomsOf(this.folded, this.#from, this.ended);
+    this.#atoms ??= this.hasDigit ? atomsOf(this.folded, this.#from, this.ended) : NO_ATOMS;
     return this.#atoms;
   }
 
@@ -113,8 +123,16 @@ function atomsOf(folded: string, from: number, ended: boolean): Atom[] {
   const atoms: Atom[] = [];
   let least = from;
   while (least > 0 && from - least <= ATOM_CHARS_MAX && isAlnum(folded.charCodeAt(least - 1))) least -= 1;
+  const digits = /[0-9]/g;
   for (let at = least; at < folded.length; at += 1) {
-    if (!isDigit(folded.charCodeAt(at))) continue;
+    // The next digit is mostly near, or far: then the expression is faster than the loop.
+    const near = Math.min(folded.length, at + NEAR_CHARS);
+    while (at < near && !isDigit(folded.charCodeAt(at))) at += 1;
+    if (at === near) {
+      digits.lastIndex = near;
+      if (!digits.test(folded)) break;
+      at = digits.lastIndex - 1;
+    }
     let start = at;
     while (start > least && isAlnum(folded.charCodeAt(start - 1))) start -= 1;
     while (isAlnum(folded.charCodeAt(at))) at += 1;
@@ -123,6 +141,8 @@ function atomsOf(folded: string, from: number, ended: boolean): Atom[] {
   }
   return atoms;
 }
+
+const NEAR_CHARS = 24;
 
 function atomAt(folded: string, start: number, end: number, ended: boolean): Atom {
   const letterFirst = !isDigit(folded.charCodeAt(start));

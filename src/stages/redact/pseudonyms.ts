@@ -9,6 +9,12 @@ export interface Pair {
   readonly spelling: Spelling;
 }
 
+/** A tenant's key and a conversation's name or digest. */
+export interface Seed {
+  readonly key: Uint8Array;
+  readonly conversation: string;
+}
+
 /** Draws of one value, until one is free. */
 const DRAWS_MAX = 32;
 
@@ -18,16 +24,19 @@ const DRAWS_MAX = 32;
  * Where two values would have one stand-in, the one that comes first in the request has it, and the other draws again.
  */
 export class Pseudonyms {
-  readonly #key: Uint8Array;
-  readonly #conversation: string;
+  readonly #seed: () => Seed;
   readonly #isTaken: (standIn: StandIn) => boolean;
   readonly #byValue = new Map<string, Pair>();
   readonly #byStandIn = new Map<string, Pair>();
 
-  /** `isTaken`: the caller's own text holds what a stand-in would be. Asked of scarce ones alone. */
-  constructor(key: Uint8Array, conversation: string, isTaken: (standIn: StandIn) => boolean) {
-    this.#key = key;
-    this.#conversation = conversation;
+  #known: Seed | undefined;
+
+  /**
+   * `seed`: what they follow from; asked once, where there is one to draw, as most requests have none.
+   * `isTaken`: the caller's own text holds what a stand-in would be. Asked of scarce ones alone.
+   */
+  constructor(seed: () => Seed, isTaken: (standIn: StandIn) => boolean) {
+    this.#seed = seed;
     this.#isTaken = isTaken;
   }
 
@@ -44,8 +53,10 @@ export class Pseudonyms {
     if (known !== undefined) return known.standIn;
     if (this.#byStandIn.has(`exact ${canonical(value, "exact")}`) || this.#byStandIn.has(`code ${canonical(value, "code")}`)) return value;
     if (this.#byStandIn.size >= PSEUDONYMS_MAX) return undefined;
+    this.#known ??= this.#seed();
+    const { key: secret, conversation } = this.#known;
     for (let nth = 0; nth < DRAWS_MAX; nth++) {
-      const made = standInFor(entity, value, new Draw(this.#key, [this.#conversation, entity, form, String(nth)]));
+      const made = standInFor(entity, value, new Draw(secret, [conversation, entity, form, String(nth)]));
       const place = `${made.spelling} ${canonical(made.text, made.spelling)}`;
       if (this.#byStandIn.has(place) || canonical(made.text, spelling) === form) continue;
       if (made.scarce === true && this.#isTaken(made)) continue;

@@ -125,13 +125,16 @@ const DIGESTS = "redact.digests";
 function replacerOf(context: StageContext, profile: Profile, keyring: Keyring, looked: readonly Looked[]): Replacer {
   const { tenant } = context.principal;
   const digest = (text: string): string => keyring.digest(DIGESTS, tenant, text);
-  const conversation = context.contract.values.conversation ?? digest(firstTexts(looked));
+  const seed = () => ({
+    key: keyring.keyOf(STAND_INS, tenant),
+    conversation: context.contract.values.conversation ?? digest(firstTexts(looked)),
+  });
   let own: ReadonlySet<string> | undefined;
   const isTaken = ({ text, spelling }: StandIn): boolean => {
     own ??= ownCodes(looked);
     return own.has(`${spelling} ${canonical(text, spelling)}`);
   };
-  const pseudonyms = new Pseudonyms(keyring.keyOf(STAND_INS, tenant), conversation, isTaken);
+  const pseudonyms = new Pseudonyms(seed, isTaken);
   return makeReplacer(pseudonyms, digest, profile.inNumber);
 }
 
