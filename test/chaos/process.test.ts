@@ -76,8 +76,9 @@ describe("Sluice killed under load", () => {
   });
   after(() => gateway.stop());
 
-  test("Envoy fails closed at once, recovers without help, and every exchange has one record", async () => {
+  test("Envoy fails closed at once, recovers without help, and every exchange has one record", async (t) => {
     const load = new Load(gateway, "[[sim tokens=20 token-delay=10]]");
+    t.after(() => load.end());
     await load.ended("answers", 40, 0, isWhole);
     assert.equal(await gateway.endSluice("SIGKILL"), "SIGKILL");
     const killedAt = Date.now();
@@ -132,8 +133,9 @@ describe("Sluice stopped under load", () => {
   });
   after(() => gateway.stop());
 
-  test("running exchanges end whole, the exit code is 0, every record is written", async () => {
+  test("running exchanges end whole, the exit code is 0, every record is written", async (t) => {
     const load = new Load(gateway, "[[sim tokens=40 token-delay=15]]");
+    t.after(() => load.end());
     await load.ended("answers", 40, 0, isWhole);
     const stoppedAt = Date.now();
     const exit = gateway.endSluice("SIGTERM");
