@@ -157,7 +157,9 @@ function judge(work: Work, stage: BoundStage, outcome: Evaluation | Fault, us: n
   }
   const { verdict } = outcome;
   const { beside } = verdict;
-  if (mode !== "off") work.entries.push({ stage: name, mode, ...entryOf(verdict), us });
+  const isPlain = verdict.kind === "allow" && verdict.reason === undefined && verdict.evidence === undefined;
+  if (mode !== "off")
+    work.entries.push(isPlain ? { stage: name, mode, verdict: "allow", us } : { stage: name, mode, ...entryOf(verdict), us });
   let said = weigh(work, stage, verdict);
   if (beside !== undefined) {
     const other = { name: beside.stage, mode: beside.mode, planning: stage.planning, onFault: stage.onFault };
@@ -174,6 +176,8 @@ function judge(work: Work, stage: BoundStage, outcome: Evaluation | Fault, us: n
 
 type Answer = Extract<Verdict, { readonly kind: "answer" }>;
 
+const NO_EFFECTS: readonly Effect[] = [];
+
 /** Lets a verdict act as far as its mode goes. */
 function weigh(
   work: Work,
@@ -182,7 +186,8 @@ function weigh(
 ): Exclude<Said, { readonly kind: "answer" }> | Answer {
   const { name, mode } = stage;
   const enforced = mode === "enforce";
-  const effects = (verdict.effects ?? []).filter(({ kind }) => enforced || FACTS.has(kind));
+  const all = verdict.effects ?? NO_EFFECTS;
+  const effects = enforced ? all : all.filter(({ kind }) => FACTS.has(kind));
   if (effects.length > 0) {
     const applied = { stage: name, planning: stage.planning, mode, onFault: stage.onFault, effects };
     work.applied = [...work.applied, applied];

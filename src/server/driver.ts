@@ -16,10 +16,10 @@ import { refuse, turnAway } from "../pipeline/reply.ts";
 import type { LocalReply, PipelineDeps, Work } from "../pipeline/work.ts";
 import type { Log } from "../ports/log.ts";
 import { AnswerTimers } from "./answer-timers.ts";
-import { BodyDigest } from "./body-digest.ts";
 import { type Capacity, weightOf } from "./capacity.ts";
 import { closeExchange } from "./close.ts";
 import { EnvoysOwn } from "./envoys-own.ts";
+import { HeldBody } from "./held-body.ts";
 import type { Metrics } from "./metrics.ts";
 import { replacedHeaders, StreamedAnswer } from "./streamed-answer.ts";
 
@@ -52,12 +52,11 @@ export class Driver {
   #reply: LocalReply | undefined;
   #forward: Forward | undefined;
   #judgement: Judgement | undefined;
-  #held: Buffer[] = [];
+  readonly #held = new HeldBody();
   #heldBytes = 0;
   #stream: StreamedAnswer | undefined;
   /** Of `#heldBytes`, those that guards hold back. */
   #guardedBytes = 0;
-  readonly #heldDigest = new BodyDigest();
   #answerDigest: string | undefined;
   /** Envoy sends a body after the headers; and it has begun to. */
   #hasBody = true;
@@ -283,8 +282,7 @@ export class Driver {
     this.#timers.refresh(this.#receivedMs);
     work.answerBytes += this.#bytes.length;
     if (this.#bytes.length === 0) return;
-    this.#held.push(this.#bytes);
-    this.#heldDigest.add(this.#bytes);
+    this.#held.add(this.#bytes);
     this.#grow(this.#bytes.length);
     const { bodyBytesMax, inFlightBytesMax } = work.snapshot.limits;
     if (work.answerBytes > bodyBytesMax)
@@ -300,9 +298,8 @@ export class Driver {
   #judge(why: "whole" | "expired" | "fault"): void {
     this.#timers.stop();
     const work = this.#requireWork();
-    const body = this.#held.length === 1 ? (this.#held[0] ?? NO_BYTES) : Buffer.concat(this.#held);
-    this.#held = [];
-    this.#answerDigest = this.#heldDigest.hex();
+    const { body, digest } = this.#held.take();
+    this.#answerDigest = digest;
     const denial = why === "whole" ? undefined : why === "expired" ? this.#expiry : { code: "internal" as const };
     const judged = judgeAnswer(work, body, denial, this.#deps);
     if (!(judged instanceof Promise)) return this.#judged(judged);
