@@ -183,6 +183,27 @@ describe("the embedded ledger's file", () => {
     await ledger.close();
   });
 
+  test("that takes no more writes: one enter at most is answered before that shows, no hold, and then none until it takes them again", async () => {
+    const dir = folder();
+    let told = 0;
+    const ledger = await open(dir, { onError: () => told++ });
+    const enter = async (exchange: string) => {
+      const answer = await ledger.enter({ partition, exchange, leaseMs: 1_000, scopes: [{ kind: "concurrent", key: "c", limit: 1 }] });
+      return answer.ok ? answer.value.kind : answer.error.code;
+    };
+    const other = new DatabaseSync(join(dir, "ledger.db"));
+    other.exec("CREATE TRIGGER full BEFORE INSERT ON journal BEGIN SELECT RAISE(ABORT, 'full'); END");
+    assert.equal(await enter("a"), "admitted");
+    assert.equal((await ledger.hold(request("a"))).ok, false);
+    assert.deepEqual([await enter("b"), await enter("c"), told, ledger.stats.up], ["unavailable", "unavailable", 1, false]);
+    other.exec("DROP TRIGGER full");
+    other.close();
+    assert.equal(await enter("d"), "admitted", "what was not written is not claimed");
+    assert.equal(await enter("e"), "refused");
+    assert.equal(ledger.stats.up, true);
+    await ledger.close();
+  });
+
   test("what is in the journal alone is there for processes that come later, and what was folded meanwhile for those that lag", async () => {
     const dir = folder();
     const [busy, idle] = [await open(dir), await open(dir)];

@@ -113,3 +113,23 @@ test("no rule counts the call: the ledger is not asked; no ledger: a fault", asy
   assertSubset(decideWith(limitsStage, { rules: [] }, context()), { kind: "allow" });
   assertSubset(await decideWith(limitsStage, { rules: [rate] }, context()), { ok: false, error: { code: "unavailable" } });
 });
+
+test("one policy, many callers: each user and each model has scopes of its own, however often they come", async () => {
+  const { desk, asked } = deskOf();
+  const rules = [
+    { concurrent: 2, per: "user", layer: "tenant" },
+    { ...rate, per: ["user", "model"], layer: "tenant" },
+  ];
+  const stage = limitsStage.bind({ rules }, { mode: "enforce", onFault: "closed" });
+  const models = ["gpt", "mini"].map((name) => ({ name, family: undefined, targets: [] }));
+  const callers = ["ada", "bob", "ada", undefined, "bob"];
+  for (const [at, user] of callers.entries()) {
+    const contract = { values: user === undefined ? {} : { user }, unknown: [], problems: [] };
+    const asking = view({ model: at === 4 ? "mini" : "gpt" });
+    await stage.evaluate(context({ stores: { ledger: desk }, models, contract, view: asking }), new AbortController().signal);
+  }
+  const keys = asked.map(({ scopes }) => scopes.map(({ key }) => key));
+  assert.deepEqual(keys[0], keys[2]);
+  assert.equal(new Set(keys.map(([own]) => own)).size, 3, "ada, bob, and who names nobody");
+  assert.notEqual(keys[1]?.[1], keys[4]?.[1], "two models of one user");
+});
