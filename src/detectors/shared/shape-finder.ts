@@ -62,6 +62,8 @@ export class ShapeFinder {
   readonly whole: Lengths;
   /** Bit n: a shape whose second run, which begins with a digit or a letter, may end with n units since the start (31: or more). */
   readonly secondEnds: Lengths;
+  /** Bit n: a shape whose unit n may be a digit, or a letter. */
+  readonly units: Lengths;
   /** Whether there is none without one of `words` near. */
   readonly isNeedy: boolean;
   /** Words that make it surer; `undefined` where there are none or it is too long to know of them before. */
@@ -92,6 +94,7 @@ export class ShapeFinder {
     this.firstLengths = { digit: firstLengths(shapes, /^[9X]/), letter: firstLengths(shapes, /^[AX]/) };
     this.whole = { digit: wholeLengths(shapes, /^[9X]/), letter: wholeLengths(shapes, /^[AX]/) };
     this.secondEnds = secondEnds(shapes);
+    this.units = { digit: unitBits(shapes, "9X"), letter: unitBits(shapes, "AX") };
     this.words = longest(/^.*$/) <= NEAR_UNITS_MAX ? spec.context : undefined;
     this.isNeedy = spec.alone === undefined && this.words !== undefined;
     this.#spec = spec;
@@ -243,6 +246,14 @@ function firstLengths(shapes: readonly string[], first: RegExp): number {
       if (unit !== " ") length += 1;
     }
   }
+  return bits;
+}
+
+/** Where a unit of a kind may stand, of the first 32. */
+function unitBits(shapes: readonly string[], kind: string): number {
+  let bits = 0;
+  for (const shape of shapes)
+    for (const [place, unit] of [...shape.replaceAll(/[ ()]/g, "")].slice(0, 32).entries()) if (kind.includes(unit)) bits |= 1 << place;
   return bits;
 }
 

@@ -3,7 +3,7 @@ import { BEFORE_CHARS } from "./context.ts";
 import { Beginnings, Nearby, type Window } from "./nearby.ts";
 import { isFreeAt, Runs } from "./runs.ts";
 import { type Lengths, NEAR_CHARS_MAX, type NearWords, type Room, type ShapeFinder } from "./shape-finder.ts";
-import { firstAtom, isAlnum, isDigit, isLetter, isUpper, LEAD_CHARS_MAX, SPREAD_MAX } from "./text.ts";
+import { firstAtom, isAlnum, isJoin, isLetter, isUpper, LEAD_CHARS_MAX, SPREAD_MAX } from "./text.ts";
 
 /** Forms of an atom: 32 lengths, and again for those that begin with a letter. */
 const FORMS = 64;
@@ -29,6 +29,8 @@ export class ShapeSet {
   readonly #joined: Int32Array;
   /** By form of the second run, its length counted from the atom's start: finders whose shapes may have such a one. */
   readonly #second: Int32Array;
+  /** By place of a unit, and again for letters: finders whose shapes may have a digit, or a letter, there. */
+  readonly #units: Int32Array;
   /** By how many single digits begin with it: finders of numbers that have no more. */
   readonly #spread: Int32Array;
   /** By flags of the atom: finders that must look. */
@@ -55,6 +57,7 @@ export class ShapeSet {
     this.#group = table(FORMS, ({ firstLengths }, form) => hasForm(firstLengths, form));
     this.#joined = table(JOINTS, ({ separators }, joint) => joint > 0 && ((separators >>> (joint - 1)) & 1) === 1);
     this.#second = table(FORMS, ({ secondEnds }, form) => hasForm(secondEnds, form));
+    this.#units = table(FORMS, ({ units }, form) => hasForm(units, form));
     this.#spread = table(SPREAD_MAX + 1, ({ spreadMin }, spread) => spread >= spreadMin);
     this.#needy = table(1, ({ isNeedy }) => isNeedy);
     this.#beginnings = new Beginnings(finders.map(({ words }) => words));
@@ -68,7 +71,7 @@ export class ShapeSet {
   find(text: ScanText, froms: number[]): readonly Finding[] {
     const { atoms, folded } = text;
     const findings: Finding[] = [];
-    const done = new Int32Array(this.#words);
+    const [done, merged] = [new Int32Array(this.#words), new Int32Array(this.#words)];
     const nearby = new Nearby(text, this.#beginnings, NEAR);
     const near = new AtomWords(text.folded, nearby, this.#words);
     const room: Room = { walked: [], runs: new Runs(text.folded, text.ended), near, place: 0 };
@@ -84,10 +87,13 @@ export class ShapeSet {
       if (atom === undefined) break;
       // Before anything else: digits parted by signs are many atoms, and all but the first are part of a longer number.
       if ((atom.flags & 2) === 0 && !isFreeAt(folded, atom.start)) continue;
-      const around: Around = { second: secondForm(text, atom), merged: mergedForm(text, atom) };
+      const second = secondForm(text, atom);
+      const isMerged = (atom.flags & 1) === 1 && this.#merge(text, atom, merged.fill(0));
       near.moveTo(atom);
       for (let word = 0; word < this.#words; word += 1) {
-        let bits = this.#mayBegin(atom, around, word) & ~(done[word] ?? 0);
+        const flags = isMerged ? atom.flags & 2 : atom.flags;
+        let bits = (this.#mayBegin(atom, second, word) | (this.#flagged[flags * this.#words + word] ?? 0)) & ~(done[word] ?? 0);
+        if (isMerged) bits |= (merged[word] ?? 0) & ~(done[word] ?? 0);
         const needy = bits & (this.#needy[word] ?? 0);
         if (needy !== 0) bits &= ~needy | near.bitsOf(word);
         while (bits !== 0) {
@@ -114,18 +120,56 @@ export class ShapeSet {
     return findings;
   }
 
-  #mayBegin({ form, joint, spread, flags }: Atom, { second, merged }: Around, word: number): number {
+  #mayBegin({ form, joint, spread }: Atom, second: number, word: number): number {
     const words = this.#words;
     let first = this.#group[form * words + word] ?? 0;
     if (second >= 0) first &= this.#second[second * words + word] ?? 0;
     const joined = (first | (this.#spread[spread * words + word] ?? 0)) & (this.#joined[joint * words + word] ?? 0);
-    let flagged = this.#flagged[flags * words + word] ?? 0;
-    if (merged >= 0)
-      flagged &=
-        (this.#whole[merged * words + word] ?? 0) |
-        (this.#group[merged * words + word] ?? 0) |
-        (this.#flagged[(flags & 2) * words + word] ?? 0);
-    return (this.#whole[form * words + word] ?? 0) | joined | flagged;
+    return (this.#whole[form * words + word] ?? 0) | joined;
+  }
+
+  /**
+   * Adds the finders for which an atom may begin a code if single invisible characters in it did not stand there: all of it, what stands
+   * before letters behind such a one, or its first group. False where the text that has come does not tell.
+   */
+  #merge({ folded, ended }: ScanText, { start, letterFirst }: Atom, bits: Int32Array): boolean {
+    // Those whose shapes have such units as were read.
+    const left = new Int32Array(this.#words).fill(-1);
+    let [at, units] = [start, 0];
+    for (let code = folded.charCodeAt(at); units < 32; code = folded.charCodeAt(at)) {
+      if (!ended && at + 3 >= folded.length) return false;
+      const isHidden = code === INVISIBLE;
+      const next = isHidden ? folded.charCodeAt(at + 1) : code;
+      const form = Math.min(units, 31) + (letterFirst ? 32 : 0);
+      if (!isAlnum(next)) {
+        const isJoined = next >= 32 && next < 64 && isJoin(folded.charCodeAt(isHidden ? at + 2 : at + 1));
+        this.#addForm(bits, left, { form, joint: isJoined ? next - 31 : 0 });
+        return true;
+      }
+      if (isHidden && isLetter(next)) this.#addForm(bits, left, { form, joint: 0 });
+      if (!isHidden && !this.#keep(left, units + (isLetter(code) ? 32 : 0))) return true;
+      if (!isHidden) units += 1;
+      at += 1;
+    }
+    this.#addForm(bits, left, { form: letterFirst ? 63 : 31, joint: 0 });
+    return true;
+  }
+
+  /** Whether any is left that may have such a unit. */
+  #keep(left: Int32Array, unit: number): boolean {
+    let all = 0;
+    for (let word = 0; word < this.#words; word += 1) {
+      left[word] = (left[word] ?? 0) & (this.#units[unit * this.#words + word] ?? 0);
+      all |= left[word] ?? 0;
+    }
+    return all !== 0;
+  }
+
+  #addForm(bits: Int32Array, left: Int32Array, { form, joint }: { readonly form: number; readonly joint: number }): void {
+    for (let word = 0; word < this.#words; word += 1) {
+      const first = (this.#group[form * this.#words + word] ?? 0) & (this.#joined[joint * this.#words + word] ?? 0);
+      bits[word] = (bits[word] ?? 0) | ((first | (this.#whole[form * this.#words + word] ?? 0)) & (left[word] ?? 0));
+    }
   }
 
   /** Where those are open that are not done: at letters that may become a code. */
@@ -182,27 +226,6 @@ class AtomWords implements NearWords {
     for (let word = 0; word < this.#bits.length; word += 1)
       this.#bits[word] = (this.#bits[word] ?? 0) | (more?.[word] ?? (more === undefined ? -1 : 0));
   }
-}
-
-/** Forms of what stands around an atom's end; -1 each where it does not tell. */
-interface Around {
-  /** The run that a sign joins to it, its length counted from the atom's start. */
-  readonly second: number;
-  /** The digits that invisible characters part, together. */
-  readonly merged: number;
-}
-
-/** Form of digits that single invisible characters part, as if they did not stand there. */
-function mergedForm({ folded, ended }: ScanText, { start, end, letterFirst }: Atom): number {
-  if (letterFirst || folded.charCodeAt(end) !== INVISIBLE) return -1;
-  let [at, digits] = [start, 0];
-  for (let code = folded.charCodeAt(at); isAlnum(code) || code === INVISIBLE; code = folded.charCodeAt(at)) {
-    // Letters may follow a number there, and so may a second one; past every shape nothing is said.
-    if (isLetter(code) || digits === FORMS || (code === INVISIBLE && !isDigit(folded.charCodeAt(at + 1)))) return -1;
-    if (code !== INVISIBLE) digits += 1;
-    at += 1;
-  }
-  return !ended && at + 2 >= folded.length ? -1 : Math.min(digits, 31);
 }
 
 /** Form of the run that a sign joins to an atom, its length counted from the atom's start; -1 where that does not tell. */

@@ -160,7 +160,8 @@ function atomAt(folded: string, start: number, end: number, ended: boolean): Ato
     flags: (isOpen || sign === 0x200b ? 1 : 0) + (isLed ? 2 : 0),
   };
 }
-const isJoin = (code: number): boolean => isAlnum(code) || code === 0x200b || code === 40;
+/** What may stand behind a sign between groups: a letter or digit, something invisible, a bracket. */
+export const isJoin = (code: number): boolean => isAlnum(code) || code === 0x200b || code === 40;
 
 /** Longest number that may be written digit by digit. */
 export const SPREAD_MAX = 40;

@@ -27,7 +27,10 @@ function gather(context: StageContext, section: RedactSection, signal: AbortSign
   if ("wrong" in choice || choice.profile === undefined) return undefined;
   const { profile } = choice;
   // The texts of a long body are many, or long.
-  if ((context.request?.doc.text.length ?? 0) > YIELD_CHARS)
+  const chars = context.request?.doc.text.length ?? 0;
+  // Of a short body nothing is long enough to wait for; `decide` reads its texts itself.
+  if (chars <= YIELD_CHARS && section.analyser === undefined && context.change.texts === undefined) return undefined;
+  if (chars > YIELD_CHARS)
     return finishSliced(textSteps(context)).then((texts) => gatherFrom(context, section, { profile, texts, signal }) ?? ok({}));
   return gatherFrom(context, section, { profile, texts: textsOf(context), signal });
 }
