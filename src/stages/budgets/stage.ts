@@ -5,7 +5,6 @@ import type { Asked } from "../../core/selection.ts";
 import { type Beside, defineStage, type Effect, type Outcome, type StageContext, type Verdict } from "../../core/stage.ts";
 import type { Claimant, Level, Refusal } from "../../ports/ledger.ts";
 import { type Bound, rateHeaders } from "../shared/ledger-headers.ts";
-import { secondsOf } from "../shared/ledger-rules.ts";
 import { type Facts, gather } from "./hold.ts";
 import { type Amounts, chargeOf, type Placed } from "./lines.ts";
 import { type BudgetsSection, budgetsSection, mergedBudgets } from "./section.ts";
@@ -120,8 +119,8 @@ const refusedOf = ({ lines }: Facts, refusals: readonly Refusal[]): readonly Ref
 /** Limits of tokens speak in the name of their own section: what is left of them, or that some have (or would have had) no room. */
 function limitsSay({ joined }: BudgetsSection, { nowMs }: Facts, lines: readonly (Stood | Refused)[]): Beside {
   const bounds = lines.map(({ line, level: { limit, used, resetsAtMs } }): Bound => {
-    const { window, limit: quota } = line;
-    return { name: `tokens-${window}`, quota, windowS: secondsOf(window) ?? 1, limit, used, resetsAtMs };
+    const { window, limit: quota, spec } = line;
+    return { name: `tokens-${window}`, quota, windowS: spec.unit === "seconds" ? spec.seconds : 1, limit, used, resetsAtMs };
   });
   const { mode } = joined.limits;
   const effects = mode === "enforce" ? rateHeaders(bounds, nowMs) : [];

@@ -134,7 +134,8 @@ function denialOf({ refusals, counted }: Facts): Denial {
 function boundOf(counted: Counted | undefined, { limit, used, resetsAtMs }: Level): readonly Bound[] {
   if (counted === undefined || counted.scope.kind === "concurrent") return [];
   const { window = "1s" } = counted.rule;
-  return [{ name: `requests-${window}`, quota: counted.scope.requests, windowS: secondsOf(window) ?? 1, limit, used, resetsAtMs }];
+  const { requests: quota, windowMs } = counted.scope;
+  return [{ name: `requests-${window}`, quota, windowS: windowMs / 1_000, limit, used, resetsAtMs }];
 }
 
 function evidenceOf({ refusals, counted }: Facts): { readonly evidence?: StageEvidence } {

@@ -43,8 +43,9 @@ export function inputTokens(context: StageContext): number {
 export function outputCap(context: StageContext, assumed: number): number {
   const { change, outputCap: cut, request, surface } = context;
   if (surface.operation !== "chat") return 0;
-  const caps = [change.outputTokensMax ?? request?.view.outputTokensMax, cut].filter((cap) => cap !== undefined);
-  return caps.length === 0 ? assumed : Math.min(...caps);
+  const told = change.outputTokensMax ?? request?.view.outputTokensMax;
+  if (told === undefined) return cut ?? assumed;
+  return cut === undefined ? told : Math.min(told, cut);
 }
 
 export function callSize(context: StageContext, input: number, cap: number): CallSize {
