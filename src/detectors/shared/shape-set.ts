@@ -12,6 +12,8 @@ const JOINTS = 33;
 /** Form of a second run that no shape has. */
 const NONE = 0;
 const INVISIBLE = 0x200b;
+/** Most invisible characters in a row within a code: one behind a group, one before the next. */
+const HIDDEN_MAX = 2;
 const NEAR: Window = { cuts: [BEFORE_CHARS], behind: NEAR_CHARS_MAX };
 
 /**
@@ -129,26 +131,27 @@ export class ShapeSet {
   }
 
   /**
-   * Adds the finders for which an atom may begin a code if single invisible characters in it did not stand there: all of it, what stands
+   * Adds the finders for which an atom may begin a code if the invisible characters in it did not stand there: all of it, what stands
    * before letters behind such a one, or its first group. False where the text that has come does not tell.
    */
   #merge({ folded, ended }: ScanText, { start, letterFirst }: Atom, bits: Int32Array): boolean {
     // Those whose shapes have such units as were read.
     const left = new Int32Array(this.#words).fill(-1);
     let [at, units] = [start, 0];
-    for (let code = folded.charCodeAt(at); units < 32; code = folded.charCodeAt(at)) {
-      if (!ended && at + 3 >= folded.length) return false;
-      const isHidden = code === INVISIBLE;
-      const next = isHidden ? folded.charCodeAt(at + 1) : code;
-      const form = Math.min(units, 31) + (letterFirst ? 32 : 0);
-      if (!isAlnum(next)) {
-        const isJoined = next >= 32 && next < 64 && isJoin(folded.charCodeAt(isHidden ? at + 2 : at + 1));
-        this.#addForm(bits, left, { form, joint: isJoined ? next - 31 : 0 });
+    while (units < 32) {
+      if (!ended && at + HIDDEN_MAX + 2 >= folded.length) return false;
+      const from = at;
+      while (at < from + HIDDEN_MAX && folded.charCodeAt(at) === INVISIBLE) at += 1;
+      const code = folded.charCodeAt(at);
+      const form = units + (letterFirst ? 32 : 0);
+      if (!isAlnum(code)) {
+        const isJoined = code >= 32 && code < 64 && isJoin(folded.charCodeAt(at + 1));
+        this.#addForm(bits, left, { form, joint: isJoined ? code - 31 : 0 });
         return true;
       }
-      if (isHidden && isLetter(next)) this.#addForm(bits, left, { form, joint: 0 });
-      if (!isHidden && !this.#keep(left, units + (isLetter(code) ? 32 : 0))) return true;
-      if (!isHidden) units += 1;
+      if (at > from && isLetter(code)) this.#addForm(bits, left, { form, joint: 0 });
+      if (!this.#keep(left, units + (isLetter(code) ? 32 : 0))) return true;
+      units += 1;
       at += 1;
     }
     this.#addForm(bits, left, { form: letterFirst ? 63 : 31, joint: 0 });
