@@ -125,6 +125,18 @@ test("what was only observed counts as such, and as nobody's refusal; its trial 
   assert.ok(lines.some((line) => line.startsWith("sluice_would_deny_total{")));
 });
 
+test("limits and budgets without room count as refusals where they refuse, and as would-be ones where they only watch", () => {
+  const metrics = new Metrics();
+  const evidence = { scopes: [{ scope: "tenant", unit: "tokens", window: "1m", state: "refused", limit: 5, used: 5 }] } as const;
+  for (const mode of ["enforce", "shadow", "warn"] as const)
+    metrics.observe(served({ stages: [{ stage: "limits", mode, verdict: "deny", code: "rate_limited", evidence }] }), CATALOG);
+  const lines = text(metrics);
+  const who = 'tenant="acme",app="bot",use_case="chat"';
+  assert.ok(lines.includes(`sluice_ledger_refusals_total{${who},ledger_unit="tokens",ledger_window="1m"} 1`));
+  for (const mode of ["shadow", "warn"])
+    assert.ok(lines.includes(`sluice_would_deny_total{${who},stage="limits",mode="${mode}",code="rate_limited"} 1`));
+});
+
 test("numbers that others keep are read when the text is", () => {
   const metrics = new Metrics();
   let value = 1;

@@ -1,6 +1,6 @@
 import { genAiOperation, genAiProvider } from "../core/gen-ai.ts";
 import type { Catalog } from "../core/policy.ts";
-import type { ExchangeRecord, StageEvidence } from "../core/record.ts";
+import type { ExchangeRecord, StageEntry } from "../core/record.ts";
 import type { MetricFamily, MetricSource, NumberPoint } from "../ports/telemetry.ts";
 import { METRICS, type MetricDefinition } from "./metrics/definitions.ts";
 import { metricsText, type TextFormat } from "./metrics/prometheus.ts";
@@ -91,7 +91,7 @@ export class Metrics implements MetricSource {
     if (record.code !== undefined && record.observed !== true) this.#refusals.at(tenant, app, useCase, record.code).value += 1;
     for (const entry of record.stages) {
       if (entry.us !== undefined) this.#stageDuration.at(entry.stage).observe(entry.us / 1e6, ref);
-      if (entry.evidence !== undefined && record.observed !== true) this.#counted(record, entry.evidence, model, ref);
+      if (entry.evidence !== undefined && record.observed !== true) this.#counted(record, entry, model, ref);
       if (entry.verdict === "allow") continue;
       if (entry.verdict === "fault") this.#stageFaults.at(entry.stage, entry.code ?? "").value += 1;
       else if (entry.mode !== "enforce") this.#wouldDeny.at(tenant, app, useCase, entry.stage, entry.mode, entry.code ?? "").value += 1;
@@ -102,12 +102,15 @@ export class Metrics implements MetricSource {
   /** What limits and budgets said. */
   #counted(
     { tenant = "", app = "", useCase = "", usage, target }: ExchangeRecord,
-    { scopes = [], held }: StageEvidence,
+    { mode, evidence: { scopes = [], held } = {} }: StageEntry,
     model: string,
     ref: TraceRef | undefined,
   ): void {
-    for (const { unit, window = "", state } of scopes)
-      (state === "warned" ? this.#ledgerWarnings : this.#ledgerRefusals).at(tenant, app, useCase, unit, window).value += 1;
+    for (const { unit, window = "", state } of scopes) {
+      // In shadow and warn nobody was refused; `would_deny` counts those.
+      if (state === "warned") this.#ledgerWarnings.at(tenant, app, useCase, unit, window).value += 1;
+      else if (mode === "enforce") this.#ledgerRefusals.at(tenant, app, useCase, unit, window).value += 1;
+    }
     if (held === undefined) return;
     this.#ledgerHolds.at(tenant, app, useCase).value += 1;
     if (usage === undefined || held.tokens === 0) return;
