@@ -129,11 +129,13 @@ export const dateOfBirth = patternDetector({
   judge: (match, { folded, ended }, mayBeNear) => {
     const end = match.index + match[0].length;
     if (end + 2 > folded.length && !ended) return undefined;
-    if (/^[-./][0-9]/.test(folded.slice(end, end + 2)) || !isBirthday(match[0])) return 0;
-    if (mayBeNear && BORN.in(wordsOf(sinceDate(before(folded, match.index))))) return 0.9;
     // What is trimmed of the text behind it makes no such words.
     const window = folded.slice(end, end + AFTER_CHARS);
-    if (!BORN_BEHIND.test(window) && (ended || window.length === AFTER_CHARS)) return 0;
+    const mayBeBehind = BORN_BEHIND.test(window) || (!ended && window.length < AFTER_CHARS);
+    if (!mayBeNear && !mayBeBehind) return 0;
+    if (/^[-./][0-9]/.test(window) || !isBirthday(match[0])) return 0;
+    if (mayBeNear && BORN.in(wordsOf(sinceDate(before(folded, match.index))))) return 0.9;
+    if (!mayBeBehind) return 0;
     const behind = after(folded, end, ended);
     return behind === undefined ? undefined : BORN_BEHIND.test(behind) ? 0.8 : 0;
   },

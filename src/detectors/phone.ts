@@ -28,6 +28,7 @@ export const phone: Detector = {
 /** A text, and which words may be near a place in it. */
 interface Look {
   readonly text: ScanText;
+  readonly written: Written;
   readonly nearby: Nearby;
 }
 
@@ -36,7 +37,7 @@ type Judged = { readonly start: number; readonly end: number; readonly score: nu
 function find(text: ScanText, from: number): Found {
   const { atoms, folded, ended } = text;
   const findings: Finding[] = [];
-  const look: Look = { text, nearby: new Nearby(text, BEGINNINGS, NEAR) };
+  const look: Look = { text, written: new Written(folded, DIGITS_MAX), nearby: new Nearby(text, BEGINNINGS, NEAR) };
   let least = from;
   for (let index = firstAtom(atoms, from); index < atoms.length; index += 1) {
     const atom = atoms[index];
@@ -75,7 +76,8 @@ function judge(look: Look, start: number, firstDigit: number): Judged {
   const { folded, ended } = look.text;
   if (!isFree(folded, start)) return undefined;
   if (start === firstDigit && isInSpread(folded, start)) return undefined;
-  const written = new Written(folded, firstDigit, DIGITS_MAX);
+  const { written } = look;
+  written.read(firstDigit);
   if (written.end >= folded.length && !ended) return "more";
   if (written.digits < DIGITS_MIN) return undefined;
   const signs = folded.slice(start, firstDigit);
@@ -228,16 +230,15 @@ function isDateLike(form: string, digits: string): boolean {
 const isDayMonth = (a: string, b: string): boolean => (Number(a) <= 12 && Number(b) <= 31) || (Number(a) <= 31 && Number(b) <= 12);
 
 /** Does a word say that it is a phone number, and no word nearer to it that it is something else? `undefined`: not all text has come. */
-function isCalled({ text, nearby }: Look, start: number, end: number): boolean | undefined {
-  const { folded, ended } = text;
-  const words = nearby.at(start)?.[0] ?? MAY_BE_ALL;
+function isCalled(look: Look, start: number, end: number): boolean | undefined {
+  const { folded, ended } = look.text;
+  const words = look.nearby.at(start)?.[0] ?? MAY_BE_ALL;
   if (words !== 0) {
     const isBare = !/[^0-9]/.test(folded.slice(start, end));
     const ahead = before(folded, start).slice(-NEAR_CHARS);
     // A bare number is a phone number only with the word close to it and no other number between.
     const nearest = isBare ? ahead.slice(-BARE_CHARS).replace(/^.*[0-9]/s, "") : ahead;
-    if ((words & MAY_BE_CALLED) !== 0 && CALLED.in(wordsOf(nearest)))
-      return !isOther({ text, nearby }, start) || CALLED.in(wordsOf(lastWords(ahead)));
+    if ((words & MAY_BE_CALLED) !== 0 && CALLED.in(wordsOf(nearest))) return !isOther(look, start) || CALLED.in(wordsOf(lastWords(ahead)));
     if ((words & MAY_BE_OTHER) !== 0 && OTHER.in(wordsOf(ahead))) return false;
   }
   // What is trimmed of the text behind it makes no such words.

@@ -14,7 +14,7 @@ export interface Words {
 
 /** Takes the words of a text apart. Linear. */
 export function wordsOf(text: string): Worded {
-  const [found, joined]: [string[], boolean[]] = [[], []];
+  const [found, joined, starts]: [string[], boolean[], number[]] = [[], [], []];
   let unspaced = false;
   let behind = 0;
   for (let at = 0; at < text.length; at += 1) {
@@ -25,10 +25,18 @@ export function wordsOf(text: string): Worded {
     while (at < text.length && isWordUnit(text.charCodeAt(at))) at += 1;
     if (found.length > 0) joined.push(start - behind <= 3 && isJoined(text, behind, start));
     found.push(text.slice(start, at));
+    starts.push(start);
     behind = at;
     at -= 1;
   }
-  return { text, words: found, lower: found.map((word) => word.toLowerCase()), joined, unspaced };
+  return { text, words: found, lower: lowered(text, found, starts), joined, unspaced };
+}
+/** Words in small letters, by one call for all where each letter has one small one. */
+function lowered(text: string, found: readonly string[], starts: readonly number[]): readonly string[] {
+  if (found.length === 0) return found;
+  const small = text.toLowerCase();
+  if (small.length !== text.length) return found.map((word) => word.toLowerCase());
+  return found.map((word, index) => small.slice(starts[index] ?? 0, (starts[index] ?? 0) + word.length));
 }
 const UNSPACED_FROM = 0x2e80;
 /** Of a script that puts no blanks between words, as far as words of context go. */

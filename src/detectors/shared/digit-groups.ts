@@ -6,44 +6,57 @@ export const isSeparator = (code: number): boolean =>
 /** ` - `, `) `, ` (`. */
 export const SEPARATOR_CHARS_MAX = 3;
 
-/** Groups of digits with short separators between them, as numbers are written for people. */
+/** Groups of digits with short separators between them, as numbers are written for people. One for all numbers of a text, each read in its turn. */
 export class Written {
   readonly #folded: string;
+  readonly #digitsMax: number;
   readonly #starts: number[] = [];
   readonly #ends: number[] = [];
   /** Digits of the groups up to each. */
   readonly #sums: number[] = [];
-  /** Where reading ended: behind the last group and what may separate it from another. */
-  readonly end: number;
+  #count = 0;
+  #end = 0;
+
+  constructor(folded: string, digitsMax: number) {
+    this.#folded = folded;
+    this.#digitsMax = digitsMax;
+  }
 
   /** Reads groups from a digit on, until there are more than `digitsMax` digits or something else than a digit or separator stands there. */
-  constructor(folded: string, from: number, digitsMax: number) {
-    this.#folded = folded;
+  read(from: number): void {
+    const [folded, digitsMax] = [this.#folded, this.#digitsMax];
     let [at, digits] = [from, 0];
+    this.#count = 0;
     while (digits <= digitsMax) {
       const start = at;
       while (at - start <= digitsMax && isDigit(folded.charCodeAt(at))) at += 1;
       if (at === start) break;
       digits += at - start;
-      this.#starts.push(start);
-      this.#ends.push(at);
-      this.#sums.push(digits);
+      this.#starts[this.#count] = start;
+      this.#ends[this.#count] = at;
+      this.#sums[this.#count] = digits;
+      this.#count += 1;
       let signs = 0;
       while (signs < SEPARATOR_CHARS_MAX && isSeparator(folded.charCodeAt(at + signs))) signs += 1;
       if (signs === 0) break;
       at += signs;
       if (at >= folded.length) break;
     }
-    this.end = at;
+    this.#end = at;
+  }
+
+  /** Where reading ended: behind the last group and what may separate it from another. */
+  get end(): number {
+    return this.#end;
   }
 
   get count(): number {
-    return this.#starts.length;
+    return this.#count;
   }
 
   /** How many digits there are. */
   get digits(): number {
-    return this.#sums.at(-1) ?? 0;
+    return this.#count === 0 ? 0 : (this.#sums[this.#count - 1] ?? 0);
   }
 
   /** How many digits the first `count` groups have. */
