@@ -89,6 +89,10 @@ export const APPROVAL_KEPT_MS = 7 * 24 * 3_600_000;
 export const TAINT_KEPT_MS = 24 * 3_600_000;
 /** Conversations of one tenant known to be tainted; past it the oldest are forgotten, and their next tainted call marks them again. */
 export const TAINTED_CONVERSATIONS_MAX = 100_000;
+/** Longest arguments of a tool call that rules check, and longest text that is held against a JSON Schema, UTF-16 units; a longer one breaks the rule. */
+export const CALL_CHARS_MAX = MIB;
+/** Most values of either: a check of them with a schema of a few levels stays below a stall (50 ms). */
+export const CALL_VALUES_MAX = 10_000;
 /** Lanes (choice, block, channel) of one answer that guards read at once; real answers have tens. */
 export const GUARDED_LANES_MAX = 4_096;
 /** Claims at the ledger that one process has open: exchanges, each with its tenant's and its provider account's. */

@@ -142,8 +142,8 @@ const ANSWERS: readonly { readonly name: string; readonly body: () => string; re
   { name: "30 MB of more values than are read", body: () => completion('"x"', `"extra":[${"0,".repeat(15_000_000)}0]`), usage: false },
   { name: "30 MB that are no JSON", body: () => "[".repeat(30_000_000), usage: false },
 ];
-const completion = (content: string, more = '"extra":0'): string =>
-  `{"id":"c","object":"chat.completion","created":1,"model":"gpt-4o-mini",${more},"choices":[{"index":0,"message":{"role":"assistant","content":${content}},"finish_reason":"stop"}],"usage":{"prompt_tokens":777,"completion_tokens":5,"total_tokens":782}}`;
+const completion = (content: string, more = '"extra":0', said = ""): string =>
+  `{"id":"c","object":"chat.completion","created":1,"model":"gpt-4o-mini",${more},"choices":[{"index":0,"message":{"role":"assistant","content":${content}${said}},"finish_reason":"stop"}],"usage":{"prompt_tokens":777,"completion_tokens":5,"total_tokens":782}}`;
 
 for (const { name, body, usage } of ANSWERS) {
   test(`nothing waits long for an answer of ${name}`, async (t) => {
@@ -275,6 +275,87 @@ test("nothing waits long where rules change what is large", async (t) => {
         assert.equal(masked?.includes("<EMAIL>"), item.refused !== true);
       });
     });
+  }
+});
+
+const called = (calls: readonly string[]): string =>
+  completion(
+    "null",
+    '"extra":0',
+    `,"tool_calls":[${calls.map((text, at) => `{"id":"c${at}","type":"function","function":{"name":"get_it","arguments":${JSON.stringify(text)}}}`).join(",")}]`,
+  );
+const calling = (text: string, at: number): string =>
+  `data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"gpt-4o-mini","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,${at === 0 ? '"id":"c0","type":"function",' : ""}"function":{${at === 0 ? '"name":"get_it",' : ""}"arguments":${JSON.stringify(text)}}}]},"finish_reason":null}]}\n\n`;
+const pairs = (count: number): string => `{"a":[${'{"b":1},'.repeat(count)}{"b":2}]}`;
+
+/** Arguments of calls that a policy has rules for, and texts that it has a schema for, at what is checked at most and beyond. */
+const JUDGED: readonly { readonly name: string; readonly answer?: () => string; readonly events?: () => string; readonly says: string }[] =
+  [
+    { name: "arguments of 2,000,000 objects", answer: () => called([pairs(2_000_000)]), says: "403 tool_not_allowed" },
+    { name: "arguments of as many values as are checked", answer: () => called([pairs(4_990)]), says: "200 pass" },
+    { name: "arguments of 1 MB of text", answer: () => called([`{"a":"${"é\n".repeat(450_000)}"}`]), says: "200 pass" },
+    { name: "1,000 calls of 3,000 values each", answer: () => called(Array.from({ length: 1_000 }, () => pairs(1_490))), says: "200 pass" },
+    {
+      name: "streamed arguments of 300,000 objects",
+      events: () =>
+        pairs(300_000)
+          .match(/.{1,50000}/g)
+          ?.map(calling)
+          .join("") ?? "",
+      says: "403 tool_not_allowed",
+    },
+    {
+      name: "streamed arguments of 15,000 pieces with a value to mask each",
+      events: () => [`{"c":"`, ...Array.from({ length: 15_000 }, () => `mail ${MAIL} `), `"}`].map(calling).join(""),
+      says: "200 pass",
+    },
+    {
+      name: "a text of 300,000 objects that has a schema",
+      answer: () => completion(JSON.stringify(pairs(300_000))),
+      says: "403 content_blocked",
+    },
+    { name: "a text of as many values as are checked", answer: () => completion(JSON.stringify(pairs(4_990))), says: "200 pass" },
+    {
+      name: "100 choices of 10,000 values each",
+      answer: () =>
+        completion(JSON.stringify(pairs(1))).replace(
+          /"choices":\[.*?\],"usage"/,
+          () =>
+            `"choices":[${repeated(100, (at) => `{"index":${at},"message":{"role":"assistant","content":${JSON.stringify(pairs(4_990))}},"finish_reason":"stop"}`)}],"usage"`,
+        ),
+      says: "200 pass",
+    },
+  ];
+const ITEMS =
+  "{ type: object, properties: { a: { items: { type: object, properties: { b: { maximum: 2 } }, additionalProperties: false } } } }";
+const JUDGED_POLICY = GUARDED_POLICY.replace(
+  'tools: { allow: ["get_*"] }',
+  `tools: { allow: ["get_*"], arguments: [{ tool: "get_*", schema: ${ITEMS} }] }`,
+).replace("redact:", `output: { schema: ${ITEMS} }\n    redact:`);
+
+test("nothing waits long where large calls and texts are judged", async (t) => {
+  const judging = await startChildGateway({ policy: JUDGED_POLICY, probe: true, requestsKept: 2, env: { SLUICE_LOG_LEVEL: "warn" } });
+  t.after(() => judging.stop());
+  const ask = async ({ answer, events }: Pick<(typeof JUDGED)[number], "answer" | "events">): Promise<string> => {
+    const chunks = answer === undefined ? [events?.() ?? "", STREAM_END] : [answer()];
+    const type = answer === undefined ? "text/event-stream" : "application/json";
+    judging.simulator.respondWith(() => ({ status: 200, headers: { "content-type": type }, chunks }));
+    const answered = await fetch(`${judging.url}/v1/chat/completions`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${judging.key()}`, "content-type": "application/json" },
+      body: chat(short, answer === undefined ? ',"stream":true,"stream_options":{"include_usage":true}' : ""),
+    });
+    const text = await answered.text();
+    assert.ok(!text.includes(MAIL));
+    return `${answered.status} ${/"code":"(\w+)"/.exec(text)?.[1] ?? (answer === undefined || text.length === chunks[0]?.length ? "pass" : "changed")}`;
+  };
+  for (let round = 0; round < 20; round++) assert.equal(await ask({ answer: () => called([pairs(100)]) }), "200 pass");
+  for (const item of JUDGED) {
+    await t.test(item.name, (sub) =>
+      staysCalm(sub, judging, async () => {
+        assert.equal(await ask(item), item.says);
+      }),
+    );
   }
 });
 

@@ -29,6 +29,25 @@ test("a change goes into the frame in which it begins; the rest is cut from thos
   const { out } = gated([seat("a", wordGuard("secret", "###"))], texts(["my se", "cr", "et!"]));
   assert.equal(out, "<my ###><><!>");
 });
+test("what waited for a call leaves in turns, in order and with its changes, and what comes behind it too", () => {
+  const judge: AnswerGuard = { judgesCall: () => true, judgeCall: () => ({ kind: "pass" }), evidence: () => undefined };
+  const gate = new Gate([seat("a", wordGuard("secret", "###")), seat("b", judge)], 1e6);
+  const pieces = ['"', ...Array.from({ length: 3_000 }, (_, at) => `${at} secret `), '"'];
+  const frames = pieces.map((text, at) =>
+    frameOf([{ ...ARGS, text }], at === 0 ? { calls: [{ choice: 0, block: 0, name: "f", id: "c" }] } : {}),
+  );
+  let passed = gate.push(frames);
+  for (; passed.more; passed = gate.resume()) assert.equal(passed.bytes.length, 0);
+  const turns: number[] = [];
+  let out = "";
+  for (passed = gate.end(texts(["after"])); ; passed = gate.resume()) {
+    out += Buffer.concat(passed.bytes).toString();
+    turns.push(passed.bytes.length);
+    if (!passed.more) break;
+  }
+  assert.equal(out, [...pieces, "after"].map((text) => `<${text.replace("secret", "###")}>`).join(""));
+  assert.ok(turns.length > 3 && Math.max(...turns) < 1_000, turns.join());
+});
 test("lanes that take turns do not mix", () => {
   const other = { ...LANE, choice: 1 };
   const frames = ["s", "e", "c", "r", "e", "t"].flatMap((text) => [frameOf([{ ...LANE, text }]), frameOf([{ ...other, text: "x" }])]);

@@ -11,16 +11,17 @@
  * What is decided depends on the frames alone, never on how their bytes were cut: each frame is judged before the next is looked at.
  */
 import type { Frame } from "../../core/codec.ts";
-import type { CallVerdict, Stop } from "../../core/guard.ts";
-import { parseJsonValue } from "../../core/json.ts";
-import { GUARDED_BYTES_MAX, GUARDED_LANES_MAX, WITHHELD_BYTES_MAX } from "../../core/limits.ts";
-import { Slice, type Steps } from "../../core/slice.ts";
+import type { Stop } from "../../core/guard.ts";
+import { GUARDED_LANES_MAX, WITHHELD_BYTES_MAX } from "../../core/limits.ts";
+import { finish, Slice, type Steps } from "../../core/slice.ts";
 import type { Delta, LaneId, ToolCall } from "../../core/view.ts";
 import type { WorkGuard } from "../work.ts";
+import { Calls, type Held, keyOf } from "./calls.ts";
 import { Keeper } from "./keeper.ts";
 import { Lane } from "./lane.ts";
 import { cut, type Part, rendered, renderedParts, saidBefore } from "./part.ts";
 import { Seat } from "./seat.ts";
+import { INTERNAL, TOO_MANY, TOO_MUCH, UNCHANGEABLE } from "./stops.ts";
 
 /** What the gate lets through, and whether the answer ends with it. */
 export interface Passed {
@@ -34,49 +35,23 @@ export interface Passed {
   readonly more: boolean;
 }
 
-/** A frame that waits, or is being read. */
-interface Held {
-  readonly frame: Frame;
-  readonly parts: Part[];
-  /** Calls that begin in it and are not judged. */
-  unjudged: number;
-  /** The answer ends before this frame. */
-  stop?: Stop;
-  /** The caller's answer ends before this frame, and the rest is kept. */
-  withhold?: Extract<CallVerdict, { readonly kind: "withhold" }>;
-}
-interface Call {
-  readonly call: Omit<ToolCall, "arguments">;
-  readonly held: Held;
-  readonly seats: readonly Seat[];
-  /** The call's frame waits. */
-  readonly waits: boolean;
-  /** Its arguments; of one that does not wait, no more than `GUARDED_BYTES_MAX`. */
-  readonly parts: Part[];
-  units: number;
-}
-
 /** UTF-16 units that guards are shown in one go, and in one turn of the event loop. */
 const PIECE_CHARS = 8_192;
 const TURN_CHARS = 32_768;
+/** Frames that leave in one turn at most, and between two looks at the clock. */
+const FRAMES_AT_ONCE = 512;
+const FRAMES_TIMED = 8;
 /** What a text costs by itself, in units: its lane and its readers. */
 const DELTA_CHARS = 64;
 const NO_BYTES: readonly Uint8Array[] = [];
 const NOTHING: Passed = { bytes: NO_BYTES, more: false };
-const INTERNAL: Stop = {
-  kind: "refuse",
-  denial: { code: "internal", detail: "A rule on the answer failed, and nothing passes without it." },
-};
-
 export class Gate {
   readonly seats: readonly Seat[];
   readonly #heldBytesMax: number;
   /** What leaves, where a guard may want the whole answer kept. */
   readonly #keeper: Keeper | undefined;
   readonly #lanes = new Map<string, Lane>();
-  readonly #calls = new Map<string, Call>();
-  /** Names of tools by lane, for guards to know whose arguments they read. */
-  readonly #tools = new Map<string, string>();
+  readonly #calls: Calls;
   readonly #acts: boolean;
   #unread: Frame[] = [];
   #ending = false;
@@ -87,6 +62,10 @@ export class Gate {
   /** Where the frame at hand is read on. */
   #reading: { readonly held: Held; delta: number; at: number } | undefined;
   #over = false;
+  /** Lanes and calls that end with the frame that was read last. */
+  #closing: Steps<void> | undefined;
+  /** There is more to let go of. */
+  #releasing = false;
   /** The front frame of the queue, while it is written with its changes. */
   #writing: Steps<Uint8Array | undefined> | undefined;
   /** Of what was let through in this turn. */
@@ -97,6 +76,7 @@ export class Gate {
   /** `heldBytesMax`: bytes of frames that may wait; past it the answer is ended. `contentType`: of the answer. */
   constructor(guards: readonly WorkGuard[], heldBytesMax: number, contentType = "") {
     this.seats = guards.map((guard) => new Seat(guard));
+    this.#calls = new Calls(this.seats);
     this.#acts = this.seats.some(({ acts }) => acts);
     this.#heldBytesMax = heldBytesMax;
     if (this.seats.some(({ judges }) => judges)) this.#keeper = new Keeper(contentType, WITHHELD_BYTES_MAX);
@@ -109,8 +89,10 @@ export class Gate {
 
   push(frames: readonly Frame[]): Passed {
     if (this.#over) return NOTHING;
-    this.#unread.push(...frames);
-    for (const { bytes } of frames) this.#unreadBytes += bytes.length;
+    for (const frame of frames) {
+      this.#unread.push(frame);
+      this.#unreadBytes += frame.bytes.length;
+    }
     return this.resume();
   }
 
@@ -125,24 +107,25 @@ export class Gate {
   resume(): Passed {
     const bytes: Uint8Array[] = [];
     this.#alike = true;
-    const ended = this.#writing === undefined ? undefined : this.#release(bytes);
+    const ended = this.#releasing ? this.#release(bytes) : undefined;
     if (ended !== undefined) return ended;
     let left = TURN_CHARS;
     while (!this.#over) {
-      if (this.#reading === undefined) {
+      if (this.#reading === undefined && this.#closing === undefined) {
         const frame = this.#unread.shift();
         if (frame === undefined) break;
         if (!this.#acts) this.#give(bytes, frame.bytes, frame);
         this.#begin(frame);
       }
       left = this.#read(left);
-      if (this.#reading !== undefined) return { bytes, more: true };
+      if (this.#reading !== undefined || !this.#isClosed()) return { bytes, more: true };
       const stop = this.#release(bytes);
       if (stop !== undefined) return stop;
       if (left <= 0 && this.#unread.length > 0) return { bytes, more: true };
     }
     if (this.#over || !this.#ending) return { bytes, alike: this.#alike, more: false };
-    this.#endLanes("all");
+    this.#closing = this.#close("all");
+    if (!this.#isClosed()) return { bytes, more: true };
     const stop = this.#release(bytes);
     if (stop?.more === true) return stop;
     this.#over = true;
@@ -156,11 +139,13 @@ export class Gate {
     this.#queue = [];
     this.#unread = [];
     this.#reading = undefined;
+    this.#closing = undefined;
+    this.#releasing = false;
     this.#writing = undefined;
     this.#heldBytes = 0;
     this.#unreadBytes = 0;
     this.#lanes.clear();
-    this.#calls.clear();
+    this.#calls.close();
     this.#keeper?.close();
   }
 
@@ -181,25 +166,7 @@ export class Gate {
   }
 
   #beginCall(call: Omit<ToolCall, "arguments">, held: Held): void {
-    const key = keyOf({ ...call, channel: "tool_arguments" });
-    this.#renamed(key, call, held);
-    this.#tools.set(key, call.name);
-    const seats = this.seats.filter((seat) => seat.judgesCall(call.name));
-    if (seats.length === 0 || this.#calls.has(key)) return;
-    const waits = seats.some(({ acts }) => acts);
-    if (waits) held.unjudged += 1;
-    this.#calls.set(key, { call, held, seats, waits, parts: [], units: 0 });
-  }
-
-  /**
-   * A second name in the place of a call that waits. Servers that count no calls send one after the other there: what is whole is
-   * judged before the next begins. Where it is not, nobody can say whose arguments follow.
-   */
-  #renamed(key: string, { name }: Omit<ToolCall, "arguments">, held: Held): void {
-    const before = this.#calls.get(key);
-    if (before === undefined || before.call.name === name) return;
-    if (before.waits && !isWholeJson(before.parts.map(({ delta }) => delta.text).join(""))) held.stop ??= RENAMED;
-    else this.#endLanes([{ choice: before.call.choice, block: before.call.block, channel: "tool_arguments" }], held);
+    this.#calls.begin(call, held, (lane) => finish(this.#close([lane], held)));
   }
 
   /** Shows the guards at most `left` units of the frame at hand. */
@@ -223,7 +190,7 @@ export class Gate {
       reading.delta += 1;
       reading.at = 0;
     }
-    if (ends !== undefined) this.#endLanes(ends, held);
+    if (ends !== undefined) this.#closing = this.#close(ends, held);
     this.#reading = undefined;
     return left;
   }
@@ -240,22 +207,20 @@ export class Gate {
     let lane = repeats ? undefined : this.#lanes.get(key);
     if (lane === undefined) {
       // A call that the codec could not name is judged too, by no name.
-      if (delta.channel === "tool_arguments" && !this.#tools.has(key)) this.#beginCall({ ...idOf(delta), name: "", id: "" }, held);
-      lane = new Lane(idOf(delta), this.seats, { tool: this.#tools.get(key), repeats });
+      if (delta.channel === "tool_arguments" && this.#calls.toolOf(key) === undefined)
+        this.#beginCall({ ...idOf(delta), name: "", id: "" }, held);
+      lane = new Lane(idOf(delta), this.seats, { tool: this.#calls.toolOf(key), repeats });
       if (!repeats) this.#lanes.set(key, lane);
       if (this.#lanes.size > GUARDED_LANES_MAX) held.stop ??= TOO_MANY;
     }
     if (!repeats) this.#latest = lane;
     const part = partOf(held, delta, lane);
     held.parts.push(part);
-    const call = repeats ? undefined : this.#calls.get(key);
-    if (call === undefined) return;
-    call.parts.push(part);
-    call.units += delta.text.length;
-    if (!call.waits && call.units > GUARDED_BYTES_MAX) this.#calls.delete(key);
+    if (!repeats) this.#calls.add(key, part);
   }
 
-  #endLanes(ends: readonly LaneId[] | "all", held?: Held): void {
+  /** Ends lanes, and judges the calls that are whole: one after the other. */
+  *#close(ends: readonly LaneId[] | "all", held?: Held): Steps<void> {
     this.#latest = undefined;
     const keys = ends === "all" ? [...this.#lanes.keys()] : ends.map(keyOf);
     for (const key of keys) {
@@ -266,8 +231,22 @@ export class Gate {
       // A guard may end an answer for what a lane that has left already turned out to be.
       const { stop } = lane;
       if (stop !== undefined && stop.at >= lane.length) this.#placeStop(lane, stop, held);
+      yield;
     }
-    for (const [key, call] of this.#calls) if (ends === "all" || keys.includes(key)) this.#judge(key, call);
+    for (const key of this.#calls.open) {
+      if (ends !== "all" && !keys.includes(key)) continue;
+      this.#calls.judge(key);
+      yield;
+    }
+  }
+
+  /** Goes on with what ends for a slice of the event loop. True: it is done. */
+  #isClosed(): boolean {
+    if (this.#closing === undefined) return true;
+    const slice = new Slice();
+    while (this.#closing.next().done !== true) if (slice.isOver()) return false;
+    this.#closing = undefined;
+    return true;
   }
 
   #placeStop(lane: Lane, { stop }: NonNullable<Lane["stop"]>, held: Held | undefined): void {
@@ -277,34 +256,25 @@ export class Gate {
     else this.#queue.push({ frame: NO_FRAME, parts: [], unjudged: 0, stop });
   }
 
-  #judge(key: string, { call, held, seats, waits, parts }: Call): void {
-    this.#calls.delete(key);
-    const whole = { ...call, arguments: parts.map((part) => rendered(part) ?? part.delta.text).join("") };
-    for (const seat of seats) {
-      const verdict = seat.judgeCall(whole);
-      if (!seat.acts || verdict === undefined || verdict.kind === "pass") continue;
-      if (verdict.kind === "stop") held.stop ??= verdict.stop;
-      else held.withhold ??= verdict;
-    }
-    if (waits) held.unjudged -= 1;
-  }
-
   /** Lets go of what is decided, from the front. Gives the end of the answer where one is met, and what left so far where a frame is still written. */
   #release(bytes: Uint8Array[]): Passed | undefined {
     if (!this.#acts) return undefined;
     if (this.seats.some(({ broken }) => broken)) return this.#stop(bytes, INTERNAL);
+    this.#releasing = false;
     let gone = 0;
+    let slice: Slice | undefined;
     for (const held of this.#queue) {
+      if (gone > 0 && gone % FRAMES_TIMED === 0) {
+        if (slice?.isOver() === true || gone === FRAMES_AT_ONCE) return this.#later(bytes, gone);
+        slice ??= new Slice();
+      }
       if (held.stop !== undefined) return this.#stop(bytes, held.stop, held);
       const stopped = this.#decidedTo(held);
       if (stopped === undefined) break;
       if (stopped >= 0) return this.#stopWithin(bytes, held, stopped);
       if (held.unjudged > 0) break;
       const out = this.#writing === undefined ? this.#bytesOf(held, renderedParts(held.parts)) : this.#writeOn(this.#writing);
-      if (out === "later") {
-        this.#queue.splice(0, gone);
-        return { bytes, more: true };
-      }
+      if (out === "later") return this.#later(bytes, gone);
       if (out === undefined) return this.#stop(bytes, UNCHANGEABLE, held);
       if (held.withhold !== undefined) this.#keeper?.withhold(held.withhold, this.#said(held));
       if (this.#keeper?.take(out) !== true) this.#give(bytes, out, held.frame);
@@ -315,6 +285,12 @@ export class Gate {
     }
     if (gone > 0) this.#queue.splice(0, gone);
     return this.#heldBytes > this.#heldBytesMax ? this.#stop(bytes, TOO_MUCH) : undefined;
+  }
+
+  #later(bytes: readonly Uint8Array[], gone: number): Passed {
+    this.#queue.splice(0, gone);
+    this.#releasing = true;
+    return { bytes, more: true };
   }
 
   /** The index of the part that the answer ends within; -1: of none; undefined: what stands before is not decided. */
@@ -381,14 +357,6 @@ export class Gate {
 }
 
 const NO_FRAME: Frame = { bytes: new Uint8Array(0), deltas: [] };
-const refuse = (detail: string): Stop => ({ kind: "refuse", denial: { code: "content_blocked", detail } });
-const UNCHANGEABLE = refuse("A part of the answer that the policy changes cannot be changed.");
-const TOO_MUCH = refuse("More of the answer would have to be held for inspection than may be.");
-const TOO_MANY = refuse("The answer has more parts than can be inspected.");
-
-const RENAMED = refuse("A tool call of the answer goes on under another name.");
-
-const isWholeJson = (text: string): boolean => parseJsonValue(text) !== undefined;
 const isOf = (a: LaneId, b: LaneId): boolean => a.choice === b.choice && a.block === b.block && a.channel === b.channel;
 const partOf = ({ frame }: Held, delta: Delta, lane: Lane): Part => ({
   delta,
@@ -397,4 +365,3 @@ const partOf = ({ frame }: Held, delta: Delta, lane: Lane): Part => ({
   fixed: frame.rewrite === undefined || delta.signed === true,
 });
 const idOf = ({ choice, block, channel }: LaneId): LaneId => ({ choice, block, channel });
-const keyOf = ({ choice, block, channel }: LaneId): string => `${choice}/${block}/${channel}`;

@@ -13,6 +13,8 @@ interface Look {
   stop: { readonly at: number; readonly stop: Stop } | undefined;
 }
 
+/** Changes that are taken from the front of a list at once: with each frame alone, a long list would be moved as often. */
+const FORGOTTEN_AT_ONCE = 512;
 const NO_EDITS: readonly TextEdit[] = [];
 
 /** The text of one lane: shown to every guard that cares for it, with what they want changed in it. Offsets of the raw text but where said. */
@@ -51,7 +53,7 @@ export class Lane {
   get decided(): number {
     return this.#decided;
   }
-  /** Changes that hold, in order; those before what was `forget`ed are gone. */
+  /** Changes that hold, in order; of those before what was `forget`ed some may be gone. */
   get edits(): readonly TextEdit[] {
     return this.#edits;
   }
@@ -78,7 +80,19 @@ export class Lane {
 
   /** Text before this offset has left. */
   forget(before: number): void {
-    if (this.#edits.length > 0) this.#edits = this.#edits.filter(({ end }) => end > before);
+    if (this.#edits.length === 0) return;
+    const gone = this.firstBehind(before);
+    if (gone === this.#edits.length || gone > FORGOTTEN_AT_ONCE) this.#edits.splice(0, gone);
+  }
+  /** The index of the first of the `edits` that reaches past the offset. */
+  firstBehind(offset: number): number {
+    let [from, to] = [0, this.#edits.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if ((this.#edits[middle]?.end ?? offset) > offset) to = middle;
+      else from = middle + 1;
+    }
+    return from;
   }
 
   #show(piece: string): void {

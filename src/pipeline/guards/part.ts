@@ -15,9 +15,12 @@ export interface Part {
 export function rendered({ delta: { text }, lane, start, fixed }: Part): string | undefined {
   let out: string | undefined;
   let at = 0;
-  for (const edit of lane.edits) {
+  const { edits } = lane;
+  for (let index = lane.firstBehind(start); index < edits.length; index++) {
+    const edit = edits[index];
+    if (edit === undefined || edit.start - start >= text.length) break;
     const [from, to] = [edit.start - start, edit.end - start];
-    if (to <= 0 || from >= text.length || (fixed && edit.ifFixed === "pass")) continue;
+    if (fixed && edit.ifFixed === "pass") continue;
     out = (out ?? "") + text.slice(at, Math.max(0, from)) + (from >= 0 ? edit.text : "");
     at = Math.min(to, text.length);
   }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { context, decideWith, model, provider, target, view } from "../../../test/support/context.ts";
 import { assertSubset } from "../../../test/support/subset.ts";
-import { APPROVAL_ARGUMENTS_BYTES_MAX } from "../../core/limits.ts";
+import { APPROVAL_ARGUMENTS_BYTES_MAX, CALL_CHARS_MAX, CALL_VALUES_MAX } from "../../core/limits.ts";
 import { ok } from "../../core/result.ts";
 import type { StageContext, Verdict } from "../../core/stage.ts";
 import type { ToolRef } from "../../core/view.ts";
@@ -86,6 +86,22 @@ test("arguments: a schema that holds, one that does not, and text that is no JSO
     const { outcome } = await called(rules, "refund", text, of);
     assertSubset(outcome, refusedAs("tool_not_allowed"));
     assert.ok(!JSON.stringify(outcome).includes("secret-word"));
+  }
+});
+
+test("arguments: as much as is checked passes a rule, more is refused", async () => {
+  const rules = { allow: ["refund"], arguments: [{ tool: "refund", schema: {} }] };
+  const of = offering(["refund"]);
+  const sized = (chars: number): string => `"${"x".repeat(chars - 2)}"`;
+  const listed = (values: number): string => `[${"0,".repeat(values - 2)}0]`;
+  for (const text of [sized(CALL_CHARS_MAX), listed(CALL_VALUES_MAX)])
+    assertSubset((await called(rules, "refund", text, of)).outcome, { kind: "pass" });
+  for (const text of [sized(CALL_CHARS_MAX + 1), listed(CALL_VALUES_MAX + 1)]) {
+    const { outcome } = await called(rules, "refund", text, of);
+    assertSubset(outcome, {
+      ...refusedAs("tool_not_allowed"),
+      stop: { denial: { detail: "~refund .*1048576 characters, 10000 values" } },
+    });
   }
 });
 

@@ -11,7 +11,7 @@ import { canonicalJson } from "../../core/canonical.ts";
 import type { Denial } from "../../core/denials.ts";
 import type { AnswerGuard, CallVerdict, GuardEvidence, Stop } from "../../core/guard.ts";
 import { type Json, parseJsonValue } from "../../core/json.ts";
-import { APPROVAL_ARGUMENTS_BYTES_MAX } from "../../core/limits.ts";
+import { APPROVAL_ARGUMENTS_BYTES_MAX, CALL_CHARS_MAX, CALL_VALUES_MAX } from "../../core/limits.ts";
 import { judgeName, matchesAny, matchesPattern } from "../../core/patterns.ts";
 import type { FoundCount } from "../../core/record.ts";
 import type { Marks, StageContext, Verdict } from "../../core/stage.ts";
@@ -187,7 +187,7 @@ export class ToolGuard implements AnswerGuard {
     if (canonical === undefined)
       return stopWith({
         code: "tool_not_allowed",
-        detail: `The arguments of the tool${quoted(call.name)} are no JSON that can be checked.`,
+        detail: `The arguments of the tool${quoted(call.name)} are no JSON, or more than can be checked (${CALL_CHARS_MAX} characters, ${CALL_VALUES_MAX} values).`,
       });
     const byArguments = this.#judgeArguments(call.name, parseJsonValue(text));
     if (byArguments.verdict === "deny")

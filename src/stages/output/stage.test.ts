@@ -5,6 +5,7 @@ import { context, decideWith, view } from "../../../test/support/context.ts";
 import { gated, LANE, seat } from "../../../test/support/guards.ts";
 import { property } from "../../../test/support/property.ts";
 import { assertSubset } from "../../../test/support/subset.ts";
+import { CALL_CHARS_MAX, CALL_VALUES_MAX } from "../../core/limits.ts";
 import type { TextSpan } from "../../core/view.ts";
 import { outputStage } from "./stage.ts";
 
@@ -103,6 +104,14 @@ test("an answer that breaks the schema does not begin; one that keeps it passes 
     out: "",
     stop: { kind: "filtered", text: "Sorry." },
   });
+});
+test("a text of more than is checked breaks the schema", () => {
+  const listed = (values: number): string => `{"a":1,"b":[${"0,".repeat(values - 4)}0]}`;
+  assert.equal(said(schema, [listed(CALL_VALUES_MAX)]).stop, undefined);
+  assertSubset(said(schema, [listed(CALL_VALUES_MAX + 1)]), { out: "", stop: { kind: "refuse" } });
+  const sized = (chars: number): string => `{"a":1,"b":"${"x".repeat(chars - 14)}"}`;
+  assert.equal(said(schema, [sized(CALL_CHARS_MAX)]).stop, undefined);
+  assertSubset(said(schema, [sized(CALL_CHARS_MAX + 1)]), { out: "", stop: { kind: "refuse" } });
 });
 test("a text that is too long ends as one that met its length", () => {
   assertSubset(said({ maxChars: 5 }, ["abc", "defg"]), { out: "abcde", stop: { kind: "length" } });

@@ -1,11 +1,8 @@
 import type { AnswerGuard, GuardEvidence } from "../../core/guard.ts";
-import { parseJsonValue } from "../../core/json.ts";
-import type { CheckValue } from "../shared/json-schema.ts";
+import { CALL_CHARS_MAX } from "../../core/limits.ts";
+import { type CheckValue, checkable } from "../shared/json-schema.ts";
 import { denialOf, stopOf } from "./rule.ts";
 import type { RuleAction } from "./section.ts";
-
-/** Longest text that is checked against a schema, UTF-16 units; a longer one breaks it. */
-const SCHEMA_TEXT_MAX = 4_000_000;
 
 /** The text of every choice must satisfy a schema: it is held until it is whole. */
 export function schemaGuard(check: CheckValue, then: Exclude<RuleAction, "redact">, replaceWith: string): AnswerGuard {
@@ -16,12 +13,12 @@ export function schemaGuard(check: CheckValue, then: Exclude<RuleAction, "redact
       let text = "";
       return {
         push: (piece) => {
-          if (text.length <= SCHEMA_TEXT_MAX) text += piece;
+          if (text.length <= CALL_CHARS_MAX) text += piece;
           return { decided: 0, edits: [] };
         },
         end: () => {
-          const value = text.length > SCHEMA_TEXT_MAX ? undefined : parseJsonValue(text);
-          const where = value === undefined ? "no JSON" : check(value);
+          const value = checkable(text);
+          const where = value === undefined ? "no JSON that can be checked" : check(value);
           if (where === undefined) return { decided: Number.POSITIVE_INFINITY, edits: [] };
           broken ??= where;
           return { decided: Number.POSITIVE_INFINITY, edits: [], stop: { at: 0, stop: stopOf("schema", then, replaceWith) } };

@@ -1,12 +1,14 @@
 import { Validator } from "@cfworker/json-schema";
 import { z } from "zod";
-import { field, type Json } from "../../core/json.ts";
+import { field, type Json, parseValueSteps } from "../../core/json.ts";
+import { CALL_CHARS_MAX, CALL_VALUES_MAX } from "../../core/limits.ts";
+import { finish } from "../../core/slice.ts";
 
 /** Deepest nesting of a schema in a policy, and most values in it. */
 const SCHEMA_DEPTH_MAX = 32;
 const SCHEMA_VALUES_MAX = 10_000;
-/** Keywords whose work no one bounds (regular expressions of the policy on text of the model), or that reach outside. */
-const REFUSED = new Set(["pattern", "patternProperties", "format", "$dynamicRef", "$recursiveRef"]);
+/** Keywords whose work no one bounds (regular expressions of the policy on text of the model, each item with each other), or that reach outside. */
+const REFUSED = new Set(["pattern", "patternProperties", "format", "uniqueItems", "$dynamicRef", "$recursiveRef"]);
 
 /** A JSON Schema (draft 2020-12) as a policy may hold it. */
 export const jsonSchema = z
@@ -16,7 +18,7 @@ export const jsonSchema = z
     if (problem !== undefined) check.addIssue({ code: "custom", message: problem });
   })
   .describe(
-    "A JSON Schema (draft 2020-12), without pattern, patternProperties and format, and with references into itself only: { type: object, properties: { amount: { maximum: 50 } }, required: [amount] }.",
+    "A JSON Schema (draft 2020-12), without pattern, patternProperties, format and uniqueItems, and with references into itself only: { type: object, properties: { amount: { maximum: 50 } }, required: [amount] }.",
   );
 
 function schemaProblem(schema: Json): string | undefined {
@@ -35,7 +37,7 @@ function schemaProblem(schema: Json): string | undefined {
       for (const [key, inner] of Object.entries(value)) {
         // A property may have any name: below `properties` these are no keywords.
         if (REFUSED.has(key) && (typeof inner !== "object" || key === "patternProperties"))
-          return `uses ${key}, which is not taken here -> use enum, const, minimum, maximum, minLength, maxLength or required`;
+          return `uses ${key}, which is not taken here -> use enum, const, minimum, maximum, minLength, maxLength, maxItems or required`;
         if (key === "$ref" && !(typeof inner === "string" && inner.startsWith("#")))
           return "refers to another document -> write that schema here, in $defs";
         next.push(inner);
@@ -45,6 +47,10 @@ function schemaProblem(schema: Json): string | undefined {
   }
   return undefined;
 }
+
+/** The value of a text that is to be checked; undefined where it is no JSON, or longer (`CALL_CHARS_MAX`) or of more values (`CALL_VALUES_MAX`) than is. */
+export const checkable = (text: string): Json | undefined =>
+  text.length > CALL_CHARS_MAX ? undefined : finish(parseValueSteps(text, CALL_VALUES_MAX));
 
 /** Checks values: undefined, or where and by which keyword the value fails, in words of the schema alone. */
 export type CheckValue = (value: Json) => string | undefined;

@@ -1,0 +1,108 @@
+import type { Frame } from "../../core/codec.ts";
+import type { CallVerdict, Stop } from "../../core/guard.ts";
+import { parseJsonValue } from "../../core/json.ts";
+import { CALL_CHARS_MAX, GUARDED_BYTES_MAX } from "../../core/limits.ts";
+import type { LaneId, ToolCall } from "../../core/view.ts";
+import { type Part, rendered } from "./part.ts";
+import type { Seat } from "./seat.ts";
+import { RENAMED } from "./stops.ts";
+
+/** A frame that waits, or is being read. */
+export interface Held {
+  readonly frame: Frame;
+  readonly parts: Part[];
+  /** Calls that begin in it and are not judged. */
+  unjudged: number;
+  /** The answer ends before this frame. */
+  stop?: Stop;
+  /** The caller's answer ends before this frame, and the rest is kept. */
+  withhold?: Extract<CallVerdict, { readonly kind: "withhold" }>;
+}
+
+interface Call {
+  readonly call: Omit<ToolCall, "arguments">;
+  readonly held: Held;
+  readonly seats: readonly Seat[];
+  /** The call's frame waits. */
+  readonly waits: boolean;
+  /** Its arguments; of one that does not wait, no more than `GUARDED_BYTES_MAX`. */
+  readonly parts: Part[];
+  units: number;
+}
+
+/** Names a lane within its answer. */
+export const keyOf = ({ choice, block, channel }: LaneId): string => `${choice}/${block}/${channel}`;
+
+/** The tool calls of one answer, from their names to the guards' word on them. Keys are those of the lanes of their arguments. */
+export class Calls {
+  readonly #seats: readonly Seat[];
+  readonly #open = new Map<string, Call>();
+  /** Names of tools, for guards to know whose arguments they read. */
+  readonly #tools = new Map<string, string>();
+
+  constructor(seats: readonly Seat[]) {
+    this.#seats = seats;
+  }
+
+  /** Whose arguments the lane holds; undefined: nobody said. */
+  toolOf(key: string): string | undefined {
+    return this.#tools.get(key);
+  }
+  /** Calls that no guard has judged. */
+  get open(): Iterable<string> {
+    return this.#open.keys();
+  }
+
+  /** `end` is called where the call before it in the same place is whole: its lane ends. */
+  begin(call: Omit<ToolCall, "arguments">, held: Held, end: (lane: LaneId) => void): void {
+    const lane: LaneId = { choice: call.choice, block: call.block, channel: "tool_arguments" };
+    const key = keyOf(lane);
+    const before = this.#open.get(key);
+    if (before !== undefined && before.call.name !== call.name) {
+      if (before.waits && !isWhole(before)) held.stop ??= RENAMED;
+      else end(lane);
+    }
+    this.#tools.set(key, call.name);
+    const seats = this.#seats.filter((seat) => seat.judgesCall(call.name));
+    if (seats.length === 0 || this.#open.has(key)) return;
+    const waits = seats.some(({ acts }) => acts);
+    if (waits) held.unjudged += 1;
+    this.#open.set(key, { call, held, seats, waits, parts: [], units: 0 });
+  }
+
+  /** More of a call's arguments. */
+  add(key: string, part: Part): void {
+    const call = this.#open.get(key);
+    if (call === undefined) return;
+    call.parts.push(part);
+    call.units += part.delta.text.length;
+    if (!call.waits && call.units > GUARDED_BYTES_MAX) this.#open.delete(key);
+  }
+
+  /** The call is whole. */
+  judge(key: string): void {
+    const open = this.#open.get(key);
+    if (open === undefined) return;
+    this.#open.delete(key);
+    const { call, held, seats, waits, parts } = open;
+    const whole = { ...call, arguments: parts.map((part) => rendered(part) ?? part.delta.text).join("") };
+    for (const seat of seats) {
+      const verdict = seat.judgeCall(whole);
+      if (!seat.acts || verdict === undefined || verdict.kind === "pass") continue;
+      if (verdict.kind === "stop") held.stop ??= verdict.stop;
+      else held.withhold ??= verdict;
+    }
+    if (waits) held.unjudged -= 1;
+  }
+
+  close(): void {
+    this.#open.clear();
+  }
+}
+
+/**
+ * A second name in the place of a call that waits: servers that count no calls send one after the other there. What is whole is judged
+ * before the next begins. Where it is not, or longer than guards look at, nobody can say whose arguments follow.
+ */
+const isWhole = ({ parts, units }: Call): boolean =>
+  units <= CALL_CHARS_MAX && parseJsonValue(parts.map(({ delta }) => delta.text).join("")) !== undefined;
