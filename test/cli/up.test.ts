@@ -165,6 +165,25 @@ test("up: a policy edited by hand is kept, and one with a mistake is named with 
   assert.doesNotMatch(third.said(), /^\s+at /m);
 });
 
+test("up: with nothing open it stops at once; with a call that runs it says what it waits for", { timeout: 60_000 }, async (t) => {
+  const dir = folder(t);
+  const idle = await up(t, dir, []);
+  await ready(idle);
+  const begun = performance.now();
+  idle.process.kill("SIGINT");
+  assert.equal(await idle.ended, 0, idle.said());
+  const ms = performance.now() - begun;
+  assert.ok(ms < 1_500, `it took ${Math.round(ms)} ms`);
+  assert.doesNotMatch(idle.out(), /waiting/);
+  const busy = await up(t, dir, []);
+  const answer = chat(await ready(busy), { messages: [{ role: "user", content: "[[sim delay=1500]] Hello" }] });
+  await sleep(500);
+  busy.process.kill("SIGINT");
+  assert.equal((await answer).status, 200);
+  assert.equal(await busy.ended, 0, busy.said());
+  assert.match(busy.out(), /^stopping: waiting for 1 running call, at most 10 s; Ctrl-C once more ends at once$/m);
+});
+
 test("up --workers 2: an edit of the policy is in force at once, in both", { timeout: 60_000 }, async (t) => {
   const dir = folder(t);
   const running = await up(t, dir, ["--workers", "2"]);

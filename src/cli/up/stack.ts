@@ -41,7 +41,9 @@ const DRAIN_STEP_MS = 50;
 /** So long without a request, a connection that a caller keeps open is taken for idle. */
 const DRAIN_QUIET_MS = 500;
 const ENVOY_STOP_MS = 3_000;
-/** A little above the drain of `sluice serve`, which writes every record before it ends. */
+/** When Sluice is stopped its Envoy is gone, and with it all that could still send calls: there are records to write and nothing to wait for. */
+const SLUICE_DRAIN_SECONDS = "0.1";
+/** It writes every record before it ends. */
 const SLUICE_STOP_MS = 30_000;
 const SIMULATOR_STOP_MS = 2_000;
 /** sun_path of unix(7) holds 108 bytes, the last of them zero. */
@@ -222,6 +224,8 @@ export class Stack {
       showAddress({ host: given.plan.admin.address, port: given.plan.admin.port }),
       "--workers",
       String(this.#options.workers),
+      "--drain-seconds",
+      SLUICE_DRAIN_SECONDS,
     ];
     // Sluice needs no provider's key, so it gets none.
     const env = { SLUICE_LOG_LEVEL: "warn", ...this.#plainEnv(credentialNames(given.plan)) };
@@ -269,7 +273,9 @@ export class Stack {
       for (let [waited, quiet] = [0, 0]; waited < DRAIN_WAIT_MS && quiet < DRAIN_QUIET_MS; waited += DRAIN_STEP_MS) {
         const page = await ask("/stats?filter=downstream_(rq|cx)_active$", "GET");
         if (count(page, "downstream_cx_active") === 0) return;
-        quiet = count(page, "downstream_rq_active") === 0 ? quiet + DRAIN_STEP_MS : 0;
+        const running = count(page, "downstream_rq_active");
+        if (waited === 0 && running > 0) this.#options.io.stdout.write(waitingFor(running));
+        quiet = running === 0 ? quiet + DRAIN_STEP_MS : 0;
         await sleep(DRAIN_STEP_MS);
       }
     } catch {
@@ -291,6 +297,9 @@ export class Stack {
     return Object.fromEntries(Object.entries(this.#options.io.env).filter(([name]) => !without.includes(name)));
   }
 }
+
+const waitingFor = (calls: number): string =>
+  `stopping: waiting for ${calls} running ${calls === 1 ? "call" : "calls"}, at most ${DRAIN_WAIT_MS / 1000} s; Ctrl-C once more ends at once\n`;
 
 function credentialNames(plan: EnvoyPlan): readonly string[] {
   return plan.clusters.flatMap(({ credential }) => (credential?.secret.kind === "env" ? [credential.secret.name] : []));
