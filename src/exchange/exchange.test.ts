@@ -139,6 +139,7 @@ property(
     for (const command of play(of).commands) {
       if (command.do === "continue" || command.do === "forward" || command.do === "reply") answered.push(command.at);
       if (command.do === "stream_headers" || command.do === "release") answered.push("response_headers");
+      if (command.do === "flush") answered.push("response_trailers");
     }
     assert.equal(new Set(answered).size, answered.length, `twice: ${answered.join(" ")}`);
     assert.deepEqual(

@@ -94,7 +94,7 @@ export type Command =
   | { readonly do: "stream_headers" }
   /** Read the current body message, pass on what it releases. `end`: the provider's last. */
   | { readonly do: "feed"; readonly end: boolean }
-  /** Give up what the reader still holds; trailers follow. */
+  /** Give up what the reader still holds; then let the trailers that wait go on. */
   | { readonly do: "flush" }
   /** End the running answer with a well-formed tail. */
   | { readonly do: "tail"; readonly why: "expired" | "fault" }
@@ -208,7 +208,7 @@ function onStream(now: Exchange, input: ResponseInput, first: readonly Command[]
       if (input.end !== true) return [{ ...now, state: "stream" }, [...first, { do: "feed", end: false }]];
       return [{ ...now, state: "finished", ending: "served" }, [...first, { do: "feed", end: true }]];
     case "response_trailers":
-      return [{ ...now, state: "finished", ending: "served" }, [...first, { do: "flush" }, { do: "continue", at: "response_trailers" }]];
+      return [{ ...now, state: "finished", ending: "served" }, [...first, { do: "flush" }]];
     case "response_headers":
       return fail(now, `${input.on} in state ${now.state}`);
   }

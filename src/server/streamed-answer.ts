@@ -7,7 +7,7 @@
 import type { TailReason } from "../core/codec.ts";
 import type { Denial } from "../core/denials.ts";
 import type { Stop } from "../core/guard.ts";
-import { encodeAnswerBody, encodeAnswerHeaders } from "../envoy/encode.ts";
+import { encodeAnswerBody, encodeAnswerHeaders, encodeContinue } from "../envoy/encode.ts";
 import type { WireResponse } from "../envoy/wire.ts";
 import { answerHeaders, feed, resumeFeed, tailOf } from "../pipeline/answer.ts";
 import type { Passed } from "../pipeline/guards/gate.ts";
@@ -27,6 +27,7 @@ export interface StreamPort {
 }
 
 const NO_BYTES = Buffer.alloc(0);
+const TRAILERS = encodeContinue("response_trailers");
 
 export class StreamedAnswer {
   readonly #work: Work;
@@ -76,12 +77,11 @@ export class StreamedAnswer {
     this.#pass(feed(this.#work, undefined, this.#deps));
   }
 
-  /** As `finish`, but trailers follow: the end is theirs, so what is left is read in this turn. */
+  /** As `finish`, but trailers follow: the end is theirs, and they wait for it. */
   flush(): void {
+    if (this.#over) return this.#port.send(TRAILERS);
     this.#last = { end: false };
-    let passed = feed(this.#work, undefined, this.#deps);
-    while (passed.more) passed = both(passed, resumeFeed(this.#work));
-    this.#pass(passed);
+    this.#pass(feed(this.#work, undefined, this.#deps));
   }
 
   /** Ends the running answer: a timer, a cap, a fault. */
@@ -109,7 +109,7 @@ export class StreamedAnswer {
     }
     const end = !more && this.#last !== undefined;
     this.#send(body, end && this.#last?.end === true);
-    if (end) this.#over = true;
+    if (end) this.#finished();
     const { feed } = this.#work;
     if (feed !== undefined) this.#port.holds(feed.heldBytes);
     if (!more || this.#resuming) return;
@@ -134,7 +134,19 @@ export class StreamedAnswer {
   /** Sends what is left and the tail. Where nothing was sent, an error is a refusal with its own status. */
   #end(body: Uint8Array, reason: TailReason, denial: Denial, end: boolean): void {
     if (this.#over) return;
+    this.#written(body, reason, denial, end);
+    this.#finished();
+  }
+
+  /** The body is with Envoy: trailers that wait may go on. */
+  #finished(): void {
     this.#over = true;
+    if (this.#last?.end !== false) return;
+    if (this.#headersDue) this.#sendHeaders();
+    this.#port.send(TRAILERS);
+  }
+
+  #written(body: Uint8Array, reason: TailReason, denial: Denial, end: boolean): void {
     if (this.#headersDue && body.length === 0 && reason.kind === "error") return this.#refuse(renderDenialOf(this.#work, denial), end);
     const tail = tailOf(this.#work, reason) ?? NO_BYTES;
     this.#send(body.length === 0 ? tail : Buffer.concat([body, tail]), end);
