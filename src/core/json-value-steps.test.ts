@@ -102,6 +102,17 @@ test("a long string of backslashes", () => {
   for (const more of [0, 1, 2, 3]) for (const shift of ["", "y", "yy"]) same(`["${shift}${"\\".repeat(600_000 + more)}"]`);
 });
 
+test("a long string of escaped quotes is neither searched nor decoded at once", () => {
+  const text = JSON.stringify(`"${'{"b":1},'.repeat(400_000)}`);
+  same(text);
+  same(`{"a":${text},"b":[${text}]}`);
+  const steps = parseValueSteps(text);
+  let count = 0;
+  while (steps.next().done !== true) count++;
+  // As many for the search as for the decoding of pieces, and more.
+  assert.ok(count > 200, String(count));
+});
+
 test("it gives way about every 16,384 characters", () => {
   const steps = parseValueSteps(`{"a":[${"0,".repeat(500_000)}0],"b":[${'{"c":""},'.repeat(50_000)}1]}`);
   let count = 0;

@@ -34,6 +34,8 @@ interface LongString {
   readonly close: number;
   decoded: string;
 }
+/** Escaped quotes that are passed at once. */
+const QUOTES_AT_ONCE = 1024;
 /** Of the longest escape, `\u0000`. */
 const ESCAPE_CHARS = 6;
 
@@ -42,6 +44,8 @@ class ValueReader {
   readonly #stack: Open[] = [];
   #pos = 0;
   #done = false;
+  /** How far the end of the string that begins at `#pos` was looked for; 0: none is. */
+  #sought = 0;
   #long: LongString | undefined;
   #value: Json | undefined;
 
@@ -53,7 +57,7 @@ class ValueReader {
     this.#left = valuesMax;
   }
   get pos(): number {
-    return this.#long?.at ?? this.#pos;
+    return this.#long?.at ?? Math.max(this.#sought, this.#pos);
   }
   /** Of the whole text, once `run` has said true; undefined: it is no JSON. */
   get value(): Json | undefined {
@@ -64,8 +68,12 @@ class ValueReader {
   run(until: number): boolean {
     while (!this.#done) {
       if (this.pos > until) return false;
-      if (this.#long === undefined) this.#read();
-      else this.#readOn(this.#long);
+      if (this.#long !== undefined) this.#readOn(this.#long);
+      else if (this.#sought > 0) {
+        this.#valueString();
+        // It is decoded from its beginning, far before `until`.
+        if (this.#sought === 0) return false;
+      } else this.#read();
     }
     return true;
   }
@@ -101,7 +109,19 @@ class ValueReader {
       return this.#key();
     }
     if (code !== 0x22) return this.#take(this.#scalar());
-    const close = this.#closeOf(this.#pos);
+    this.#sought = this.#pos + 1;
+    this.#valueString();
+  }
+
+  /** A string that begins here. Where its end is not found among the next quotes, it is looked for on in the next step. */
+  #valueString(): void {
+    let close = this.#text.indexOf('"', this.#sought);
+    for (let quotes = 0; close !== -1 && isEscaped(this.#text, close, this.#pos); quotes++) {
+      this.#sought = close + 1;
+      if (quotes >= QUOTES_AT_ONCE) return;
+      close = this.#text.indexOf('"', this.#sought);
+    }
+    this.#sought = 0;
     if (close - this.#pos <= PIECE_CHARS) return this.#take(this.#string(close));
     this.#long = { at: this.#pos + 1, close, decoded: "" };
   }
