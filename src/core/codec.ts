@@ -144,6 +144,9 @@ export interface Said {
   readonly finish: "stop" | "length" | "filtered";
 }
 
+/** Gives each frame as it is read, and undefined between two steps. */
+export type FrameSteps = Generator<Frame | undefined, void, undefined>;
+
 /**
  * Reads one answer as its bytes arrive, in any cut. Never throws on hostile bytes: what it cannot read passes on as it came
  * and is counted in the summary. Holds back at most one incomplete event (`SSE_EVENT_BYTES_MAX`; a larger one passes unread).
@@ -151,14 +154,12 @@ export interface Said {
 export interface AnswerReader {
   push(chunk: Uint8Array): readonly Frame[];
   /**
-   * `push`, or `end` for undefined, in steps: gives each frame as it is read, and undefined between two steps. To be gone through to its
-   * end before the next piece. undefined: there is so little to read that `push` or `end` is to be called.
+   * `push`, or `end` for undefined, in steps. To be gone through to its end before the next piece. undefined: there is so little to read
+   * that `push` or `end` is to be called.
    */
-  pushSteps?(chunk: Uint8Array | undefined): Generator<Frame | undefined, void, undefined> | undefined;
+  pushSteps?(chunk: Uint8Array | undefined): FrameSteps | undefined;
   /** The answer's end: gives up everything held. */
   end(): readonly Frame[];
-  /** The same in slices; undefined: what is held is so little that `end` is to be called. */
-  endSliced?(): Promise<readonly Frame[]> | undefined;
   /** Usage as the provider reported it so far, undefined when it has not. */
   usage(): Usage | undefined;
   summary(): AnswerSummary;

@@ -3,11 +3,10 @@
  * the decoded text, and searches through it.
  */
 import { JsonParser, SCAN_CHARS, scanControls } from "./json-parser.ts";
-import type { Json, JsonDoc, JsonError, JsonLimits } from "./json-tree.ts";
-import { parseValueSteps } from "./json-value-steps.ts";
+import type { JsonDoc, JsonError, JsonLimits } from "./json-tree.ts";
 import { JSON_DEPTH_MAX, JSON_VALUES_MAX } from "./limits.ts";
 import { err, type Result } from "./result.ts";
-import { finishSliced, type Steps } from "./slice.ts";
+import type { Steps } from "./slice.ts";
 
 export const JSON_LIMITS: JsonLimits = { depthMax: JSON_DEPTH_MAX, valuesMax: JSON_VALUES_MAX };
 /** Of text that `parseJsonValue` has taken. */
@@ -57,13 +56,4 @@ function* decodedSteps(decoder: TextDecoder, bytes: Uint8Array): Steps<string> {
   }
   pieces.push(decoder.decode());
   return pieces.join("");
-}
-
-/** The text and value of a large answer, read in slices: as `Buffer.toString` and `parseJsonValue` do. `prepare`: what of the text is parsed. */
-export async function parseValueSliced(
-  bytes: Uint8Array,
-  prepare: (text: string) => string = (text) => text,
-): Promise<{ readonly text: string; readonly json: Json | undefined }> {
-  const text = await finishSliced(decodeSteps(bytes));
-  return { text, json: await finishSliced(parseValueSteps(prepare(text))) };
 }

@@ -18,7 +18,7 @@ import { YIELD_CHARS } from "./limits.ts";
 import { err, ok, type Result } from "./result.ts";
 import { finishSliced, type Steps } from "./slice.ts";
 
-export { decodeSteps, JSON_LIMITS, parseSteps, parseValueSliced, placeSteps } from "./json-steps.ts";
+export { decodeSteps, JSON_LIMITS, parseSteps, placeSteps } from "./json-steps.ts";
 export type {
   Json,
   JsonArray,

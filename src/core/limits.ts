@@ -14,6 +14,9 @@ export const JSON_DEPTH_MAX = 128;
 export const JSON_VALUES_MAX = 700_000;
 /** Most values of a large JSON answer that is read; ten times the largest batch of vectors that a provider gives. Past it, it counts as unreadable. */
 export const ANSWER_VALUES_MAX = 3_000_000;
+/** Most parts (choices, blocks, calls) of one answer or event that is read, and most pieces of a transcript; past it, it counts as unreadable. */
+export const ANSWER_PARTS_MAX = 20_000;
+export const ANSWER_PIECES_MAX = 100_000;
 /** Most members of one JSON object: the table of its keys grows in one step, and that step is felt from some 100,000 on. */
 export const JSON_MEMBERS_MAX = 200_000;
 /** Most parts of a multipart form. */

@@ -5,7 +5,7 @@
  * Steps: bytes -> frames (the codec's reader) -> what guards let through (the gate) -> noted as released -> to the caller.
  * What is given out was noted before, whole frames at a time, so that an end of ours at any moment fits to what the caller has.
  */
-import type { AnswerReader, Frame } from "../core/codec.ts";
+import type { AnswerReader, Frame, FrameSteps } from "../core/codec.ts";
 import { Slice } from "../core/slice.ts";
 import type { Gate, Passed } from "./guards/gate.ts";
 
@@ -19,7 +19,6 @@ export interface FeedParts {
   read(frames: readonly Frame[]): void;
 }
 
-type FrameSteps = Generator<Frame | undefined, void, undefined>;
 interface Reading {
   readonly steps: FrameSteps;
   readonly bytes: number;

@@ -2,9 +2,10 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { AnswerContext, AnswerReader, Frame, HeaderView, TailReason } from "../core/codec.ts";
 import type { Denial, DenialCode } from "../core/denials.ts";
 import type { Stop } from "../core/guard.ts";
-import { GUARDED_BYTES_MAX } from "../core/limits.ts";
+import { GUARDED_BYTES_MAX, YIELD_CHARS } from "../core/limits.ts";
 import { formatUsd } from "../core/money.ts";
 import type { Ending } from "../core/record.ts";
+import { Slice } from "../core/slice.ts";
 import { familyOfAny } from "../core/tokens/families.ts";
 import { OutputCounter } from "../core/tokens/output.ts";
 import type { Usage } from "../core/usage.ts";
@@ -196,14 +197,23 @@ function replace(work: Work, denial: Denial, ending: Ending): Judgement {
   return { as: "replace", ending, reply: renderDenialOf(work, denial) };
 }
 
-/** Reads a held body whole; a long one in turns of the event loop, parsing it as well as guards' looks at it. */
+/** Reads a held body whole; a long one in turns of the event loop, reading it as well as guards' looks at it. */
 function read(work: Work, body: Buffer): Passed | Promise<Passed> {
   const { reader } = work;
   if (reader === undefined) return { bytes: [body], more: false };
-  const frames = reader.push(body);
-  const sliced = reader.endSliced?.();
-  if (sliced !== undefined) return sliced.then((last) => readFrames(work, reader, [...frames, ...last]));
-  return readFrames(work, reader, [...frames, ...reader.end()]);
+  if (body.length > YIELD_CHARS) return readSliced(work, reader, body);
+  return readFrames(work, reader, [...reader.push(body), ...reader.end()]);
+}
+
+async function readSliced(work: Work, reader: AnswerReader, body: Buffer): Promise<Passed> {
+  const frames: Frame[] = [];
+  const slice = new Slice();
+  for (const piece of [body, undefined])
+    for (const frame of reader.pushSteps?.(piece) ?? (piece === undefined ? reader.end() : reader.push(piece))) {
+      if (frame !== undefined) frames.push(frame);
+      if (slice.isOver()) await slice.next();
+    }
+  return readFrames(work, reader, frames);
 }
 
 function readFrames(work: Work, reader: AnswerReader, frames: readonly Frame[]): Passed | Promise<Passed> {

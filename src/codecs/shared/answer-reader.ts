@@ -1,12 +1,13 @@
-import type { AnswerContext, AnswerReader, Frame, TailReason } from "../../core/codec.ts";
-import { type Json, parseJsonValue, parseValueSliced, parseValueSteps } from "../../core/json.ts";
+import type { AnswerContext, AnswerReader, Frame, FrameSteps, TailReason } from "../../core/codec.ts";
+import { decodeSteps, type Json, parseJsonValue } from "../../core/json.ts";
 import { BODY_BYTES_MAX, YIELD_CHARS } from "../../core/limits.ts";
-import { finishSliced, type Steps } from "../../core/slice.ts";
+import type { Steps } from "../../core/slice.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { AnswerSummary } from "../../core/view.ts";
 import type { AnswerTally } from "./answer-tally.ts";
 import type { AnswerTexts } from "./answer-texts.ts";
 import { encodeText } from "./guarded-texts.ts";
+import { readAhead, readSteps } from "./read-steps.ts";
 import { RepeatedEvents } from "./repeated-events.ts";
 import { type SseEvent, SseSplitter, withData } from "./sse.ts";
 
@@ -62,7 +63,7 @@ class SseReader implements AnswerReader {
   push(chunk: Uint8Array): readonly Frame[] {
     return this.#splitter.push(chunk).map((event) => this.#frame(event));
   }
-  pushSteps(chunk: Uint8Array | undefined): Generator<Frame | undefined, void, undefined> | undefined {
+  pushSteps(chunk: Uint8Array | undefined): FrameSteps | undefined {
     return this.#splitter.isMuch(chunk?.length ?? 0) ? this.#steps(chunk) : undefined;
   }
   end(): readonly Frame[] {
@@ -80,7 +81,7 @@ class SseReader implements AnswerReader {
     return text === "" ? NO_BYTES : encodeText(this.#between ? text : `\n\n${text}`);
   }
 
-  *#steps(chunk: Uint8Array | undefined): Generator<Frame | undefined, void, undefined> {
+  *#steps(chunk: Uint8Array | undefined): FrameSteps {
     for (const event of chunk === undefined ? this.#splitter.endSteps() : this.#splitter.pushSteps(chunk)) {
       if (event === undefined) yield;
       else {
@@ -94,7 +95,7 @@ class SseReader implements AnswerReader {
   *#largeFrame(event: SseEvent, data: string): Steps<Frame> {
     const { texts } = this.#mapper;
     const text = this.#mapper.prepare?.(data) ?? data;
-    texts.ahead(text, yield* parseValueSteps(text));
+    yield* readAhead(texts, text);
     const frame = this.#readEvent(event);
     if (frame !== undefined) return frame;
     yield* texts.prepareFrame();
@@ -177,17 +178,19 @@ class BodyReader implements AnswerReader {
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
     return this.#readBody(bytes, text, parseJsonValue(this.#mapper.prepare?.(text) ?? text)) ?? this.#framed(bytes);
   }
-  endSliced(): Promise<readonly Frame[]> | undefined {
-    return this.#heldBytes > YIELD_CHARS ? this.#readSliced() : undefined;
+  pushSteps(chunk: Uint8Array | undefined): FrameSteps | undefined {
+    return chunk === undefined && this.#heldBytes > YIELD_CHARS ? this.#steps() : undefined;
   }
 
-  async #readSliced(): Promise<readonly Frame[]> {
+  *#steps(): FrameSteps {
     const bytes = this.#whole();
-    const { text, json } = await parseValueSliced(bytes, (whole) => this.#mapper.prepare?.(whole) ?? whole);
+    const text = yield* decodeSteps(bytes);
+    const json = yield* readSteps(this.#mapper.prepare?.(text) ?? text);
     const unread = this.#readBody(bytes, text, json);
-    if (unread !== undefined) return unread;
-    await finishSliced(this.#mapper.texts.prepareFrame());
-    return this.#framed(bytes);
+    if (unread !== undefined) return yield* unread;
+    yield;
+    yield* this.#mapper.texts.prepareFrame();
+    yield* this.#framed(bytes);
   }
 
   #whole(): Uint8Array {
@@ -203,8 +206,8 @@ class BodyReader implements AnswerReader {
       return [unreadFrame(texts, bytes)];
     }
     texts.begin(json, text);
-    this.#mapper.body(json);
     texts.endAll();
+    this.#mapper.body(json);
     return undefined;
   }
 

@@ -10,7 +10,7 @@
  * or checksum) cannot be resynchronised: from there on the bytes pass as they come, unread, and are counted.
  */
 import { crc32 } from "node:zlib";
-import { SSE_EVENT_BYTES_MAX } from "../../core/limits.ts";
+import { SSE_EVENT_BYTES_MAX, YIELD_CHARS } from "../../core/limits.ts";
 
 /** Lengths and checksum before the headers, and the checksum behind the payload. */
 const PRELUDE_BYTES = 12;
@@ -49,6 +49,10 @@ export class EventStreamSplitter {
   /** Frames larger than the cap, which passed unread. */
   get oversized(): number {
     return this.#oversized;
+  }
+  /** Are so many bytes, with those held, better read in steps? */
+  isMuch(bytes: number): boolean {
+    return this.#heldBytes + bytes > YIELD_CHARS;
   }
   /** No frame that passes unread is under way. */
   get between(): boolean {

@@ -1,5 +1,5 @@
 import type { AnswerContext, TailReason } from "../../core/codec.ts";
-import { field, type Json } from "../../core/json.ts";
+import { field, isJsonObject, type Json } from "../../core/json.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { AnswerSummary } from "../../core/view.ts";
 import type { AnswerMapper } from "./answer-reader.ts";
@@ -77,6 +77,11 @@ export class GeminiAnswer implements AnswerMapper {
     const json = this.texts.parsed(data);
     if (json === undefined) {
       this.tally.invalidEvents += 1;
+      this.texts.unread(data);
+      return;
+    }
+    if (!(Array.isArray(json) ? json.every(isJsonObject) : isJsonObject(json))) {
+      this.tally.unknownEvents += 1;
       this.texts.unread(data);
       return;
     }

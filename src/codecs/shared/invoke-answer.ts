@@ -1,5 +1,6 @@
 import type { AnswerContext, TailReason } from "../../core/codec.ts";
-import { field, isJsonObject, type Json, parseJsonValue } from "../../core/json.ts";
+import { field, isJsonObject, type Json } from "../../core/json.ts";
+import type { Steps } from "../../core/slice.ts";
 import type { Usage } from "../../core/usage.ts";
 import { type AnswerTally, listField, textField } from "./answer-tally.ts";
 import { AnswerTexts } from "./answer-texts.ts";
@@ -11,6 +12,7 @@ import { ConverseAnswer } from "./converse-answer.ts";
 import { invocationUsage } from "./converse-usage.ts";
 import { MakerAnswer } from "./invoke-maker.ts";
 import { headerUsage } from "./invoke-usage.ts";
+import { readAhead } from "./read-steps.ts";
 import { chunkEvent } from "./said-bedrock.ts";
 import { editPlaces } from "./text-places.ts";
 
@@ -41,6 +43,8 @@ export class InvokeAnswer implements EventMapper {
   readonly #maker: MakerAnswer;
   #reader: Reader;
   #metrics: Usage | undefined;
+  /** What stands in the event that is read next. */
+  #decoded: string | undefined;
 
   constructor(context: AnswerContext) {
     this.#context = context;
@@ -73,14 +77,22 @@ export class InvokeAnswer implements EventMapper {
     this.tally.complete = true;
   }
 
+  *ahead(type: string, payload: Json): Steps<void> {
+    if (type !== "chunk") return;
+    this.#decoded = innerOf(payload);
+    yield;
+    yield* readAhead(this.texts, this.#decoded);
+  }
+
   event(type: string, payload: Json, source: string): void {
     if (type !== "chunk") {
       this.tally.unknownEvents++;
       this.texts.walk(0, 0, payload);
       return;
     }
-    const inner = Buffer.from(textField(payload, "bytes"), "base64").toString("utf8");
-    const json = parseJsonValue(inner);
+    const inner = this.#decoded ?? innerOf(payload);
+    this.#decoded = undefined;
+    const json = this.texts.parsed(inner);
     if (!isJsonObject(json)) {
       this.tally.invalidEvents++;
       this.texts.unread(inner);
@@ -161,6 +173,9 @@ export class InvokeAnswer implements EventMapper {
     }
   }
 }
+
+/** The maker's own event, which Bedrock's holds in base64. */
+const innerOf = (payload: Json): string => Buffer.from(textField(payload, "bytes"), "base64").toString("utf8");
 
 function shapeOf(json: Json): Reader["shape"] {
   if (textField(json, "type") === "message") return "anthropic";

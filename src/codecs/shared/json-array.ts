@@ -8,17 +8,17 @@
  * Trade-off: an element larger than the cap passes in pieces as it comes, unread. Structure is read by brackets and strings only;
  * whether an element is valid JSON is its reader's business.
  */
-import { SSE_EVENT_BYTES_MAX } from "../../core/limits.ts";
+import { SSE_EVENT_BYTES_MAX, YIELD_CHARS } from "../../core/limits.ts";
 
 export interface ArrayPiece {
-  /** element: one element; single: the body's one value; end: the closing bracket. separator, part, other: bytes that nobody reads. */
+  /** element: one element; single: the body's one value, both to be read. end: the closing bracket. separator, part, other: bytes that nobody reads. */
   readonly kind: "element" | "single" | "end" | "separator" | "part" | "other";
   /** May share memory with what was pushed. */
   readonly bytes: Uint8Array;
-  /** The value's text, without what stands before it; undefined where there is none to read. */
-  readonly text: string | undefined;
   /** Where the value begins within `bytes`; it ends with them. */
   readonly textAt: number;
+  /** What must stand before one more element, after this piece; undefined where none can be added. */
+  readonly prefix: string | undefined;
 }
 
 const NONE = new Uint8Array(0);
@@ -66,6 +66,11 @@ export class JsonArraySplitter {
   /** Elements that were larger than the cap and passed unread. */
   get oversized(): number {
     return this.#oversized;
+  }
+
+  /** Are so many bytes, with those held, better read in steps? */
+  isMuch(bytes: number): boolean {
+    return this.#heldBytes + bytes > YIELD_CHARS;
   }
 
   /** What must stand before one more element, after what was given out; undefined where none can be added. */
@@ -191,13 +196,7 @@ export class JsonArraySplitter {
       this.#commaGiven = false;
       this.#commaHeld = false;
     } else if (kind === "separator" && this.#commaHeld) this.#commaGiven = true;
-    const readable = kind === "element" || kind === "single";
-    return {
-      kind,
-      bytes,
-      textAt: from,
-      text: readable ? Buffer.from(bytes.buffer, bytes.byteOffset + from, bytes.length - from).toString("utf8") : undefined,
-    };
+    return { kind, bytes, textAt: from, prefix: this.prefix };
   }
 
   /** Keeps the start of what is not complete; gives it out where it is larger than the cap or will not be read. */

@@ -1,3 +1,4 @@
+import { CALL_CHARS_MAX } from "../../core/limits.ts";
 import type { LaneId } from "../../core/view.ts";
 
 /** Most lanes told apart; those beyond end with the answer. */
@@ -20,6 +21,8 @@ export class LaneBook {
   }
 
   open(choice: number, block: number, channel: LaneId["channel"], text = ""): void {
+    // Everything ends with this event.
+    if (this.#all) return;
     const key = `${choice} ${block} ${channel}`;
     let lane = this.#open.get(key);
     if (lane === undefined) {
@@ -64,21 +67,24 @@ export class LaneBook {
   }
 }
 
-/** Follows JSON text by its brackets and strings only. */
+/** Follows JSON text by its brackets and strings only. Of a text longer than `CALL_CHARS_MAX` it does not say that it is whole. */
 class JsonBalance {
   #depth = 0;
   #inString = false;
   #escaped = false;
   #begun = false;
+  #units = 0;
 
   /** An object or list has come to its end; also before anything came. */
   get whole(): boolean {
-    return this.#depth === 0 && !this.#inString && (this.#begun || !this.#foreign);
+    return this.#units <= CALL_CHARS_MAX && this.#depth === 0 && !this.#inString && (this.#begun || !this.#foreign);
   }
   /** Something came that is no object or list. */
   #foreign = false;
 
   take(text: string): void {
+    this.#units += text.length;
+    if (this.#units > CALL_CHARS_MAX) return;
     for (let at = 0; at < text.length; at++) {
       const code = text.charCodeAt(at);
       if (this.#inString) {

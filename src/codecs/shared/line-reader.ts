@@ -1,8 +1,11 @@
-import type { AnswerReader, Frame, TailReason } from "../../core/codec.ts";
-import { SSE_EVENT_BYTES_MAX } from "../../core/limits.ts";
+import type { AnswerReader, Frame, FrameSteps, TailReason } from "../../core/codec.ts";
+import { decodeSteps } from "../../core/json.ts";
+import { SSE_EVENT_BYTES_MAX, YIELD_CHARS } from "../../core/limits.ts";
+import { isStepDone, type Steps } from "../../core/slice.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { AnswerSummary } from "../../core/view.ts";
 import { type AnswerMapper, unreadFrame } from "./answer-reader.ts";
+import { readAhead } from "./read-steps.ts";
 
 const LF = 0x0a;
 const NO_BYTES = new Uint8Array(0);
@@ -24,21 +27,14 @@ export class LineReader implements AnswerReader {
   }
 
   push(chunk: Uint8Array): readonly Frame[] {
-    const frames: Frame[] = [];
-    let at = 0;
-    while (at < chunk.length) {
-      const end = chunk.indexOf(LF, at);
-      const next = end === -1 ? chunk.length : end + 1;
-      this.#take(chunk.subarray(at, next), end !== -1, frames);
-      at = next;
-    }
-    return frames;
+    return framesOf(this.#steps(chunk));
   }
-
+  pushSteps(chunk: Uint8Array | undefined): FrameSteps | undefined {
+    if (this.#heldBytes + (chunk?.length ?? 0) <= YIELD_CHARS) return undefined;
+    return chunk === undefined ? this.#endSteps() : this.#steps(chunk);
+  }
   end(): readonly Frame[] {
-    const frames: Frame[] = [];
-    if (this.#heldBytes > 0) this.#give(frames);
-    return [...frames, ...this.#mapper.texts.last()];
+    return framesOf(this.#endSteps());
   }
 
   usage(): Usage | undefined {
@@ -56,10 +52,25 @@ export class LineReader implements AnswerReader {
     return new TextEncoder().encode(this.#skipping ? `\n${text}` : text);
   }
 
-  #take(piece: Uint8Array, whole: boolean, frames: Frame[]): void {
+  *#steps(chunk: Uint8Array): FrameSteps {
+    for (let at = 0, line = 1; at < chunk.length; line++) {
+      if (isStepDone(line)) yield;
+      const end = chunk.indexOf(LF, at);
+      const next = end === -1 ? chunk.length : end + 1;
+      yield* this.#take(chunk.subarray(at, next), end !== -1);
+      at = next;
+    }
+  }
+
+  *#endSteps(): FrameSteps {
+    if (this.#heldBytes > 0) yield yield* this.#read();
+    yield* this.#mapper.texts.last();
+  }
+
+  *#take(piece: Uint8Array, whole: boolean): FrameSteps {
     if (this.#skipping) {
       this.#skipping = !whole;
-      frames.push(unreadFrame(this.#mapper.texts, piece));
+      yield unreadFrame(this.#mapper.texts, piece);
       return;
     }
     this.#held.push(piece);
@@ -67,8 +78,8 @@ export class LineReader implements AnswerReader {
     if (this.#heldBytes > SSE_EVENT_BYTES_MAX) {
       this.#oversized++;
       this.#skipping = !whole;
-      frames.push(...this.#release().map((bytes) => unreadFrame(this.#mapper.texts, bytes)));
-    } else if (whole) this.#give(frames);
+      for (const bytes of this.#release()) yield unreadFrame(this.#mapper.texts, bytes);
+    } else if (whole) yield yield* this.#read();
   }
 
   #release(): readonly Uint8Array[] {
@@ -78,18 +89,24 @@ export class LineReader implements AnswerReader {
     return pieces;
   }
 
-  #give(frames: Frame[]): void {
+  *#read(): Steps<Frame> {
     const bytes = Buffer.concat(this.#release());
-    const line = bytes.toString("utf8");
+    const isLarge = bytes.length > YIELD_CHARS;
+    const line = isLarge ? yield* decodeSteps(bytes) : bytes.toString("utf8");
     const text = line.trim();
-    if (text === "") {
-      frames.push({ bytes, deltas: [] });
-      return;
-    }
+    if (text === "") return { bytes, deltas: [] };
     const { texts, tally } = this.#mapper;
+    if (isLarge) yield* readAhead(texts, text);
     this.#mapper.event(undefined, text);
+    if (isLarge) yield* texts.prepareFrame();
     const frame = texts.frame(bytes, texts.guarded ? (changed) => Buffer.from(line.replace(text, () => changed)) : undefined);
     tally.count(frame.deltas);
-    frames.push(frame);
+    return frame;
   }
+}
+
+function framesOf(steps: FrameSteps): readonly Frame[] {
+  const frames: Frame[] = [];
+  for (const frame of steps) if (frame !== undefined) frames.push(frame);
+  return frames;
 }

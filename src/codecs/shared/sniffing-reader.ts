@@ -1,4 +1,4 @@
-import type { AnswerContext, AnswerReader, Frame, TailReason } from "../../core/codec.ts";
+import type { AnswerContext, AnswerReader, Frame, FrameSteps, TailReason } from "../../core/codec.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { AnswerSummary } from "../../core/view.ts";
 
@@ -35,7 +35,7 @@ export class SniffingReader implements AnswerReader {
     this.#blank = NO_BYTES;
     return inner.push(whole);
   }
-  pushSteps(chunk: Uint8Array | undefined): ReturnType<NonNullable<AnswerReader["pushSteps"]>> {
+  pushSteps(chunk: Uint8Array | undefined): FrameSteps | undefined {
     if (chunk === undefined) return this.#inner?.pushSteps?.(chunk);
     const steps = (this.#inner ?? this.#openedBy(chunk))?.pushSteps?.(this.#whole(chunk));
     if (steps !== undefined) this.#blank = NO_BYTES;
@@ -56,10 +56,6 @@ export class SniffingReader implements AnswerReader {
     if (this.#inner !== undefined) return this.#inner.end();
     const inner = this.#decided(undefined);
     return [...inner.push(this.#blank), ...inner.end()];
-  }
-
-  endSliced(): Promise<readonly Frame[]> | undefined {
-    return this.#inner?.endSliced?.();
   }
 
   usage(): Usage | undefined {

@@ -1,12 +1,13 @@
-import type { AnswerContext, AnswerReader, Frame, TailReason } from "../../core/codec.ts";
-import { field, isJsonObject, type Json, parseJsonValue } from "../../core/json.ts";
-import { BODY_BYTES_MAX } from "../../core/limits.ts";
+import type { AnswerContext, AnswerReader, Frame, FrameSteps, TailReason } from "../../core/codec.ts";
+import { decodeSteps, field, isJsonObject, type Json, parseJsonValue } from "../../core/json.ts";
+import { BODY_BYTES_MAX, YIELD_CHARS } from "../../core/limits.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { AnswerSummary } from "../../core/view.ts";
 import { type AnswerMapper, openReader, unreadFrame } from "./answer-reader.ts";
 import { AnswerTally, listField, textField } from "./answer-tally.ts";
 import { AnswerTexts, beginEvent, silentAnd } from "./answer-texts.ts";
 import { openAiErrorBody, openAiErrorEvents } from "./openai-error.ts";
+import { readSteps } from "./read-steps.ts";
 import { defined, reportedFigures, tokenCount } from "./reported-usage.ts";
 
 /**
@@ -97,18 +98,18 @@ class TranscriptAnswer implements AnswerMapper {
     }
   }
 
-  /** A body that is text and nothing else; it can be any. */
-  plain(text: string): void {
-    const json = text.trimStart().startsWith("{") ? parseJsonValue(text) : undefined;
+  /** A body that is text and nothing else; it can be any. `json`: its value, if it has one. True: it is a JSON body all the same. */
+  plain(text: string, json: Json | undefined): boolean {
     if (isJsonObject(json) && (field(json, "text") !== undefined || field(json, "error") !== undefined)) {
       this.texts.begin(json, text);
       this.body(json);
-      return;
+      return true;
     }
     this.tally.complete = true;
-    const quoted = [text];
-    this.texts.begin(quoted, JSON.stringify(quoted));
-    this.texts.add(...LANE, quoted, 0);
+    const only = [text];
+    this.texts.begin(only, "");
+    this.texts.add(...LANE, only, 0);
+    return false;
   }
 
   usage(): Usage | undefined {
@@ -180,14 +181,30 @@ class TextReader implements AnswerReader {
   end(): readonly Frame[] {
     const bytes = Buffer.concat(this.#release());
     if (bytes.length === 0 || this.#heldBytes > BODY_BYTES_MAX) return [];
-    const { texts, tally } = this.#mapper;
     const text = bytes.toString("utf8");
-    this.#mapper.plain(text);
+    return [this.#framed(bytes, this.#mapper.plain(text, mayBeJson(text) ? parseJsonValue(text) : undefined))];
+  }
+  pushSteps(chunk: Uint8Array | undefined): FrameSteps | undefined {
+    const isMuch = this.#heldBytes > YIELD_CHARS && this.#heldBytes <= BODY_BYTES_MAX;
+    return chunk === undefined && isMuch ? this.#steps() : undefined;
+  }
+
+  *#steps(): FrameSteps {
+    const bytes = Buffer.concat(this.#release());
+    const text = yield* decodeSteps(bytes);
+    const isJson = this.#mapper.plain(text, mayBeJson(text) ? yield* readSteps(text) : undefined);
+    yield;
+    yield* this.#mapper.texts.prepareFrame();
+    yield this.#framed(bytes, isJson);
+  }
+
+  #framed(bytes: Uint8Array, isJson: boolean): Frame {
+    const { texts, tally } = this.#mapper;
     texts.endAll();
-    const isJson = text.trimStart().startsWith("{");
-    const frame = texts.frame(bytes, texts.guarded ? (changed) => Buffer.from(isJson ? changed : unquoted(changed)) : undefined);
+    const frame = texts.frame(bytes, isJson && texts.guarded ? (changed) => Buffer.from(changed) : undefined);
     tally.count(frame.deltas);
-    return [frame];
+    if (isJson || !texts.guarded) return frame;
+    return { ...frame, rewrite: ([text]) => (text === undefined ? bytes : Buffer.from(text)) };
   }
   usage(): Usage | undefined {
     return this.#mapper.usage();
@@ -207,9 +224,4 @@ class TextReader implements AnswerReader {
   }
 }
 
-/** The text of a list of one string. */
-function unquoted(json: string): string {
-  const list = parseJsonValue(json);
-  const [text] = Array.isArray(list) ? list : [];
-  return typeof text === "string" ? text : "";
-}
+const mayBeJson = (text: string): boolean => text.trimStart().startsWith("{");
