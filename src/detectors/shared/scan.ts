@@ -32,6 +32,9 @@ export class StreamScan {
   /** Where each detector goes on, in the buffer; and each of those by shape. */
   readonly #froms: number[];
   readonly #shapeFroms: number[];
+  /** The least of these; and whether all are the same, then they need not be looked at: most pieces of a stream have no digit. */
+  #shapeLeast: number;
+  #isLevel = true;
   readonly #overlaps: Overlaps;
   #buffer = "";
   /** Offset of the buffer's first unit. */
@@ -42,6 +45,7 @@ export class StreamScan {
     this.#lineup = lineupOf(detectors);
     this.#froms = this.#lineup.others.map(() => 0);
     this.#shapeFroms = this.#lineup.shapes.map(() => 0);
+    this.#shapeLeast = this.#shapeFroms.length === 0 ? Number.POSITIVE_INFINITY : 0;
     this.#overlaps = new Overlaps(this.#lineup.ranks, (start, end) =>
       /[\p{L}\p{N}]/u.test(this.#buffer.slice(start - this.#base, end - this.#base)),
     );
@@ -66,12 +70,12 @@ export class StreamScan {
 
   #step(ended: boolean): Decided {
     const { length } = this.#buffer;
-    const first = least(least(length, this.#froms), this.#shapeFroms);
+    const first = Math.min(least(length, this.#froms), this.#shapeLeast);
     const text = new Scanned(this.#buffer, ended, first);
     const has = present(text, first);
     const word = ended ? length : wordStart(text.folded);
     const keepFrom = Math.min(this.#findOthers(text, has, word), this.#findShapes(text, has, word));
-    const open = this.#base + least(least(length, this.#froms), this.#shapeFroms);
+    const open = this.#base + Math.min(least(length, this.#froms), this.#shapeLeast);
     const findings = this.#overlaps.settle(open);
     this.#release(Math.min(open, this.#overlaps.heldFrom), ended);
     this.#forget(Math.max(0, Math.min(keepFrom, this.#released - this.#base)));
@@ -100,9 +104,16 @@ export class StreamScan {
   #findShapes(text: Scanned, has: Present, word: number): number {
     const { shapes, set, lookBehind } = this.#lineup;
     if (shapes.length === 0) return text.text.length;
-    if (has.digit) this.#take(set.find(text, this.#shapeFroms));
-    else for (const [index, from] of this.#shapeFroms.entries()) if (from < word) this.#shapeFroms[index] = word;
-    return least(text.text.length, this.#shapeFroms) - lookBehind;
+    if (!has.digit && this.#isLevel) this.#shapeLeast = Math.max(this.#shapeLeast, word);
+    else {
+      const froms = this.#shapeFroms;
+      if (this.#isLevel) froms.fill(this.#shapeLeast);
+      if (has.digit) this.#take(set.find(text, froms));
+      else for (let index = 0; index < froms.length; index += 1) froms[index] = Math.max(froms[index] ?? 0, word);
+      this.#shapeLeast = least(Number.POSITIVE_INFINITY, froms);
+      this.#isLevel = froms.every((from) => from === this.#shapeLeast);
+    }
+    return Math.min(text.text.length, this.#shapeLeast) - lookBehind;
   }
 
   #take(findings: readonly Finding[]): void {
@@ -115,6 +126,8 @@ export class StreamScan {
     this.#buffer = this.#buffer.slice(units);
     this.#base += units;
     for (let index = 0; index < this.#froms.length; index += 1) this.#froms[index] = (this.#froms[index] ?? 0) - units;
+    this.#shapeLeast -= units;
+    if (this.#isLevel) return;
     for (let index = 0; index < this.#shapeFroms.length; index += 1) this.#shapeFroms[index] = (this.#shapeFroms[index] ?? 0) - units;
   }
 
