@@ -191,6 +191,11 @@ export const RULES: readonly Rule[] = ROWS.map(([family, span, marks]) => ({
   marks: [...new Set(marks.split(" ").map(markOf))],
 }));
 
+/** Rules that are an attack by themselves where they are commanded, see `isCommanded`: whatever stands around them. */
+export const OVERRIDES: ReadonlySet<number> = new Set(
+  ROWS.flatMap(([, , marks], rule) => (/^ignore (?:prior|you|everything) instruction$/.test(marks) ? [rule] : [])),
+);
+
 function isIdea(name: string): name is IdeaName {
   return IDEAS.some((idea) => idea === name);
 }

@@ -39,6 +39,20 @@ const EMPTY = hashes(
   "that this with your have from they will would could should there their what about which when were been more some than then them these those also into only other such very much many most each over after before between because while where does doing made make here just like need want know please thank thanks regards dear hello help well good best question answer using used uses being both same even every through during without within upon both either until again since however therefore although whether always never often something anything everything nothing someone anyone yours ours mine kindly eine einer einen einem eines nicht auch sich sind oder wird werden haben hatte sein seine ihre ihren dass wenn dann noch nach uber beim durch aber kann dies diese dieser dieses como para pero esta este esto estos con los las una uno por que del avec pour dans vous nous elle sont mais plus cette ces des les une est della delle degli sono come anche questo questa perche uma para com nao mais isso essa este voor niet maar deze naar zijn haar hebben wordt ook jest nie tego jako oraz",
 );
 
+/** Beginnings of words that mean what a model was told, and hardly anything else. */
+const TOLD = hashes("instr promp direc guide progr anwei vorga instr consi istru istru diret polec wytyc инстр указа");
+
+/** From `from` to `to` somebody is told what to do with instructions: the first word begins a sentence, politeness aside. */
+export function isCommanded(tokens: Tokens, from: number, to: number): boolean {
+  let first = from;
+  while (tokens.breaks[first] !== true) {
+    if (first === 0 || from - first >= LEADS_MAX || !LEADS.has(tokens.hashes[first - 1] ?? 0)) return false;
+    first -= 1;
+  }
+  for (let token = from; token <= to; token += 1) if (TOLD.has(tokens.stems[token] ?? 0)) return true;
+  return false;
+}
+
 /** For each word that begins a sentence, the marks of that sentence; linear in the words. */
 export function sentenceMarks(tokens: Tokens): readonly (readonly number[] | undefined)[] {
   const { count, stems } = tokens;

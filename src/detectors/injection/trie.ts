@@ -1,6 +1,6 @@
 /** Words and beginnings of words, each with the ideas that it stands for. Built once; a look-up is linear in the word. */
 export interface Trie {
-  /** Ideas of the longest entry that this is: the whole word, or a stem of it. undefined: none. */
+  /** Ideas of the word itself and of the longest stem that it begins with. undefined: none. */
   word(text: string, start: number, end: number): readonly number[] | undefined;
   /** The longest entry that begins here, wherever it ends: for scripts without spaces and for letters run together. */
   at(text: string, start: number, end: number): { readonly ideas: readonly number[]; readonly end: number } | undefined;
@@ -9,8 +9,19 @@ export interface Trie {
 /** `entries`: the words of each idea, folded; one that ends in `*` is a stem. */
 export function buildTrie(entries: Iterable<readonly [idea: number, word: string]>): Trie {
   const next = new Map<number, number>();
+  const whole: [word: string, node: number][] = [];
   const exact: (number[] | undefined)[] = [undefined];
   const stem: (number[] | undefined)[] = [undefined];
+  /** Ideas of the longest stem that a word begins with. */
+  const longestStem = (word: string): readonly number[] => {
+    let node: number | undefined = 0;
+    let found: readonly number[] = [];
+    for (let index = 0; index < word.length && node !== undefined; index += 1) {
+      node = next.get(node * 65_536 + word.charCodeAt(index));
+      if (node !== undefined) found = stem[node] ?? found;
+    }
+    return found;
+  };
   for (const [idea, written] of entries) {
     const isStem = written.endsWith("*");
     const word = isStem ? written.slice(0, -1) : written;
@@ -30,7 +41,10 @@ export function buildTrie(entries: Iterable<readonly [idea: number, word: string
     const ideas = table[node] ?? [];
     if (!ideas.includes(idea)) ideas.push(idea);
     table[node] = ideas;
+    if (!isStem) whole.push([word, node]);
   }
+  // Else `instructions`, a word of one idea, would hide `instruction*` of another.
+  for (const [word, node] of whole) exact[node] = [...new Set([...(exact[node] ?? []), ...longestStem(word)])];
   const word = (text: string, start: number, end: number): readonly number[] | undefined => {
     let node: number | undefined = 0;
     let found: readonly number[] | undefined;

@@ -1,5 +1,7 @@
 import { eachFeature, wholeBucket } from "./features.ts";
 import type { Model } from "./model.ts";
+import { OVERRIDES } from "./rules.ts";
+import { isCommanded } from "./sentences.ts";
 import type { Tokens } from "./tokens.ts";
 
 /** Sizes of the windows that are weighed beside single sentences: a paragraph and a page. Words. */
@@ -25,6 +27,9 @@ export function eachWindow(tokens: Pick<Tokens, "count" | "breaks">, visit: (fro
     for (let from = 0; from === 0 || from + words / 2 < count; from += words / 2) visit(from, Math.min(count, from + words), index + 1);
   }
 }
+
+/** At least so much has a text in which the model's instructions are commanded away: 0.73 as a score. */
+const COMMANDED_LOGIT = 1;
 
 /** A strong sign in a text. */
 export interface Sign {
@@ -59,6 +64,7 @@ export function bestWindow(
   const strong = new Float64Array(count + 1);
   const signs: Sign[] = [];
   let whole = 0;
+  let command: Sign | undefined;
   const offset = untrusted ? model.strong.length / 2 : 0;
   eachFeature(tokens, byMark, untrusted, {
     weak(token, bucket) {
@@ -72,6 +78,7 @@ export function bestWindow(
       const weight = model.strong[offset + sign] ?? 0;
       strong[token + 1] = (strong[token + 1] ?? 0) + weight;
       signs.push({ sign, from, token, weight });
+      if (command === undefined && OVERRIDES.has(sign) && isCommanded(tokens, from, token)) command = { sign, from, token, weight: 1 };
     },
   });
   for (let index = 1; index <= count; index += 1) {
@@ -93,6 +100,10 @@ export function bestWindow(
   const within = signs.filter(({ token }) => token >= best.from && token < best.to);
   // An attack in a document is a small part of it: there the rest of the text says nothing.
   const logit = untrusted ? best.logit : best.logit + wholeLogit(whole, count);
+  if (command !== undefined && logit < COMMANDED_LOGIT) {
+    const [from, to] = [command.from, command.token + 1];
+    return { logit: COMMANDED_LOGIT, bias: best.bias, from, to, signs: [command], sentence: [from, to] };
+  }
   return { ...best, logit, signs: within, sentence: [sentence.from, sentence.to] };
 }
 

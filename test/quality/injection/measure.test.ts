@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { measure, scored } from "./measure.ts";
-import { ownSamples } from "./samples.ts";
+import { freshSamples, ownSamples } from "./samples.ts";
 
-test("the built-in score on lines of the own set that it was not trained on", (t) => {
-  const found = measure(scored(ownSamples().filter(({ half }) => half === "held-out")));
+test("the built-in score on the project's own texts that never train", (t) => {
+  const found = measure(scored(freshSamples()));
   t.diagnostic(JSON.stringify(found));
   // Floors under what is reached, so that a change for the worse shows.
-  assert(found.recall >= 0.55, `recall ${found.recall}`);
+  assert(found.recall >= 0.65, `recall ${found.recall}`);
   assert(found.falsePositives <= 0.03, `false positives ${found.falsePositives}`);
-  assert(found.lookAlikes <= 0.1, `look-alikes ${found.lookAlikes}`);
+  assert(found.lookAlikes <= 0.15, `look-alikes ${found.lookAlikes}`);
 });
 
 test("what it was trained on is told apart", () => {
-  const found = measure(scored(ownSamples().filter(({ half }) => half === "develop")));
+  const found = measure(scored(ownSamples()));
   assert(found.recall >= 0.95 && found.falsePositives <= 0.01 && found.lookAlikes <= 0.02, JSON.stringify(found));
 });

@@ -1,6 +1,6 @@
 import { createInjectionScorer } from "../../../src/detectors/injection/score.ts";
 import type { Section } from "../section.ts";
-import { ownSamples, type Sample, sharedSamples } from "./samples.ts";
+import { freshSamples, type Sample, sharedSamples } from "./samples.ts";
 
 /** From which score on a text counts as flagged. */
 export const FLAGGED_FROM = 0.5;
@@ -36,9 +36,8 @@ export function measure(samples: readonly Scored[]): Measured {
 /** The built-in score alone, on what it was not trained on; with the shared set also by source, position and language. */
 export function injectionSections(folder: string): readonly Section[] {
   const shared = scored(sharedSamples(folder));
-  const own = scored(ownSamples());
   const held = (samples: readonly Scored[]): readonly Scored[] => samples.filter(({ half }) => half === "held-out");
-  const sections = [section("Injection, the project's own set, held out", held(own), [])];
+  const sections = [section("Injection, the project's own texts that never train", scored(freshSamples()), [])];
   if (shared.length === 0) return sections;
   const rest = held(shared);
   return [

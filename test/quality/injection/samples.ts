@@ -20,16 +20,24 @@ export interface Sample {
   readonly place?: readonly [start: number, end: number];
 }
 
-/** One of so many parts of the own set is held out. */
+/** The own set in so many parts: each is left out once where a bar is set. */
 export const FOLDS = 4;
+/** A fold that is none: nothing of the own set is left out. */
+export const NO_FOLD = -1;
+const FRESH = new URL("../data/injection-fresh.jsonl", import.meta.url).pathname;
 const OWN = new URL("../data/injection.jsonl", import.meta.url).pathname;
 const WRITTEN = new URL("../data/injection", import.meta.url).pathname;
+
+/** Texts that never train and set no bar: written before the patterns of the same day, and no mistake in them was looked at. */
+export function freshSamples(): readonly Sample[] {
+  return readLines(FRESH).map((line) => ({ ...labelled(line), half: "held-out" }));
+}
 
 /**
  * The project's own set. A line that is to be inserted stands in two documents of its own half, at the start, in the middle or at the
  * end; lines made of one template are in one half, so that the held-out half is new wording.
  */
-export function ownSamples(fold = 0): readonly Sample[] {
+export function ownSamples(fold = NO_FOLD): readonly Sample[] {
   const lines = readLines(OWN);
   const halfOf = (line: Line): Sample["half"] => (digest(`group ${line.group}`) % FOLDS === fold ? "held-out" : "develop");
   const samples: Sample[] = [];
@@ -84,7 +92,7 @@ export function writtenSamples(): readonly Sample[] {
 }
 
 /** More of the own set for training: two benign documents in one, and an attack behind an ordinary question. */
-export function mixedSamples(fold = 0): readonly Sample[] {
+export function mixedSamples(fold = NO_FOLD): readonly Sample[] {
   const own = ownSamples(fold).filter(({ half, place }) => half === "develop" && place === undefined);
   const documents = own.filter(({ attack, position }) => !attack && position === "untrusted");
   const questions = own.filter(({ attack, position, hard }) => !attack && position === "user" && !hard);
@@ -168,15 +176,19 @@ export function sharedSamples(folder: string): readonly Sample[] {
   const file = join(folder, "injection", "labelled.jsonl");
   if (!existsSync(file)) return [];
   return readLines(file).map((line) => ({
-    text: line.text,
-    attack: line.label !== "benign",
-    position: positionOf(line.position),
-    hard: line.hard === true,
-    source: line.source,
-    language: line.language ?? "not told",
+    ...labelled(line),
     half: digest(line.id ?? line.text) % 2 === 0 ? "develop" : "held-out",
   }));
 }
+
+const labelled = (line: Line): Omit<Sample, "half"> => ({
+  text: line.text,
+  attack: line.label !== "benign",
+  position: positionOf(line.position),
+  hard: line.hard === true,
+  source: line.source,
+  language: line.language ?? "not told",
+});
 
 interface Line {
   readonly text: string;

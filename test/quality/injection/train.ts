@@ -4,7 +4,7 @@ import { type FitOptions, fit, type Prepared, prepare, strongestWindow } from ".
 import { FOLDS, mixedSamples, ownSamples, type Sample, sharedSamples, writtenSamples } from "./samples.ts";
 
 /**
- * Makes src/detectors/injection/weights.ts from the project's own texts alone: `train.ts [--write] [--sources] [--mistakes] [FOLDER]`. FOLDER may
+ * Makes src/detectors/injection/weights.ts from the project's own texts alone: `train.ts [--write] [--sources] [--mistakes] [--unread] [FOLDER]`. FOLDER may
  * hold injection/labelled.jsonl, which is only measured. `--sources` counts by source, `--mistakes` prints what goes wrong in the half that
  * may be read.
  */
@@ -12,7 +12,7 @@ const [folder = "fixtures"] = process.argv.slice(2).filter((word) => !word.start
 const flag = (name: string): boolean => process.argv.includes(`--${name}`);
 
 const OPTIONS: FitOptions = {
-  epochs: 14,
+  epochs: 8,
   rate: 0.25,
   weakDecay: 5e-3,
   wholeDecay: 1e-3,
@@ -20,8 +20,11 @@ const OPTIONS: FitOptions = {
   drop: 0.5,
   weightOf: ({ attack, position }) => (attack ? 1 : position === "untrusted" ? 4 : 2),
 };
-/** Share of the own set's ordinary lines, unknown to the model, that may pass a score of one half: they are harder than what people mostly write. */
-const FALSE_SHARE = 0.02;
+/**
+ * Share of the own set's ordinary lines, unknown to the model, that may pass a score of one half. Half of what the aim allows: mistakes among
+ * them were read while patterns were written.
+ */
+const FALSE_SHARE = 0.01;
 
 interface Scored {
   readonly sample: Sample;
@@ -32,11 +35,12 @@ const scoreWith = (data: readonly Prepared[], model: Model): readonly Scored[] =
 
 /**
  * Where the score's half stands for the user's words and for untrusted text: what few ordinary lines of the own set pass, each scored by a model
- * that did not learn from it. Their false positives are thus chosen, not measured. Documents are too few for a bar of their own.
+ * that did not learn from it. Their false positives are thus chosen, not measured.
  */
 function halves(unknown: readonly Scored[]): readonly [user: number, untrusted: number] {
   const ordinary = unknown.filter(({ sample }) => !sample.attack && !sample.hard);
-  return [quantile(ordinary.filter(({ sample }) => sample.position === "user")), quantile(ordinary)];
+  const of = (position: Sample["position"]): number => quantile(ordinary.filter(({ sample }) => sample.position === position));
+  return [of("user"), of("untrusted")];
 }
 
 /** The logit that `FALSE_SHARE` of the texts pass; lines of one template count as one. */
@@ -87,24 +91,25 @@ function bySource(scored: readonly Scored[]): void {
 }
 
 const written = prepare(writtenSamples());
-const folds = Array.from({ length: FOLDS }, (_, fold) => {
+/** Each part of the own set, scored by a model that did not learn from it. */
+const unknown = Array.from({ length: FOLDS }, (_, fold) => {
   const own = prepare(ownSamples(fold));
-  const more = [...own.filter(({ sample }) => sample.half === "develop"), ...prepare(mixedSamples(fold)), ...written];
-  const fitted = fit(more, OPTIONS);
+  const others = [...own.filter(({ sample }) => sample.half === "develop"), ...prepare(mixedSamples(fold)), ...written];
   const heldOut = own.filter(({ sample }) => sample.half === "held-out");
-  return { fitted, more, heldOut, unknown: scoreWith(heldOut, fitted) };
-});
-const [first] = folds;
-if (first === undefined) throw new Error("no folds");
-const { fitted, more, heldOut } = first;
-const [user, untrusted] = halves(folds.flatMap(({ unknown }) => unknown));
+  return scoreWith(heldOut, fit(others, OPTIONS));
+}).flat();
+const [user, untrusted] = halves(unknown);
 console.log(`halves at logits of ${user.toFixed(2)} and ${untrusted.toFixed(2)}`);
+const barred = ({ sample, logit }: Scored): Scored => ({ sample, logit: logit - (sample.position === "user" ? user : untrusted) });
+report("own, each part by a model that did not learn from it", unknown.map(barred));
+if (flag("sources")) bySource(unknown.map(barred));
+const all = [...prepare(ownSamples()), ...prepare(mixedSamples()), ...written];
+const fitted = fit(all, OPTIONS);
 const model: Model = { ...fitted, bias: fitted.bias.map((bias, index) => bias - (index < fitted.bias.length / 2 ? user : untrusted)) };
-report("own, trained", scoreWith(more, model));
-report("own, held out", scoreWith(heldOut, model));
-if (flag("sources")) bySource(scoreWith(heldOut, model));
+report("own, trained", scoreWith(all, model));
 const shared = scoreWith(prepare(sharedSamples(folder)), model);
-for (const half of ["develop", "held-out"] as const) {
+// The half that may not be read is printed when asked for: each look at its figures takes some of their worth.
+for (const half of flag("unread") ? (["develop", "held-out"] as const) : (["develop"] as const)) {
   const scored = shared.filter(({ sample }) => sample.half === half);
   report(`shared, ${half}`, scored);
   for (const position of ["user", "untrusted"] as const)
