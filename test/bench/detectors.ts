@@ -81,6 +81,10 @@ const hostile = [
   "is is ",
   "A:d0運",
   "7,F ",
+  "2Z\u200b",
+  "49\u200b1 3",
+  "1. 1. 6",
+  "@a年12356789é7",
 ];
 const costs = hostile.map((piece) => {
   const text = megabyteOf(piece);

@@ -73,7 +73,7 @@ export class ShapeSet {
   find(text: ScanText, froms: number[]): readonly Finding[] {
     const { atoms, folded } = text;
     const findings: Finding[] = [];
-    const [done, merged] = [new Int32Array(this.#words), new Int32Array(this.#words)];
+    const [done, merged, left] = [new Int32Array(this.#words), new Int32Array(this.#words), new Int32Array(this.#words)];
     const nearby = new Nearby(text, this.#beginnings, NEAR);
     const near = new AtomWords(text.folded, nearby, this.#words);
     const room: Room = { walked: [], runs: new Runs(text.folded, text.ended), near, place: 0 };
@@ -90,7 +90,7 @@ export class ShapeSet {
       // Before anything else: digits parted by signs are many atoms, and all but the first are part of a longer number.
       if ((atom.flags & 2) === 0 && !isFreeAt(folded, atom.start)) continue;
       const second = secondForm(text, atom);
-      const isMerged = (atom.flags & 1) === 1 && this.#merge(text, atom, merged.fill(0));
+      const isMerged = (atom.flags & 1) === 1 && this.#merge(text, atom, { bits: merged.fill(0), left: left.fill(-1) });
       near.moveTo(atom);
       for (let word = 0; word < this.#words; word += 1) {
         const flags = isMerged ? atom.flags & 2 : atom.flags;
@@ -134,9 +134,12 @@ export class ShapeSet {
    * Adds the finders for which an atom may begin a code if the invisible characters in it did not stand there: all of it, what stands
    * before letters behind such a one, or its first group. False where the text that has come does not tell.
    */
-  #merge({ folded, ended }: ScanText, { start, letterFirst }: Atom, bits: Int32Array): boolean {
-    // Those whose shapes have such units as were read.
-    const left = new Int32Array(this.#words).fill(-1);
+  #merge(
+    { folded, ended }: ScanText,
+    { start, letterFirst }: Atom,
+    // `left`: those whose shapes have such units as were read.
+    { bits, left }: { readonly bits: Int32Array; readonly left: Int32Array },
+  ): boolean {
     let [at, units] = [start, 0];
     while (units < 32) {
       if (!ended && at + HIDDEN_MAX + 2 >= folded.length) return false;
