@@ -208,11 +208,13 @@ function read(work: Work, body: Buffer): Passed | Promise<Passed> {
 async function readSliced(work: Work, reader: AnswerReader, body: Buffer): Promise<Passed> {
   const frames: Frame[] = [];
   const slice = new Slice();
+  await slice.next();
   for (const piece of [body, undefined])
     for (const frame of reader.pushSteps?.(piece) ?? (piece === undefined ? reader.end() : reader.push(piece))) {
       if (frame !== undefined) frames.push(frame);
       if (slice.isOver()) await slice.next();
     }
+  await slice.next();
   return readFrames(work, reader, frames);
 }
 

@@ -184,8 +184,12 @@ class BodyReader implements AnswerReader {
 
   *#steps(): FrameSteps {
     const bytes = this.#whole();
+    yield;
     const text = yield* decodeSteps(bytes);
+    // Joining megabytes is a run of its own, here and below.
+    yield;
     const json = yield* readSteps(this.#mapper.prepare?.(text) ?? text);
+    yield;
     const unread = this.#readBody(bytes, text, json);
     if (unread !== undefined) return yield* unread;
     yield;
