@@ -126,15 +126,14 @@ function bindStage(stage: StageDefinition, merged: JsonMap, mode: RolloutMode): 
   const { settings, own } = sectionOf(merged[stage.name]);
   const joined = stage.joins.map((name) => {
     const other = sectionOf(merged[name]);
-    return [name, { ...other.settings, mode: other.own.mode ?? mode }] as const;
+    return [name, { ...other.settings, mode: other.own.mode ?? mode, onFault: other.own.onFault ?? "closed" }] as const;
   });
   const rolloutMode = own.mode ?? mode;
   const onFault = own.onFault ?? "closed";
   if (joined.length === 0) return stage.bind(settings, { mode: rolloutMode, onFault });
-  const forOthers = joined.some(([, other]) => other.mode !== "off");
   const rules = rolloutMode === "off" && stage.additive ? { rules: [] } : {};
-  const bound = stage.bind({ ...settings, ...rules, joined: Object.fromEntries(joined) }, { mode: rolloutMode, onFault });
-  return forOthers ? { ...bound, forOthers } : bound;
+  const known = { ...Object.fromEntries(joined), [stage.name]: { mode: rolloutMode } };
+  return stage.bind({ ...settings, ...rules, joined: known }, { mode: rolloutMode, onFault });
 }
 function sectionOf(raw: Json | undefined) {
   const settings = Object.fromEntries(entriesOf(raw).filter(([key]) => key !== "mode" && key !== "onFault"));

@@ -184,8 +184,13 @@ interface StageRules<Section, Facts> {
    * written as that list. `merged` is what the stage then gets: each rule with the `layer` that it stands in.
    */
   readonly additive?: true;
-  /** Sections of other stages that this one must know: it gets them under `joined`, by name, merged, with the mode in force. */
+  /**
+   * Sections of other stages that this one must know: it gets them under `joined`, by name, merged, with the mode in force; and its own
+   * mode under its own name there.
+   */
   readonly joins?: readonly string[];
+  /** The other section for whose rules this stage asks, and how far they hold; undefined where it has none that are asked for here. */
+  speaksFor?(section: Section): Rollout | undefined;
   /** All I/O of the stage; undefined where this request needs none, so that it stays on the synchronous path. */
   gather?(context: StageContext, section: Section, signal: AbortSignal): Promise<Result<Facts, PortError>> | undefined;
   decide(context: StageContext, section: Section, facts: Facts | undefined): Verdict;
@@ -207,14 +212,21 @@ export interface Evaluation {
   readonly settle?: (outcome: Outcome) => Promise<void>;
 }
 
+/** How far a section's rules hold. */
+export interface Rollout {
+  readonly stage: string;
+  readonly mode: RolloutMode;
+  readonly onFault: FaultMode;
+}
+
 /** A stage with its section of one resolved policy: what the pipeline runs. */
 export interface BoundStage {
   readonly name: string;
   readonly mode: RolloutMode;
   readonly onFault: FaultMode;
   readonly planning: boolean;
-  /** true: it speaks beside itself for a section that is not off, so it is asked also where its own is, which then has no rules. */
-  readonly forOthers?: boolean;
+  /** The section for which it speaks beside its own (`Beside`): it is asked also where its own is off, and its faults are that one's too. */
+  readonly speaksFor?: Rollout;
   /** The section after defaults, for `sluice check --explain`. */
   readonly settings: Json;
   evaluate(context: StageContext, signal: AbortSignal): Verdict | Promise<Result<Evaluation, PortError>>;
@@ -241,7 +253,9 @@ export function defineStage<Section, Facts = undefined>(stage: Stage<Section, Fa
     const section = merged.parse(raw);
     const settings: Json = JSON.parse(JSON.stringify(section));
     const { mode, onFault } = rollout;
-    return { name: stage.name, mode, onFault, planning: stage.planning === true, settings, evaluate: evaluator(stage, section) };
+    const other = stage.speaksFor?.(section);
+    const bound = { name: stage.name, mode, onFault, planning: stage.planning === true, settings, evaluate: evaluator(stage, section) };
+    return other === undefined ? bound : { ...bound, speaksFor: other };
   };
   return { name: stage.name, section: stage.section, additive: stage.additive === true, joins: stage.joins ?? [], bind };
 }

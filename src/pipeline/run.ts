@@ -3,7 +3,7 @@ import { type DataClass, declaredClass, higherClass } from "../core/contract.ts"
 import type { Denial } from "../core/denials.ts";
 import { REPLANS_MAX } from "../core/limits.ts";
 import type { StageEntry } from "../core/record.ts";
-import type { BoundStage, Effect, Evaluation, Marks, Outcome, StageStores, Verdict } from "../core/stage.ts";
+import type { BoundStage, Effect, Evaluation, Marks, Outcome, Rollout, StageStores, Verdict } from "../core/stage.ts";
 import type { Applied, Work } from "./work.ts";
 import { freePlan, WorkContext } from "./work-context.ts";
 
@@ -62,7 +62,7 @@ async function runRound(work: Work, stages: readonly BoundStage[], { now, stores
   let begun = now();
   const context = new WorkContext(work, stores);
   for (const stage of stages) {
-    if (stage.mode === "off" && stage.forOthers !== true) continue;
+    if (stage.mode === "off" && stage.speaksFor === undefined) continue;
     let outcome: Evaluation | Fault;
     try {
       const evaluated = stage.evaluate(context, deadline.signal);
@@ -152,8 +152,13 @@ function judge(work: Work, stage: BoundStage, outcome: Evaluation | Fault, us: n
   const { name, mode } = stage;
   if ("kind" in outcome) {
     const denial: Denial = { code: outcome.why === "exception" ? "internal" : "store_unavailable" };
-    work.entries.push({ stage: name, mode, verdict: "fault", code: denial.code, reason: `${outcome.why}; ${stage.onFault}`, us });
-    return mode === "enforce" && stage.onFault === "closed" ? { kind: "deny", denial } : undefined;
+    const fault = ({ stage, mode, onFault }: Rollout): Said => {
+      work.entries.push({ stage, mode, verdict: "fault", code: denial.code, reason: `${outcome.why}; ${onFault}`, us });
+      return mode === "enforce" && onFault === "closed" ? { kind: "deny", denial } : undefined;
+    };
+    const own = mode === "off" ? undefined : fault({ stage: name, mode, onFault: stage.onFault });
+    // Rules of another section that could not be asked either are in force all the same.
+    return own ?? (stage.speaksFor === undefined ? undefined : fault(stage.speaksFor));
   }
   const { verdict } = outcome;
   const { beside } = verdict;

@@ -162,3 +162,33 @@ test("Valkey killed under load: what was served is charged to the nano-dollar on
   await until("the books are exact", async () => (await book(store, site, "nanoUsd")).spent === served * CALL, 10_000);
   assert.equal(site.simulator.requests.length, served);
 });
+
+test("a limit of tokens in force refuses while the store is gone, also where budgets only watch", async (t) => {
+  await server.ask("FLUSHALL");
+  const site = await makeSite(t, {
+    workers: 1,
+    policy: BASIC_POLICY.replace("  acme:\n", '  acme:\n    budgets: { mode: shadow, rules: [{ window: month, usd: "1000" }] }\n').replace(
+      "    caps: { outputTokensMax: 500 }\n",
+      "    limits: [{ per: app, tokens: 1000000, window: 12h }]\n    caps: { outputTokensMax: 500 }\n",
+    ),
+  });
+  const served = await site.serve([], {
+    SLUICE_LEDGER_URL: `redis://${server.host}:${server.port}`,
+    SLUICE_LEDGER_DEADLINE_MS: "200",
+    SLUICE_LOG_LEVEL: "error",
+  });
+  await inService(site, served);
+  assert.equal((await site.call({})).status, 200);
+  await server.kill();
+  const lost = await site.call({});
+  await server.start();
+  assert.deepEqual([lost.status, lost.headers.get("x-ai-error")], [503, "store_unavailable"]);
+  const refused = () => site.records().find(({ code }) => code === "store_unavailable");
+  await until("its record", async () => refused() !== undefined);
+  assert.deepEqual(
+    refused()
+      ?.stages.filter(({ verdict }) => verdict === "fault")
+      .map(({ stage, mode }) => `${stage} ${mode}`),
+    ["budgets shadow", "limits enforce"],
+  );
+});

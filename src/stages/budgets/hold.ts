@@ -11,6 +11,7 @@ import type { PortError, StageContext } from "../../core/stage.ts";
 import type { Claimant, HoldAnswer, LapseRule, Level, Refusal, StepAnswer } from "../../ports/ledger.ts";
 import type { LedgerDesk } from "../../ports/ledger-desk.ts";
 import { claimInOrder, type OrderedStep } from "../../ports/ledger-order.ts";
+import { budgetRefusal } from "../../ports/ledger-terms.ts";
 import { callSize, inputBound, inputTokens, lostAttempts, outputCap } from "../shared/call-size.ts";
 import { portError } from "../shared/ledger-faults.ts";
 import {
@@ -18,6 +19,7 @@ import {
   accountLines,
   accountOf,
   accountScopes,
+  kept,
   type Line,
   type Placed,
   placed,
@@ -43,8 +45,8 @@ export interface Facts {
   readonly lines: readonly Placed[];
   readonly accountLines: readonly Placed[];
   readonly forecast: Forecast;
-  readonly outcome: /** `short`: lines of limits in shadow or warn that had no room. */
-    | { readonly kind: "held"; readonly levels: readonly Level[]; readonly short: readonly Refusal[] }
+  readonly outcome: /** `short`: lines in shadow or warn that had no room. `unpriced`: so has a budget in money that is only in shadow or warn. */
+    | { readonly kind: "held"; readonly levels: readonly Level[]; readonly short: readonly Refusal[]; readonly unpriced: boolean }
     | { readonly kind: "refused"; readonly by: By; readonly refusals: readonly Refusal[] }
     /** A budget in money counts the call, and no price is known. */
     | { readonly kind: "unpriced" }
@@ -67,7 +69,8 @@ export function gather(context: StageContext, section: BudgetsSection): Promise<
 }
 
 /** Nothing that counts the call may refuse it, not even for want of a store. */
-const onlySoft = (lines: readonly Line[], account: unknown): boolean => account === undefined && lines.every(({ quiet }) => quiet);
+const onlySoft = (lines: readonly Line[], account: unknown): boolean =>
+  account === undefined && lines.every(({ kind, quiet }) => kind === "limit" && quiet);
 
 class Holding {
   readonly #context: StageContext;
@@ -100,14 +103,14 @@ class Holding {
     return first.value.outcome.kind === "held" ? this.#holdLess(first.value, fine) : this.#hold(fine);
   }
 
-  /** Only limits in shadow or warn had no room: the tenant's hold by tokens, in place of the one by bytes, tells whether they have. */
+  /** Only lines in shadow or warn had no room: the tenant's hold by tokens, in place of the one by bytes, tells whether they have. */
   async #holdLess(first: Facts, fine: Forecast): Promise<Result<Facts, PortError>> {
     const amounts: Amounts = { tokens: fine.tokens, nanoUsd: fine.nanoUsd ?? 0 };
-    const made = await this.#claimTenant(first.tenant, first.lines, amounts);
+    const made = await this.#claimTenant(first, amounts);
     // Where it cannot be had any more, the first one stays.
     if (!made.ok || made.value.kind !== "admitted") return ok(first);
     const { levels, short: without = [] } = made.value;
-    return ok({ ...first, forecast: fine, outcome: { kind: "held", levels, short: without } });
+    return ok({ ...first, forecast: fine, outcome: { kind: "held", levels, short: without, unpriced: isUnpriced(first) } });
   }
 
   #forecast(input: number): Forecast {
@@ -151,8 +154,9 @@ class Holding {
   async #holdAt(what: Forecast, atMs: number): Promise<Result<Facts | { readonly again: number }, PortError>> {
     const facts = this.#facts(what, atMs);
     const { lines, accountLines: quota } = facts;
-    if (what.nanoUsd === undefined && this.#section.unpriced === "refuse" && [...lines, ...quota].some(({ unit }) => unit === "nanoUsd"))
-      return ok({ ...facts, outcome: { kind: "unpriced" } });
+    const unpriced =
+      what.nanoUsd === undefined && this.#section.unpriced === "refuse" && [...lines, ...quota].some(({ unit }) => unit === "nanoUsd");
+    if (unpriced && this.#section.joined.budgets.mode === "enforce") return ok({ ...facts, outcome: { kind: "unpriced" } });
     const amounts: Amounts = { tokens: what.tokens, nanoUsd: what.nanoUsd ?? 0 };
     const steps = this.#steps(facts, amounts);
     const claimed = await claimInOrder<StepAnswer | HoldAnswer>(this.#desk, steps);
@@ -163,7 +167,10 @@ class Holding {
       case undefined:
       case "admitted":
         // The tenant's step is the last one, where it has lines of its own.
-        return ok({ ...facts, outcome: { kind: "held", ...(last === undefined || lines.length === 0 ? NO_LEVELS : levelsOf(last)) } });
+        return ok({
+          ...facts,
+          outcome: { kind: "held", unpriced, ...(last === undefined || lines.length === 0 ? NO_LEVELS : levelsOf(last)) },
+        });
       case "refused":
         return ok({
           ...facts,
@@ -176,10 +183,8 @@ class Holding {
     }
   }
 
-  #steps(
-    { tenant, account, lines, accountLines: quota }: Pick<Facts, "tenant" | "account" | "lines" | "accountLines">,
-    amounts: Amounts,
-  ): readonly (OrderedStep<StepAnswer | HoldAnswer> & { readonly by: By })[] {
+  #steps(facts: Omit<Facts, "outcome">, amounts: Amounts): readonly (OrderedStep<StepAnswer | HoldAnswer> & { readonly by: By })[] {
+    const { tenant, account, lines, accountLines: quota } = facts;
     const desk = this.#desk;
     const onLapse = this.#onLapse;
     const lost = this.#section.onStoreLost;
@@ -192,20 +197,48 @@ class Holding {
       if (scopes.length > 0)
         steps.push({ by: "account", claimant: account, claim: () => desk.hold({ ...account, onLapse, scopes }, lost) });
     }
-    if (lines.length > 0) steps.push({ by: "tenant", claimant: tenant, claim: () => this.#claimTenant(tenant, lines, amounts) });
+    if (lines.length > 0) steps.push({ by: "tenant", claimant: tenant, claim: () => this.#claimTenant(facts, amounts) });
     return steps;
   }
 
-  #claimTenant(tenant: Claimant, lines: readonly Placed[], amounts: Amounts): ReturnType<LedgerDesk["hold"]> {
-    const scopes = lines.map((line) => scopeOf(line, amounts));
-    return this.#desk.hold({ ...tenant, onLapse: this.#onLapse, scopes }, this.#section.onStoreLost);
+  async #claimTenant({ tenant, lines, nowMs }: Omit<Facts, "outcome">, amounts: Amounts): ReturnType<LedgerDesk["hold"]> {
+    const scopes = kept(lines).map((line) => scopeOf(line, amounts));
+    const made = await this.#desk.hold({ ...tenant, onLapse: this.#onLapse, scopes }, this.#section.onStoreLost);
+    return made.ok && scopes.length < lines.length ? ok(withRiders(made.value, lines, { amounts, nowMs })) : made;
   }
   get #onLapse(): LapseRule {
     return this.#section.onLapse === "release" ? "release" : "charge";
   }
 }
 
+/** The answer, and the lines that ride on another's scope and have no room by their own limit. */
+function withRiders(
+  answer: HoldAnswer,
+  lines: readonly Placed[],
+  { amounts, nowMs }: { readonly amounts: Amounts; readonly nowMs: number },
+): HoldAnswer {
+  if (answer.kind !== "admitted" && answer.kind !== "refused") return answer;
+  const without = lines.flatMap((line, index): readonly Refusal[] => {
+    const head = line.rides === undefined ? undefined : lines[line.rides];
+    if (head === undefined) return [];
+    const scope = scopeOf(line, amounts);
+    const refusal = answer.kind === "refused" ? answer.refusals.find((one) => one.index === line.rides) : undefined;
+    const level = answer.kind === "refused" ? refusal : line.rides === undefined ? undefined : answer.levels[line.rides];
+    if (level === undefined) return [];
+    // The level's limit has what was granted; an admitted scope's use has the amount.
+    const limit = line.limit + (level.limit - head.limit);
+    const used = refusal === undefined ? level.used - scope.amount : level.used;
+    const frozen = refusal?.why === "frozen";
+    return frozen || scope.amount > limit - used ? [budgetRefusal(index, scope, { limit, used, nowMs, frozen })] : [];
+  });
+  if (without.length === 0) return answer;
+  return answer.kind === "refused"
+    ? { ...answer, refusals: [...answer.refusals, ...without] }
+    : { ...answer, short: [...(answer.short ?? []), ...without] };
+}
+
 const NO_LEVELS = { levels: [], short: [] };
+const isUnpriced = ({ outcome }: Facts): boolean => outcome.kind === "held" && outcome.unpriced;
 const levelsOf = ({ levels, short: without = [] }: Extract<StepAnswer, { readonly kind: "admitted" }>) => ({ levels, short: without });
 
 /** Lines without room. */

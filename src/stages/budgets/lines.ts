@@ -19,13 +19,18 @@ export interface Line {
   readonly limit: number;
   /** budget: of `budgets`. limit: tokens of `limits`. account: the provider account's own. */
   readonly kind: "budget" | "limit" | "account";
-  /** Held whether it fits or not: a limit in shadow or warn. */
+  /** Held whether it fits or not: its section is in shadow or warn. */
   readonly quiet: boolean;
+  /**
+   * The line (its place in the list) that the ledger is asked for in this one's place, since both have one scope and one window, and that
+   * one refuses where this one does not. Such lines come last.
+   */
+  readonly rides?: number;
   readonly warnAt: number | undefined;
   readonly onExhausted: BudgetRule["onExhausted"];
 }
 
-/** The tenant's lines. Of two with one name the lower holds. */
+/** The tenant's lines. Of two with one name and one mode the lower holds. */
 export function tenantLines(section: BudgetsSection, context: StageContext): readonly Line[] {
   const { joined, rules } = section;
   const tokens = joined.limits.mode === "off" ? NO_RULES : joined.limits.rules;
@@ -50,7 +55,8 @@ function linesFor({ joined, rules }: BudgetsSection, caller: Caller, weekStartsO
     const { window, warnAt, onExhausted } = rule;
     const unit = rule.usd === undefined ? ("tokens" as const) : ("nanoUsd" as const);
     const spec = windowSpec(window, weekStartsOn);
-    add({ key, unit, spec, window, limit: limitOf(rule), kind: "budget", quiet: false, warnAt, onExhausted });
+    const quiet = joined.budgets.mode !== "enforce";
+    add({ key, unit, spec, window, limit: limitOf(rule), kind: "budget", quiet, warnAt, onExhausted });
   }
   for (const rule of tokens) {
     const { window = "1m", tokens: limit } = rule;
@@ -60,7 +66,10 @@ function linesFor({ joined, rules }: BudgetsSection, caller: Caller, weekStartsO
     const spec = windowSpec(window, weekStartsOn);
     add({ key, unit: "tokens", spec, window, limit, kind: "limit", quiet, warnAt: undefined, onExhausted: "reject" });
   }
-  return found;
+  const loud = found.filter(({ quiet }) => !quiet);
+  const headOf = (line: Line): number => (line.quiet ? loud.findIndex((other) => isSame({ ...line, quiet: false }, other)) : -1);
+  const own = [...loud, ...found.filter((line) => line.quiet && headOf(line) < 0)];
+  return [...own, ...found.flatMap((line) => (headOf(line) < 0 ? [] : [{ ...line, rides: headOf(line) }]))];
 }
 const NO_RULES: BudgetsSection["joined"]["limits"]["rules"] = [];
 const isSame = (one: Line, other: Line): boolean =>
@@ -121,6 +130,11 @@ export interface Amounts {
   readonly tokens: number;
   readonly nanoUsd: number;
 }
+/** The lines that the ledger knows: it keeps one count for a scope and its window. */
+export const kept = (lines: readonly Placed[]): readonly Placed[] => {
+  const count = lines.findIndex(({ rides }) => rides !== undefined);
+  return count < 0 ? lines : lines.slice(0, count);
+};
 export function scopeOf({ id, key, unit, at, limit, quiet }: Placed, amounts: Amounts): BudgetScope {
   const scope = { id, key, unit, window: at, limit, amount: amounts[unit] };
   return quiet ? { ...scope, soft: true } : scope;

@@ -65,14 +65,16 @@ export const budgetsSection = z
   .describe("Money and tokens by day, week and month. May be written as the list of budgets alone.");
 
 /** Of `limits`, what is needed here: tokens are known with the plan, so they are held with the budgets. */
+const mode = z.enum(["off", "shadow", "warn", "enforce"]).default("enforce");
 const joinedLimits = z.object({
-  mode: z.enum(["off", "shadow", "warn", "enforce"]).default("enforce"),
+  mode,
+  onFault: z.enum(["open", "closed"]).default("closed"),
   rules: z.array(z.object({ ...whose, tokens: z.number().optional(), window: z.string().optional(), layer })).default(() => []),
 });
 export const mergedBudgets = z.object({
   rules: z.array(z.object({ ...rule, layer })).default(() => []),
   ...settings,
-  joined: z.object({ limits: joinedLimits.prefault({}) }).prefault({}),
+  joined: z.object({ limits: joinedLimits.prefault({}), budgets: z.object({ mode }).prefault({}) }).prefault({}),
 });
 export type BudgetsSection = z.infer<typeof mergedBudgets>;
 export type BudgetRule = BudgetsSection["rules"][number];

@@ -212,6 +212,88 @@ test("a budget and a limit of tokens that both refuse both say so", async () => 
   });
 });
 
+const rollouts = (budgets: string, limits: string, tokens: number) => ({
+  joined: { budgets: { mode: budgets }, limits: { mode: limits, rules: [{ tokens, window: "1h", layer: "app" }] } },
+});
+const hourly = { rules: [{ window: "1h", tokens: 2_000, layer: "app" }] };
+test("a budget and a limit of one scope and window are one count; the one that only watches says by its own limit what it would have refused", async () => {
+  const { desk, holds } = deskOf();
+  assertSubset(await decided({ ...hourly, ...rollouts("enforce", "shadow", 50) }, calls(desk)), {
+    ok: true,
+    value: {
+      ...{ kind: "allow", evidence: { held: { tokens: 1_164 } } },
+      beside: { mode: "shadow", verdict: { kind: "deny", evidence: { scopes: [{ scope: "app=bot", limit: 50, used: 0 }] } } },
+    },
+  });
+  assert.deepEqual(
+    holds.at(-1)?.scopes.map(({ key, limit, soft }) => ({ key, limit, soft })),
+    [{ key: "app=bot", limit: 2_000, soft: undefined }],
+  );
+  const roomy = deskOf();
+  const said = await decided({ ...hourly, ...rollouts("enforce", "shadow", 1_500) }, calls(roomy.desk));
+  assertSubset(said, { ok: true, value: { kind: "allow" } });
+  assert.ok("ok" in said && said.ok && said.value.beside === undefined);
+  const full = deskOf({ "app=bot": 10 });
+  assertSubset(await decided({ ...hourly, ...rollouts("enforce", "shadow", 50) }, calls(full.desk)), {
+    ok: true,
+    value: { kind: "deny", code: "budget_exhausted", beside: { mode: "shadow", verdict: { kind: "deny" } } },
+  });
+});
+for (const mode of ["shadow", "warn"])
+  test(`a budget in ${mode} without room is held and said, and limits of tokens hold beside it`, async () => {
+    const { desk, holds } = deskOf({ tenant: 5 });
+    const rules = [{ window: "day", tokens: 10, layer: "tenant", onExhausted: { switchTo: "cheap" } }];
+    assertSubset(await decided({ rules, ...rollouts(mode, "enforce", 5_000) }, calls(desk)), {
+      ok: true,
+      value: {
+        kind: "replan",
+        effects: [{ kind: "held" }, {}, {}, {}, {}, {}],
+        evidence: { scopes: [{ scope: "tenant", state: "refused" }] },
+        beside: { verdict: { kind: "allow" } },
+      },
+    });
+    assertSubset(holds.at(-1)?.scopes, [
+      { key: "app=bot", amount: 1_164 },
+      { key: "tenant", soft: true },
+    ]);
+  });
+test("no price is known, and the budget in money only watches: limits of tokens are held all the same", async () => {
+  const { desk, holds } = deskOf();
+  const of = calls(desk, {}, undefined);
+  const unpriced = { ...of, plan: of.plan && { ...of.plan, chain: of.plan.chain.map((one) => ({ ...one, price: undefined })) } };
+  assertSubset(await decided({ rules: [day], ...rollouts("shadow", "enforce", 5_000) }, unpriced), {
+    ok: true,
+    value: { kind: "deny", code: "no_target", beside: { mode: "enforce", verdict: { kind: "allow" } } },
+  });
+  assertSubset(holds.at(-1)?.scopes, [
+    { key: "app=bot", unit: "tokens", amount: 1_164 },
+    { unit: "nanoUsd", amount: 0, soft: true },
+  ]);
+});
+test("what it settles is one charge for a scope and its window", async () => {
+  const charged: number[] = [];
+  const desk: LedgerDesk = { ...deskOf().desk, settle: async (_claimant, charges) => void charged.push(charges.length) };
+  const stage = budgetsStage.bind({ ...hourly, ...rollouts("enforce", "shadow", 1_000) }, { mode: "enforce", onFault: "closed" });
+  const evaluated = await stage.evaluate(calls(desk), new AbortController().signal);
+  assert.ok("ok" in evaluated && evaluated.ok);
+  await evaluated.value.settle?.({
+    ...{ ending: "served", forwarded: true, usage: undefined, estimated: false, costNanoUsd: 1, target: undefined, attempts: 1 },
+    ...{ unanswered: false, lostTokens: 0 },
+  });
+  assert.deepEqual(charged, [1]);
+});
+test("it speaks for limits of tokens alone, as far as they hold", () => {
+  const bound = (joined: object) => budgetsStage.bind({ joined }, { mode: "shadow", onFault: "closed" }).speaksFor;
+  const tokens = [{ tokens: 5, window: "1m" }];
+  assert.deepEqual(bound({ limits: { mode: "enforce", onFault: "open", rules: tokens } }), {
+    stage: "limits",
+    mode: "enforce",
+    onFault: "open",
+  });
+  assert.equal(bound({ limits: { mode: "off", rules: tokens } }), undefined);
+  assert.equal(bound({ limits: { mode: "enforce", rules: [{}] } }), undefined);
+});
+
 test("no price is known: refused where money counts it, unless the policy says otherwise", async () => {
   const { desk } = deskOf();
   const unpriced = calls(desk, {}, undefined);

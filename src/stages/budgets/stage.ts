@@ -6,7 +6,7 @@ import { type Beside, defineStage, type Effect, type Outcome, type StageContext,
 import type { Claimant, Level, Refusal } from "../../ports/ledger.ts";
 import { type Bound, rateHeaders } from "../shared/ledger-headers.ts";
 import { type Facts, gather } from "./hold.ts";
-import { type Amounts, chargeOf, type Placed } from "./lines.ts";
+import { type Amounts, chargeOf, kept, type Placed } from "./lines.ts";
 import { type BudgetsSection, budgetsSection, mergedBudgets } from "./section.ts";
 
 /** A line and how it stood after, or before, this call. */
@@ -20,26 +20,29 @@ function decide(context: StageContext, section: BudgetsSection, facts: Facts | u
   const { outcome } = facts;
   switch (outcome.kind) {
     case "held":
-      return admitted(section, facts, outcome);
+      return admitted(context, section, facts, outcome);
     case "unasked":
       return { kind: "allow", effects: [], reason: "The store could not tell how limits of tokens stand; none of them is in force." };
     case "closed":
       return { kind: "deny", code: "store_unavailable", detail: "The call took too long to be let in." };
     case "unpriced":
-      return {
-        kind: "deny",
-        code: "no_target",
-        detail: "No price is known for this model, and a budget in money counts the call.",
-      };
+      return UNPRICED;
     case "refused":
       return outcome.by === "tenant" ? refused(context, section, facts) : accountRefused(facts);
   }
 }
 
+const UNPRICED: Verdict = {
+  kind: "deny",
+  code: "no_target",
+  detail: "No price is known for this model, and a budget in money counts the call.",
+};
+
 function admitted(
+  context: StageContext,
   section: BudgetsSection,
   facts: Facts,
-  { levels, short }: { readonly levels: readonly Level[]; readonly short: readonly Refusal[] },
+  { levels, short, unpriced }: Extract<Facts["outcome"], { readonly kind: "held" }>,
 ): Verdict {
   const { lines } = facts;
   const stood: Stood[] = [];
@@ -53,10 +56,17 @@ function admitted(
   const effects: Effect[] = [{ kind: "held", usage, nanoUsd }, ...standing(facts, stood)];
   if (warned.length > 0) effects.push({ kind: "header", name: "x-ai-budget-warning", value: warned.map(warning).join(", ") });
   const without = short.length === 0 ? NONE : refusedOf(facts, short);
+  const full = without.filter(({ line }) => line.kind === "limit");
+  const said = full.length === 0 ? limits : full;
+  const beside = said.length === 0 ? {} : { beside: limitsSay(section, facts, said) };
+  const spent = without.filter(({ line }) => line.kind === "budget");
+  // Only in shadow or warn: held all the same, and recorded.
+  if (unpriced) return { ...UNPRICED, effects, ...beside };
+  if (spent.length > 0) return { ...budgetsSay(context, facts, spent), effects, ...beside };
   return {
     kind: "allow",
     effects,
-    ...(limits.length === 0 ? {} : { beside: limitsSay(section, facts, without.length === 0 ? limits : without) }),
+    ...beside,
     evidence: {
       held: { tokens, ...(nanoUsd === undefined ? {} : { nanoUsd }) },
       ...(warned.length === 0 ? {} : { scopes: warned.map((one) => evidenceOf(one, "warned")) }),
@@ -200,8 +210,8 @@ const evidenceOf = ({ line, level }: Stood, state: ScopeEvidence["state"]): Scop
 });
 
 /**
- * What it took, in the windows that admitted it. Where the rule did not hold (shadow, warn) the call is counted all the same, under a name
- * of its own: its claim in the ledger was never made.
+ * What it took, in the windows that admitted it. A call that was forwarded without a hold (an account's quota in shadow or warn had no room)
+ * is counted all the same, under a name of its own: its claim in the ledger was never made.
  */
 async function settle(facts: Facts, _section: BudgetsSection, outcome: Outcome): Promise<void> {
   const { desk, tenant, account, lines, accountLines, outcome: how } = facts;
@@ -217,7 +227,7 @@ async function settle(facts: Facts, _section: BudgetsSection, outcome: Outcome):
       ? [
           desk.settle(
             counted(tenant),
-            lines.map((line) => chargeOf(line, amounts)),
+            kept(lines).map((line) => chargeOf(line, amounts)),
           ),
         ]
       : []),
@@ -246,6 +256,10 @@ export const budgetsStage = defineStage({
   merged: mergedBudgets,
   additive: true,
   joins: ["limits"],
+  speaksFor: ({ joined: { limits } }: BudgetsSection) => {
+    const { mode, onFault, rules } = limits;
+    return mode === "off" || rules.every(({ tokens }) => tokens === undefined) ? undefined : { stage: "limits", mode, onFault };
+  },
   planning: true,
   gather,
   decide,
