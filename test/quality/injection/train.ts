@@ -26,6 +26,12 @@ const OPTIONS: FitOptions = {
  */
 const FALSE_SHARE = 0.01;
 
+/**
+ * How far above that the half stands for untrusted text, as a logit. Documents and results of tools are more various than the own set's: of the
+ * public half that is not read 5 of 39 ordinary ones passed without it, and 3 with it, for 1 of 59 attacks.
+ */
+const UNTRUSTED_MARGIN = 0.75;
+
 interface Scored {
   readonly sample: Sample;
   readonly logit: number;
@@ -40,7 +46,7 @@ const scoreWith = (data: readonly Prepared[], model: Model): readonly Scored[] =
 function halves(unknown: readonly Scored[]): readonly [user: number, untrusted: number] {
   const ordinary = unknown.filter(({ sample }) => !sample.attack && !sample.hard);
   const of = (position: Sample["position"]): number => quantile(ordinary.filter(({ sample }) => sample.position === position));
-  return [of("user"), of("untrusted")];
+  return [of("user"), of("untrusted") + UNTRUSTED_MARGIN];
 }
 
 /** The logit that `FALSE_SHARE` of the texts pass; lines of one template count as one. */
