@@ -202,7 +202,9 @@ function read(work: Work, body: Buffer): Passed | Promise<Passed> {
   const { reader } = work;
   if (reader === undefined) return { bytes: [body], more: false };
   if (body.length > YIELD_CHARS) return readSliced(work, reader, body);
-  return readFrames(work, reader, [...reader.push(body), ...reader.end()]);
+  const frames = [...reader.push(body), ...reader.end()];
+  keepText(work, frames);
+  return shown(work, reader, frames);
 }
 
 async function readSliced(work: Work, reader: AnswerReader, body: Buffer): Promise<Passed> {
@@ -215,12 +217,15 @@ async function readSliced(work: Work, reader: AnswerReader, body: Buffer): Promi
       if (slice.isOver()) await slice.next();
     }
   await slice.next();
-  return readFrames(work, reader, frames);
+  // The text of megabytes is put together when it is first looked at: a run of its own.
+  keepText(work, frames);
+  await slice.next();
+  return shown(work, reader, frames);
 }
 
-function readFrames(work: Work, reader: AnswerReader, frames: readonly Frame[]): Passed | Promise<Passed> {
+/** What guards let through. */
+function shown(work: Work, reader: AnswerReader, frames: readonly Frame[]): Passed | Promise<Passed> {
   const { gate } = work;
-  keepText(work, frames);
   if (gate === undefined) return { bytes: frames.map(({ bytes }) => bytes), more: false };
   const first = gate.end(frames, reader.summary().complete);
   return first.more ? readOn(gate, first) : first;
