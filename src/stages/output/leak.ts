@@ -4,6 +4,22 @@ import type { Hit, Search } from "./rule.ts";
 const PAIRS_MAX = 50_000;
 /** Scripts that put no blanks between words have one word a sign. */
 const WORD = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}]|(?:(?![\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}])[\p{L}\p{N}])+/gu;
+/** A sign that a word may go on with, or half of one. */
+const WORD_SIGN = /^[\p{L}\p{N}\p{M}\ud800-\udbff]$/u;
+/** A piece that ends no word. */
+const WITHIN_WORD = /^(?:(?![\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}])[\p{L}\p{N}\p{M}\ud800-\udfff])+$/u;
+
+/** Where the signs begin that a text ends in and a word may go on with. From the end: a pattern would try them from each of them. */
+function wordTailOf(text: string): number {
+  let at = text.length;
+  while (at > 0) {
+    const code = text.codePointAt(at - 2) ?? 0;
+    const from = code > 0xffff ? at - 2 : at - 1;
+    if (!WORD_SIGN.test(text.slice(from, at))) break;
+    at = from;
+  }
+  return at;
+}
 
 /** Pairs of words that follow each other in the texts, in lower case. */
 export function pairsOf(texts: readonly string[]): ReadonlySet<string> {
@@ -46,7 +62,7 @@ export class LeakSearch implements Search {
   push(piece: string): readonly Hit[] {
     this.#text += piece;
     // A word without end is not read again for each of its pieces.
-    if (this.#text.length > 256 && /^[a-zA-Z0-9]+$/.test(piece)) return [];
+    if (this.#text.length > 256 && WITHIN_WORD.test(piece)) return [];
     return this.#step(false);
   }
   end(): readonly Hit[] {
@@ -69,7 +85,7 @@ export class LeakSearch implements Search {
     }
     // What stands behind the last word, but for one that may go on.
     const rest = this.#text.slice(at);
-    const word = ended ? "" : (/[\p{L}\p{N}\p{M}\ud800-\udbff]+$/u.exec(rest)?.[0] ?? "");
+    const word = ended ? "" : rest.slice(wordTailOf(rest));
     at = this.#text.length - word.length;
     this.#base += at;
     this.#text = word;
