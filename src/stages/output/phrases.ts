@@ -29,10 +29,14 @@ export class PhraseSearch implements Search {
   /** At each place the longest phrase counts, so one that could still grow is waited for. */
   #step(ended: boolean): readonly Hit[] {
     const hits: Hit[] = [];
+    const { length } = this.#text;
+    // Where each phrase stands next: looked for again only behind that, or one that is nowhere would be looked for at every hit.
+    const starts = this.#phrases.map(() => -1);
     let at = this.#from - this.#base;
+    let open = ended ? length : this.#openFrom(at);
     for (;;) {
-      const found = this.#next(at);
-      const open = ended ? this.#text.length : this.#openFrom(at);
+      const found = this.#next(at, starts);
+      if (open < at) open = this.#openFrom(at);
       if (found === undefined || found.start >= open) {
         at = Math.max(at, open);
         break;
@@ -46,11 +50,16 @@ export class PhraseSearch implements Search {
     return hits;
   }
 
-  #next(from: number): Hit | undefined {
+  #next(from: number, starts: number[]): Hit | undefined {
     let best: Hit | undefined;
-    for (const phrase of this.#phrases) {
-      const start = this.#text.indexOf(phrase, from);
-      if (start < 0) continue;
+    for (const [index, phrase] of this.#phrases.entries()) {
+      let start = starts[index] ?? -1;
+      if (start < from) {
+        const found = this.#text.indexOf(phrase, from);
+        start = found < 0 ? Number.POSITIVE_INFINITY : found;
+        starts[index] = start;
+      }
+      if (start === Number.POSITIVE_INFINITY) continue;
       const end = start + phrase.length;
       if (best === undefined || start < best.start || (start === best.start && end > best.end)) best = { start, end };
     }
