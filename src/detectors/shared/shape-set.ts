@@ -132,7 +132,7 @@ export class ShapeSet {
 
   /**
    * Adds the finders for which an atom may begin a code if the invisible characters in it did not stand there: all of it, what stands
-   * before letters behind such a one, or its first group. False where the text that has come does not tell.
+   * before letters behind such a one or before anything behind two, or its first group. False where the text that has come does not tell.
    */
   #merge(
     { folded, ended }: ScanText,
@@ -152,7 +152,8 @@ export class ShapeSet {
         this.#addForm(bits, left, { form, joint: isJoined ? code - 31 : 0 });
         return true;
       }
-      if (at > from && isLetter(code)) this.#addForm(bits, left, { form, joint: 0 });
+      // Behind two of them a code may have ended, whatever comes.
+      if (at > from && (isLetter(code) || at > from + 1)) this.#addForm(bits, left, { form, joint: 0 });
       if (!this.#keep(left, units + (isLetter(code) ? 32 : 0))) return true;
       units += 1;
       at += 1;
