@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { PortError } from "../../core/stage.ts";
 
 export interface DatabaseOptions {
@@ -19,13 +20,15 @@ export interface DatabaseOptions {
 
 /** Wait for another process's lock at the start, milliseconds. */
 const OPEN_BUSY_MS = 5_000;
+const BUSY_PAUSE_MS = 5;
 
 /** One file that the processes of a host share (WAL), at the latest version. Throws where it cannot be used, or is of a later one. */
 export async function openDatabase({ dir, name, schema, upgrades = [], synchronous, busyMs }: DatabaseOptions): Promise<DatabaseSync> {
   await mkdir(dir, { recursive: true });
   const database = new DatabaseSync(join(dir, name), { timeout: OPEN_BUSY_MS });
   try {
-    database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous.toUpperCase()}; BEGIN IMMEDIATE;`);
+    await useJournal(database);
+    database.exec(`PRAGMA synchronous = ${synchronous.toUpperCase()}; BEGIN IMMEDIATE;`);
     const version = Number(database.prepare("PRAGMA user_version").get()?.["user_version"]);
     const steps = [schema, ...upgrades];
     if (version > steps.length) throw new Error(`${name} has version ${version}, which this program does not know`);
@@ -34,6 +37,17 @@ export async function openDatabase({ dir, name, schema, upgrades = [], synchrono
   } catch (cause) {
     database.close();
     throw cause;
+  }
+}
+
+/** Where two bring a new file to WAL at once, SQLite does not wait but says at once that it is busy to one of them. */
+async function useJournal(database: DatabaseSync): Promise<void> {
+  for (const endMs = performance.now() + OPEN_BUSY_MS; ; await sleep(BUSY_PAUSE_MS)) {
+    try {
+      return database.exec("PRAGMA journal_mode = WAL;");
+    } catch (cause) {
+      if (!isBusy(cause) || performance.now() >= endMs) throw cause;
+    }
   }
 }
 
