@@ -201,22 +201,18 @@ class SqliteLedger implements LedgerPort {
   }
 
   #step<T>(problem: string | undefined, work: (nowMs: number) => T, early = false): Promise<Result<T, LedgerError>> {
-    if (problem !== undefined) return Promise.resolve(err({ code: "invalid", cause: new Error(problem) }));
-    return new Promise((resolve) => {
-      this.#take({
-        run: (nowMs) => {
-          const answer = ok(work(nowMs));
-          return () => resolve(answer);
-        },
-        fail: (error) => resolve(err(error)),
-        kept: false,
-        early,
-        untilMs: performance.now() + this.#options.deadlineMs,
-      });
-    });
+    return this.#ask(problem, work, { kept: false, early, failed: err });
   }
 
   #end(problem: string | undefined, work: (nowMs: number) => SettleAnswer): Promise<Result<SettleAnswer, LedgerError>> {
+    return this.#ask(problem, work, { kept: true, early: false, failed: () => ok("queued") });
+  }
+
+  #ask<T>(
+    problem: string | undefined,
+    work: (nowMs: number) => T,
+    how: Pick<Job, "kept" | "early"> & { readonly failed: (error: LedgerError) => Result<T, LedgerError> },
+  ): Promise<Result<T, LedgerError>> {
     if (problem !== undefined) return Promise.resolve(err({ code: "invalid", cause: new Error(problem) }));
     return new Promise((resolve) => {
       this.#take({
@@ -224,9 +220,9 @@ class SqliteLedger implements LedgerPort {
           const answer = ok(work(nowMs));
           return () => resolve(answer);
         },
-        fail: () => resolve(ok("queued")),
-        kept: true,
-        early: false,
+        fail: (error) => resolve(how.failed(error)),
+        kept: how.kept,
+        early: how.early,
         untilMs: performance.now() + this.#options.deadlineMs,
       });
     });

@@ -32,16 +32,19 @@ export interface Line {
 
 /** The tenant's lines. Of two with one name and one mode the lower holds. */
 export function tenantLines(section: BudgetsSection, context: StageContext): readonly Line[] {
-  const { joined, rules } = section;
-  const tokens = joined.limits.mode === "off" ? NO_RULES : joined.limits.rules;
-  if (rules.length === 0 && !tokens.some((rule) => rule.tokens !== undefined)) return [];
+  if (section.rules.length === 0 && tokenRules(section).length === 0) return [];
   const { weekStartsOn } = context.calendar;
   return linesOf(section).of(context, context.plan?.choice.model.name ?? "-", (caller) => linesFor(section, caller, weekStartsOn));
 }
 const linesOf = memoized(({ rules, joined }: BudgetsSection) => new ByCaller<readonly Line[]>([...rules, ...joined.limits.rules]));
 
-function linesFor({ joined, rules }: BudgetsSection, caller: Caller, weekStartsOn: Weekday): readonly Line[] {
-  const tokens = joined.limits.mode === "off" ? NO_RULES : joined.limits.rules;
+/** The limits of tokens that are not off. */
+export const tokenRules = memoized(({ joined: { limits } }: BudgetsSection) =>
+  limits.mode === "off" ? [] : limits.rules.flatMap(({ tokens, ...rest }) => (tokens === undefined ? [] : [{ ...rest, tokens }])),
+);
+
+function linesFor(section: BudgetsSection, caller: Caller, weekStartsOn: Weekday): readonly Line[] {
+  const { joined, rules } = section;
   const found: Line[] = [];
   const add = (line: Line): void => {
     const at = found.findIndex((other) => isSame(line, other));
@@ -58,20 +61,24 @@ function linesFor({ joined, rules }: BudgetsSection, caller: Caller, weekStartsO
     const quiet = joined.budgets.mode !== "enforce";
     add({ key, unit, spec, window, limit: limitOf(rule), kind: "budget", quiet, warnAt, onExhausted });
   }
-  for (const rule of tokens) {
+  for (const rule of tokenRules(section)) {
     const { window = "1m", tokens: limit } = rule;
-    const key = limit === undefined ? undefined : scopeKey(rule, caller);
-    if (key === undefined || limit === undefined) continue;
+    const key = scopeKey(rule, caller);
+    if (key === undefined) continue;
     const quiet = joined.limits.mode !== "enforce";
     const spec = windowSpec(window, weekStartsOn);
     add({ key, unit: "tokens", spec, window, limit, kind: "limit", quiet, warnAt: undefined, onExhausted: "reject" });
   }
-  const loud = found.filter(({ quiet }) => !quiet);
-  const headOf = (line: Line): number => (line.quiet ? loud.findIndex((other) => isSame({ ...line, quiet: false }, other)) : -1);
-  const own = [...loud, ...found.filter((line) => line.quiet && headOf(line) < 0)];
-  return [...own, ...found.flatMap((line) => (headOf(line) < 0 ? [] : [{ ...line, rides: headOf(line) }]))];
+  const own = found.filter(({ quiet }) => !quiet);
+  const riders: Line[] = [];
+  for (const line of found) {
+    if (!line.quiet) continue;
+    const rides = own.findIndex((other) => isSame({ ...line, quiet: false }, other));
+    if (rides < 0) own.push(line);
+    else riders.push({ ...line, rides });
+  }
+  return [...own, ...riders];
 }
-const NO_RULES: BudgetsSection["joined"]["limits"]["rules"] = [];
 const isSame = (one: Line, other: Line): boolean =>
   one.key === other.key && one.unit === other.unit && one.window === other.window && one.quiet === other.quiet;
 

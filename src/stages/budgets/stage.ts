@@ -6,7 +6,7 @@ import { type Beside, defineStage, type Effect, type Outcome, type StageContext,
 import type { Claimant, Level, Refusal } from "../../ports/ledger.ts";
 import { type Bound, rateHeaders } from "../shared/ledger-headers.ts";
 import { type Facts, gather } from "./hold.ts";
-import { type Amounts, chargeOf, kept, type Placed } from "./lines.ts";
+import { type Amounts, chargeOf, kept, type Placed, tokenRules } from "./lines.ts";
 import { type BudgetsSection, budgetsSection, mergedBudgets } from "./section.ts";
 
 /** A line and how it stood after, or before, this call. */
@@ -256,9 +256,9 @@ export const budgetsStage = defineStage({
   merged: mergedBudgets,
   additive: true,
   joins: ["limits"],
-  speaksFor: ({ joined: { limits } }: BudgetsSection) => {
-    const { mode, onFault, rules } = limits;
-    return mode === "off" || rules.every(({ tokens }) => tokens === undefined) ? undefined : { stage: "limits", mode, onFault };
+  speaksFor: (section: BudgetsSection) => {
+    const { mode, onFault } = section.joined.limits;
+    return tokenRules(section).length === 0 ? undefined : { stage: "limits", mode, onFault };
   },
   planning: true,
   gather,
