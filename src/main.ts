@@ -18,11 +18,12 @@ async function main(args: readonly string[], io: CommandIo): Promise<number> {
     io.stdout.write(HELP);
     return name === undefined ? 2 : 0;
   }
-  const command = COMMANDS.find((candidate) => candidate.name === name);
-  if (command === undefined) {
+  const entry = COMMANDS.find((candidate) => candidate.name === name);
+  if (entry === undefined) {
     io.stderr.write(`sluice: no command ${name}; there are ${COMMANDS.map((known) => known.name).join(", ")}\n`);
     return 2;
   }
+  const command = await entry.load();
   if (rest.includes("--help") || rest.includes("-h")) {
     io.stdout.write(command.help);
     return 0;

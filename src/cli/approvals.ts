@@ -24,12 +24,7 @@ You are known by your token or certificate (\`approvals.approvers\` of the polic
 them, and where two must agree they are two people. Exit code: 0 done; 1 not possible, with why; 2 wrong usage.
 `;
 
-export const approvalsCommand: Command = {
-  name: "approvals",
-  summary: "decide on tool calls that wait for people: list, show, approve, reject",
-  help: HELP,
-  run,
-};
+export const approvalsCommand: Command = { help: HELP, run };
 
 const OPTIONS = {
   admin: { type: "string" },

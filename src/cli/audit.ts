@@ -51,12 +51,7 @@ show takes an exchange's id (x-ai-request-id) or its beginning, an x-request-id,
 Exit code: 0 done, 1 no such exchange or no records there, 2 wrong usage. Colours only on a terminal (NO_COLOR: none).
 `;
 
-export const auditCommand: Command = {
-  name: "audit",
-  summary: "query the records: list, follow, one decision chain, totals",
-  help: HELP,
-  run,
-};
+export const auditCommand: Command = { help: HELP, run };
 
 const OPTIONS = {
   ...FILTER_OPTIONS,

@@ -47,12 +47,7 @@ that names the scope, until it is thawed. Each is recorded: sluice audit events.
 all processes. Exit code: 0 done; 1 the store or the record failed; 2 wrong usage.
 `;
 
-export const budgetCommand: Command = {
-  name: "budget",
-  summary: "what is spent, held and left; grant, reset, freeze, thaw",
-  help: HELP,
-  run,
-};
+export const budgetCommand: Command = { help: HELP, run };
 
 const OPTIONS = {
   policy: { type: "string" },

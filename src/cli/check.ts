@@ -21,8 +21,6 @@ Exit code: 0 the policy is valid (warnings allowed), 1 it is not, 2 wrong usage.
 
 /** `sluice check`: mistakes of a policy, where its settings come from, and its schema. */
 export const checkCommand: Command = {
-  name: "check",
-  summary: "find every mistake of a policy, or explain where its settings come from",
   help: HELP,
   async run(args, io) {
     const options = readOptions(args);

@@ -11,9 +11,6 @@ export interface CommandIo {
  * Errors go to stderr as one line that says what, where and what to do; results go to stdout, `--json` for machines.
  */
 export interface Command {
-  readonly name: string;
-  /** One line for `sluice help`. */
-  readonly summary: string;
   /** The whole manual, printed by `sluice NAME --help`. */
   readonly help: string;
   run(args: readonly string[], io: CommandIo): Promise<number>;

@@ -40,7 +40,7 @@ takes a key whose file is replaced without a restart. Clusters and keys in dynam
 change of listener, body limit or longest request needs a new start of Envoy.
 `;
 
-export const envoyCommand: Command = { name: "envoy", summary: "render Envoy's configuration from the policy", help: HELP, run };
+export const envoyCommand: Command = { help: HELP, run };
 
 const OPTIONS = {
   policy: { type: "string" },

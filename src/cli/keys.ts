@@ -54,8 +54,6 @@ const SUBCOMMANDS: Readonly<
 
 /** `sluice keys`: make, list, revoke and rotate API keys. */
 export const keysCommand: Command = {
-  name: "keys",
-  summary: "make, list, revoke and rotate the API keys of a policy",
   help: HELP,
   async run(args, io) {
     const [name = "", ...rest] = args;

@@ -37,12 +37,7 @@ SLUICE_KEY_FILE: the installation's secret, for digests, stand-ins and what is k
 hosts that are to agree on them get the same file.
 `;
 
-export const serveCommand: Command = {
-  name: "serve",
-  summary: "run the ext_proc server that Envoy calls",
-  help: HELP,
-  run: serve,
-};
+export const serveCommand: Command = { help: HELP, run: serve };
 
 async function serve(args: readonly string[], io: CommandIo): Promise<number> {
   // How `--workers` starts this program again; not for people.

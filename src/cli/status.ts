@@ -15,12 +15,7 @@ telemetry. Exit code: 0 all is well; 1 a process is not there, not ready, cannot
 because its last edit was refused; 2 wrong usage.
 `;
 
-export const statusCommand: Command = {
-  name: "status",
-  summary: "ask running processes: policy in force, health, exchanges",
-  help: HELP,
-  run,
-};
+export const statusCommand: Command = { help: HELP, run };
 
 const OPTIONS = { admin: { type: "string", multiple: true }, "timeout-ms": { type: "string" }, json: { type: "boolean" } } as const;
 

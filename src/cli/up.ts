@@ -26,7 +26,7 @@ one ends at once.
 Exit code: 0 stopped, 1 something could not start or died, 2 wrong options.
 `;
 
-export const upCommand: Command = { name: "up", summary: "run Sluice with an Envoy on this machine, to try it", help: HELP, run };
+export const upCommand: Command = { help: HELP, run };
 
 async function run(args: readonly string[], io: CommandIo): Promise<number> {
   const options = readOptions(args, io);
