@@ -54,14 +54,6 @@ export interface Atom {
   readonly end: number;
   /** It begins with a letter. */
   readonly letterFirst: boolean;
-  /** How many single digits begin with it that have the same sign between each two (`4 2 4 2`: 4); 0 where it is none or not the first. */
-  readonly spread: number;
-  /** Its length, 31 at most; and 32 more where it begins with a letter. To leave most atoms after one look, as the two below. */
-  readonly form: number;
-  /** A sign behind it and a letter, digit or bracket behind that: the sign less U+001F, up to 32; 0 for none. */
-  readonly joint: number;
-  /** 1: nothing can be said by length, as more of it may come or something invisible stands behind; 2: a capital and a sign stand before it. */
-  readonly flags: number;
 }
 
 /** What a detector says of a text. */

@@ -111,6 +111,12 @@ export function after(folded: string, end: number, ended: boolean): string | und
   const text = window.slice(0, stop);
   return /[0-9]/.test(window.charAt(stop)) ? text.slice(0, Math.max(0, text.search(/[,，、(（][^,，、(（]*$/))) : text;
 }
+/** The same without the word that its length may have cut. */
+export function withoutCutWord(behind: string): string {
+  let end = behind.length;
+  if (end === AFTER_CHARS) while (end > 0 && isWordUnit(behind.charCodeAt(end - 1))) end -= 1;
+  return behind.slice(0, end);
+}
 /** A full stop ends a sentence where a blank follows. */
 const BEHIND_ENDS = /[\n\r。！？!?;；0-9]|\.\s/;
 

@@ -12,6 +12,8 @@ export class Beginnings {
   readonly #bySpelling: Uint16Array;
   /** By the low bits of the first character, of words in scripts without blanks. */
   readonly #byCharacter: Uint16Array;
+  /** The same by a whole word in small letters. */
+  readonly #byWord = new Map<string, number>();
   /** Each the numbers of lists as bits, in words of 32. */
   readonly #sets: Int32Array[];
 
@@ -35,13 +37,24 @@ export class Beginnings {
       for (const word of words?.begins ?? []) {
         const first = word.charCodeAt(0);
         if (isUnspaced(first)) this.#byCharacter[first % CHARACTERS] = withBit(this.#byCharacter[first % CHARACTERS] ?? 0, list);
-        else for (const spelling of spellingsOf(word)) this.#bySpelling[spelling] = withBit(this.#bySpelling[spelling] ?? 0, list);
+        else {
+          this.#byWord.set(word, withBit(this.#byWord.get(word) ?? 0, list));
+          for (const spelling of spellingsOf(word)) this.#bySpelling[spelling] = withBit(this.#bySpelling[spelling] ?? 0, list);
+        }
       }
   }
 
-  /** The set of lists of which a word may begin at `at`; 0 for none. */
+  /** The set of lists of which a word may begin at `at`, whatever follows; 0 for none. */
   setAt(folded: string, at: number): number {
     return this.#bySpelling[spellingAt(folded, at)] ?? 0;
+  }
+
+  /** The same of the word that stands there whole. */
+  setOfWord(folded: string, at: number): number {
+    const may = this.setAt(folded, at);
+    if (may === 0) return 0;
+    const end = wordEnd(folded, at);
+    return end < 0 ? may : (this.#byWord.get(folded.slice(at, end).toLowerCase()) ?? 0);
   }
 
   /** The same of a character in a script without blanks. */
@@ -72,6 +85,21 @@ function spellingAt(text: string, at: number): number {
     spelling = (spelling << 5) | (isOver || code > 127 ? 0 : code & 31);
   }
   return spelling;
+}
+
+/** Longest word that is looked up whole, in UTF-16 units. */
+const WHOLE_CHARS_MAX = 32;
+
+/** Where a word ends; -1 where it is long, or a letter of ASCII stands behind another: a code may begin there, and cut it. */
+function wordEnd(folded: string, start: number): number {
+  let isBeyond = false;
+  for (let at = start; at < start + WHOLE_CHARS_MAX; at += 1) {
+    const code = folded.charCodeAt(at);
+    if (!isWordUnit(code)) return at;
+    if (isBeyond && code < 128) return -1;
+    isBeyond = code > 127;
+  }
+  return -1;
 }
 
 /** Where words count, seen from a place, in UTF-16 units. */
@@ -175,7 +203,7 @@ export class Nearby {
     while (at < to) {
       const code = folded.charCodeAt(at);
       if (isWordUnit(code)) {
-        const set = this.#beginnings.setAt(folded, at);
+        const set = this.#beginnings.setOfWord(folded, at);
         if (set !== 0) this.#mark(at, set);
         at = this.#readWord(at, code);
       } else {

@@ -1,5 +1,5 @@
 import type { Atom, Code, ScanText, Worded } from "../../core/detector.ts";
-import { after, before, wordsOf } from "./context.ts";
+import { after, before, withoutCutWord, wordsOf } from "./context.ts";
 
 /** Longest run of letters and digits that is looked at as a number or a code, in UTF-16 units. Longer ones are hashes and encodings. */
 export const ATOM_CHARS_MAX = 64;
@@ -71,7 +71,7 @@ export class Scanned implements ScanText {
   }
 
   get atoms(): readonly Atom[] {
-    this.#atoms ??= this.hasDigit ? atomsOf(this.folded, this.#from, this.ended) : NO_ATOMS;
+    this.#atoms ??= this.hasDigit ? atomsOf(this.folded, this.#from) : NO_ATOMS;
     return this.#atoms;
   }
 
@@ -86,7 +86,7 @@ export class Scanned implements ScanText {
   wordsAfter(end: number): Worded | undefined {
     if (this.#behind.has(end)) return this.#behind.get(end);
     const text = after(this.folded, end, this.ended);
-    const made = text === undefined ? undefined : wordsOf(text);
+    const made = text === undefined ? undefined : wordsOf(withoutCutWord(text));
     this.#behind.set(end, made);
     return made;
   }
@@ -119,7 +119,7 @@ function compactOf(written: string): string {
 }
 
 /** Runs with a digit that reach beyond `from`. Looked for by their first digit, as most of a text has none. */
-function atomsOf(folded: string, from: number, ended: boolean): Atom[] {
+function atomsOf(folded: string, from: number): Atom[] {
   const atoms: Atom[] = [];
   let least = from;
   while (least > 0 && from - least <= ATOM_CHARS_MAX && isAlnum(folded.charCodeAt(least - 1))) least -= 1;
@@ -136,53 +136,13 @@ function atomsOf(folded: string, from: number, ended: boolean): Atom[] {
     let start = at;
     while (start > least && isAlnum(folded.charCodeAt(start - 1))) start -= 1;
     while (isAlnum(folded.charCodeAt(at))) at += 1;
-    atoms.push(atomAt(folded, start, at, ended));
+    atoms.push({ start, end: at, letterFirst: !isDigit(folded.charCodeAt(start)) });
     least = at;
   }
   return atoms;
 }
 
 const NEAR_CHARS = 24;
-
-function atomAt(folded: string, start: number, end: number, ended: boolean): Atom {
-  const letterFirst = !isDigit(folded.charCodeAt(start));
-  const spread = end - start === 1 ? spreadAt(folded, start, ended) : 0;
-  const sign = folded.charCodeAt(end);
-  const isOpen = end + 2 >= folded.length && !ended;
-  const isLed = start > 1 && isUpper(folded.charCodeAt(start - 2));
-  return {
-    start,
-    end,
-    letterFirst,
-    spread,
-    form: Math.min(end - start, 31) + (letterFirst ? 32 : 0),
-    joint: sign >= 32 && sign < 64 && isJoin(folded.charCodeAt(end + 1)) ? sign - 31 : 0,
-    flags: (isOpen || sign === 0x200b ? 1 : 0) + (isLed ? 2 : 0),
-  };
-}
-/** What may stand behind a sign between groups: a letter or digit, something invisible, a bracket. */
-export const isJoin = (code: number): boolean => isAlnum(code) || code === 0x200b || code === 40;
-
-/** Longest number that may be written digit by digit. */
-export const SPREAD_MAX = 40;
-
-function spreadAt(folded: string, start: number, ended: boolean): number {
-  const separator = folded.charCodeAt(start + 1);
-  if (folded.charCodeAt(start - 1) === separator && isDigit(folded.charCodeAt(start - 2)) && !isAlnum(folded.charCodeAt(start - 3)))
-    return 0;
-  let at = start;
-  let count = 1;
-  while (
-    count < SPREAD_MAX &&
-    folded.charCodeAt(at + 1) === separator &&
-    isDigit(folded.charCodeAt(at + 2)) &&
-    !isAlnum(folded.charCodeAt(at + 3))
-  ) {
-    at += 2;
-    count += 1;
-  }
-  return at + 3 >= folded.length && !ended ? SPREAD_MAX : count;
-}
 
 /** ASCII only, as are all of these. */
 export const isDigit = (code: number): boolean => code >= 48 && code <= 57;
