@@ -49,11 +49,12 @@ approvals:
 tenants:
   acme:
     apps:
-      bot: { credentials: [{ apiKey: { id: bot, sha256: "\${KEY:acme/bot}" } }], useCases: [one, two, free] }
+      bot: { credentials: [{ apiKey: { id: bot, sha256: "\${KEY:acme/bot}" } }], useCases: [one, two, free, kept] }
   beta: {}
 useCases:
   one: { access: { models: ["*"], tools: { approve: ["get_*"] } } }
   two: { access: { models: ["*"], tools: { approve: ["get_*"], approvals: { approvers: 2 } } } }
+  kept: { access: { models: ["*"], providerState: allow, tools: { allow: ["get_*"] } } }
   free: { access: { models: ["*"], tools: { allow: ["get_*"], untrusted: { tools: ["web_*"] }, whenTainted: { deny: ["get_*"] }, onDenied: remove } } }
 `,
     files: { "hook.key": `${WEBHOOK_KEY}\n`, "desk.pem": server.cert, "desk.key": server.key, "people.pem": authority.cert },
@@ -245,6 +246,43 @@ test("a stream that has begun ends well formed and names the approval; one that 
     tools: [{ name: "get_weather", input_schema: { type: "object", properties: { city: { type: "string" } } } }],
   });
   await assert.rejects(messages.finalMessage(), /approval|apr_/);
+});
+
+test("calls in what the provider keeps are judged too: a response read again, a prompt that brings its own tools", async (t) => {
+  const called = (id: string, name: string) => ({
+    id,
+    object: "response",
+    status: "completed",
+    model: "gpt-4o-mini",
+    output: [{ type: "function_call", id: "fc_1", call_id: "call_1", name, arguments: '{"city":"kept"}', status: "completed" }],
+    usage: { input_tokens: 9, output_tokens: 5, total_tokens: 14 },
+  });
+  const answers = (body: unknown) =>
+    gateway.simulator.respondWith(() => ({ status: 200, headers: { "content-type": "application/json" }, chunks: [JSON.stringify(body)] }));
+  t.after(() => gateway.simulator.respondWith(undefined));
+  const { responses } = openai("one", { "x-ai-user": "keeper" });
+  answers({ ...called("resp_kept1", "get_weather"), status: "queued", output: [] });
+  const tool = { type: "function" as const, name: "get_weather", parameters: {}, strict: false };
+  const { id } = await responses.create({ model: "gpt-4o-mini", input: "in the background", background: true, store: true, tools: [tool] });
+  answers(called(id, "get_weather"));
+  const first = await refusal(() => responses.retrieve(id));
+  assert.deepEqual([first.status, first.code], [403, "approval_required"]);
+  assertSubset((await gateway.records()).at(-1), {
+    method: "GET",
+    status: 403,
+    ending: "cut",
+    code: "approval_required",
+    answer: { toolCalls: ["get_weather"] },
+  });
+  const approved = await cli(["approve", idIn(first.message)], await approver("ana"));
+  assert.equal(approved.code, 0, approved.err);
+  assert.equal((await responses.retrieve(id)).output[0]?.type, "function_call");
+  const again = await refusal(() => responses.retrieve(id));
+  assert.equal(again.code, "approval_required", "a grant is for one call");
+
+  answers(called("resp_prompted", "send_money"));
+  const brought = await refusal(() => openai("kept").responses.create({ model: "gpt-4o-mini", input: "hi", prompt: { id: "pmpt_1" } }));
+  assert.deepEqual([brought.status, brought.code], [403, "tool_not_allowed"]);
 });
 
 test("arguments longer than approvers are shown: refused whole and streamed, recorded, and nobody is asked", async (t) => {

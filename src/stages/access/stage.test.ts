@@ -202,6 +202,8 @@ const at = (name: string, as: string, by: string) => ({
   value: {
     kind: "allow",
     effects: [
+      // What is kept may hold calls.
+      { kind: "guard" },
       { kind: "candidates", candidates: [{ model: { name, targets: [{ model: as, provider: { name: by } }] } }] },
       { kind: "home", choice: { model: { targets: [{ provider: { name: by } }] } } },
     ],

@@ -9,7 +9,7 @@ import type { RequestView } from "../../core/view.ts";
 import { type AccessFacts, gather } from "./gather.ts";
 import { type AccessSection, accessSection } from "./section.ts";
 import { atHome, stateProblem, subjectChoice } from "./state.ts";
-import { asksForTaint, judgeOffers, ToolGuard, taintsOf } from "./tools.ts";
+import { asksForTaint, judgeOffers, mayCallTools, ToolGuard, taintsOf } from "./tools.ts";
 
 /** Allow-lists: operation, model, tier, family, tools, input size, state kept at the provider. */
 function decide(context: StageContext, section: AccessSection, facts: AccessFacts | undefined): Verdict {
@@ -34,7 +34,7 @@ function toolsVerdict(context: StageContext, { tools }: AccessSection, facts: Ac
   const taints = asksForTaint(tools) ? taintsOf(context, tools) : [];
   const named = facts?.conversationTainted === true ? [...taints, "conversation"] : taints;
   const effects: Effect[] = named.length === 0 ? [] : [{ kind: "mark", mark: { tainted: named } }];
-  if (view === undefined || view.tools.length === 0) return { kind: "allow", effects };
+  if (view === undefined || !mayCallTools(view)) return { kind: "allow", effects };
   const tainted = named.length > 0;
   const { denial, dropped } = judgeOffers(tools, view, tainted);
   if (denial !== undefined) return { kind: "deny", ...denial, effects };

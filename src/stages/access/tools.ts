@@ -15,7 +15,7 @@ import { APPROVAL_ARGUMENTS_BYTES_MAX, CALL_CHARS_MAX, CALL_VALUES_MAX } from ".
 import { judgeName, matchesAny, matchesPattern } from "../../core/patterns.ts";
 import type { FoundCount } from "../../core/record.ts";
 import type { Marks, StageContext, Verdict } from "../../core/stage.ts";
-import type { RequestView, ToolCall, ToolRef } from "../../core/view.ts";
+import type { ProviderStateRef, RequestView, ToolCall, ToolRef } from "../../core/view.ts";
 import type { ApprovalsPort, HeldFor } from "../../ports/approvals.ts";
 import { type CheckValue, compileSchema } from "../shared/json-schema.ts";
 import type { AccessSection } from "./section.ts";
@@ -49,6 +49,18 @@ export function judgeOffers(
   }
   return { dropped };
 }
+
+/** Kept things that are data, and how a response is made: none of them brings a call. */
+const BRINGS_NO_CALL: ReadonlySet<ProviderStateRef["kind"]> = new Set([
+  ...(["store", "background", "file", "vector_store", "container", "item"] as const),
+]);
+
+/**
+ * Can the answer hold calls? Where tools are offered, and where the provider keeps what may bring them: a stored prompt has tools of
+ * its own, a cached content too, and a response made in the background is read by a request that offers none.
+ */
+export const mayCallTools = ({ tools, providerState }: RequestView): boolean =>
+  tools.length > 0 || providerState.some(({ kind }) => !BRINGS_NO_CALL.has(kind));
 
 /** The name is the caller's or the model's own text: quoted only where it is a plain name. */
 const quoted = (name: string): string => (/^[\w.:-]{1,64}$/.test(name) ? ` ${name}` : "");
