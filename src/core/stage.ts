@@ -271,7 +271,16 @@ function evaluator<Section, Facts>(stage: Stage<Section, Facts>, section: Sectio
       if (!gathered.ok) return gathered;
       const verdict = stage.decide(context, section, gathered.value);
       if (settle === undefined) return { ok: true, value: { verdict } };
-      return { ok: true, value: { verdict, settle: (outcome: Outcome) => settle(gathered.value, section, outcome) } };
+      return { ok: true, value: { verdict, settle: (outcome: Outcome) => attempted(() => settle(gathered.value, section, outcome)) } };
     });
   };
+}
+
+/** What is thrown at once fails the promise too, so that whoever settles the next stage goes on. */
+function attempted(work: () => Promise<void>): Promise<void> {
+  try {
+    return work();
+  } catch (cause) {
+    return Promise.reject(cause);
+  }
 }

@@ -21,7 +21,6 @@ import type {
   StepAnswer,
 } from "../ports/ledger.ts";
 import type { LedgerDesk, StoreLost } from "../ports/ledger-desk.ts";
-import { partitionId } from "../ports/ledger-terms.ts";
 import type { Log } from "../ports/log.ts";
 
 /** What may be spent while the store is gone. */
@@ -97,51 +96,53 @@ export class Desk implements LedgerDesk {
     return this.#options.clock.wallMs();
   }
 
-  async enter(request: Omit<EnterRequest, "leaseMs">, lost: StoreLost): Promise<Result<StepAnswer, LedgerError>> {
-    if (this.#full(request)) return err({ code: "unavailable", cause: new Error("too many claims are open") });
-    const { ledger, allowance, leaseMs } = this.#options;
-    const whole = { ...request, leaseMs };
-    const answer = await ledger.enter(whole);
-    if (answer.ok) {
-      if (answer.value.kind === "admitted") this.#track(request, false);
-      return answer;
-    }
-    if (lost === "reject" || answer.error.code === "invalid") return answer;
-    this.#allowed += 1;
-    return ok(allowance.enter(whole));
+  enter(request: Omit<EnterRequest, "leaseMs">, lost: StoreLost): Promise<Result<StepAnswer, LedgerError>> {
+    if (this.#full(request)) return Promise.resolve(TOO_MANY);
+    const whole = { ...request, leaseMs: this.#options.leaseMs };
+    return this.#options.ledger.enter(whole).then((answer) => {
+      if (answer.ok) {
+        if (answer.value.kind === "admitted") this.#track(request, false);
+        return answer;
+      }
+      if (lost === "reject" || answer.error.code === "invalid") return answer;
+      this.#allowed += 1;
+      return ok(this.#options.allowance.enter(whole));
+    });
   }
 
-  async hold(request: Omit<HoldRequest, "leaseMs">, lost: StoreLost): Promise<Result<HoldAnswer, LedgerError>> {
-    if (this.#full(request)) return err({ code: "unavailable", cause: new Error("too many claims are open") });
-    const { ledger, allowance, leaseMs } = this.#options;
-    const whole = { ...request, leaseMs };
-    const answer = await ledger.hold(whole);
-    if (answer.ok) {
-      if (answer.value.kind === "admitted") this.#track(request, true);
-      if (lost === "allowance") allowance.observe(whole, answer.value);
-      return answer;
-    }
-    if (lost === "reject" || answer.error.code === "invalid") return answer;
-    this.#allowed += 1;
-    const local = allowance.hold(whole);
-    if (local.kind === "admitted") this.#local.add(keyOf(request));
-    return ok(local);
+  hold(request: Omit<HoldRequest, "leaseMs">, lost: StoreLost): Promise<Result<HoldAnswer, LedgerError>> {
+    if (this.#full(request)) return Promise.resolve(TOO_MANY);
+    const whole = { ...request, leaseMs: this.#options.leaseMs };
+    return this.#options.ledger.hold(whole).then((answer) => {
+      const { allowance } = this.#options;
+      if (answer.ok) {
+        if (answer.value.kind === "admitted") this.#track(request, true);
+        if (lost === "allowance") allowance.observe(whole, answer.value);
+        return answer;
+      }
+      if (lost === "reject" || answer.error.code === "invalid") return answer;
+      this.#allowed += 1;
+      const local = allowance.hold(whole);
+      if (local.kind === "admitted") this.#local.add(keyOf(request));
+      return ok(local);
+    });
   }
 
-  async settle(claimant: Claimant, charges: readonly Charge[]): Promise<void> {
+  settle(claimant: Claimant, charges: readonly Charge[]): Promise<void> {
     const { ledger, allowance } = this.#options;
+    const { partition, exchange } = claimant;
     const entered = this.#forget(claimant);
-    if (!allowance.has(claimant)) return this.#end(ledger.settle({ ...claimant, charges }));
-    await this.#end(allowance.settle({ ...claimant, charges }));
+    if (!allowance.has(claimant)) return this.#end(ledger.settle({ partition, exchange, charges }));
+    const local = this.#end(allowance.settle({ partition, exchange, charges }));
     // It entered while the store was there, and held by the allowance.
-    if (entered) await this.#end(ledger.settle({ ...claimant, charges: [] }));
+    return entered ? local.then(() => this.#end(ledger.settle({ partition, exchange, charges: [] }))) : local;
   }
 
-  async release(claimant: Claimant): Promise<void> {
+  release(claimant: Claimant): Promise<void> {
     const { ledger, allowance } = this.#options;
     this.#forget(claimant);
     if (allowance.has(claimant)) allowance.release(claimant);
-    await this.#end(ledger.release(claimant));
+    return this.#end(ledger.release(claimant));
   }
 
   leave(claimant: Claimant, used: boolean): Promise<void> {
@@ -183,18 +184,24 @@ export class Desk implements LedgerDesk {
     return this.#open.delete(key);
   }
 
-  async #end(ending: Promise<Result<SettleAnswer, LedgerError>>): Promise<void> {
+  #end(ending: Promise<Result<SettleAnswer, LedgerError>>): Promise<void> {
     this.#pending += 1;
-    let answer: Awaited<typeof ending>;
-    try {
-      answer = await ending;
-    } finally {
-      this.#pending -= 1;
-      if (this.#pending === 0) this.#settled?.();
-    }
+    return ending.then(this.#ended, this.#broken);
+  }
+  /** Made once, not for each call. */
+  readonly #ended = (answer: Result<SettleAnswer, LedgerError>): void => {
+    this.#endedOne();
     if (answer.ok) return;
     this.#failed += 1;
     this.#options.log.error("ledger_settle_fault", { code: answer.error.code, cause: answer.error.cause });
+  };
+  readonly #broken = (cause: unknown): never => {
+    this.#endedOne();
+    throw cause;
+  };
+  #endedOne(): void {
+    this.#pending -= 1;
+    if (this.#pending === 0) this.#settled?.();
   }
 
   async #renew(): Promise<void> {
@@ -226,4 +233,7 @@ export class Desk implements LedgerDesk {
   }
 }
 
-const keyOf = ({ partition, exchange }: Claimant): string => `${partitionId(partition)} ${exchange}`;
+const TOO_MANY: Result<never, LedgerError> = err({ code: "unavailable", cause: new Error("too many claims are open") });
+
+/** No id of an exchange has a space in it. */
+const keyOf = ({ partition: { kind, name }, exchange }: Claimant): string => `${kind} ${name} ${exchange}`;

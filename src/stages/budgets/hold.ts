@@ -8,7 +8,7 @@
 import { type Forecast, forecast, NO_HINTS, priceHints } from "../../core/forecast.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import type { PortError, StageContext } from "../../core/stage.ts";
-import type { Claimant, HoldAnswer, LapseRule, Level, Refusal, StepAnswer } from "../../ports/ledger.ts";
+import type { Claimant, HoldAnswer, LapseRule, LedgerError, Level, Refusal, StepAnswer } from "../../ports/ledger.ts";
 import type { LedgerDesk } from "../../ports/ledger-desk.ts";
 import { claimInOrder, type OrderedStep } from "../../ports/ledger-order.ts";
 import { budgetRefusal } from "../../ports/ledger-terms.ts";
@@ -72,6 +72,9 @@ export function gather(context: StageContext, section: BudgetsSection): Promise<
 const onlySoft = (lines: readonly Line[], account: unknown): boolean =>
   account === undefined && lines.every(({ kind, quiet }) => kind === "limit" && quiet);
 
+type Next = (facts: Facts) => Result<Facts, PortError> | Promise<Result<Facts, PortError>>;
+const inMoney = ({ unit }: Line): boolean => unit === "nanoUsd";
+
 class Holding {
   readonly #context: StageContext;
   readonly #section: BudgetsSection;
@@ -94,13 +97,17 @@ class Holding {
     this.#account = account;
   }
 
-  async run(): Promise<Result<Facts, PortError>> {
+  /** Nearly every call waits once, for its one step: nothing is awaited that need not be. */
+  run(): Promise<Result<Facts, PortError>> {
     const coarse = this.#forecast(inputBound(this.#context));
-    const first = await this.#hold(coarse);
-    if (!first.ok || short(first.value).length === 0) return first;
+    return this.#hold(coarse, (first) => (short(first).length === 0 ? ok(first) : this.#finer(first, coarse)));
+  }
+
+  /** Where the bound of the input is what has no room: once more, by tokens. */
+  #finer(first: Facts, coarse: Forecast): Result<Facts, PortError> | Promise<Result<Facts, PortError>> {
     const fine = this.#forecast(inputTokens(this.#context));
-    if (fine.tokens >= coarse.tokens || !mightFit(first.value, fine)) return first;
-    return first.value.outcome.kind === "held" ? this.#holdLess(first.value, fine) : this.#hold(fine);
+    if (fine.tokens >= coarse.tokens || !mightFit(first, fine)) return ok(first);
+    return first.outcome.kind === "held" ? this.#holdLess(first, fine) : this.#hold(fine, ok);
   }
 
   /** Only lines in shadow or warn had no room: the tenant's hold by tokens, in place of the one by bytes, tells whether they have. */
@@ -120,18 +127,36 @@ class Holding {
     return forecast(size, plan?.chain ?? [], { hints, lostAttempts: lostAttempts(this.#context) });
   }
 
-  /** Windows as they are at `atMs`; computed anew where the store's clock says that one is over. */
-  async #hold(what: Forecast): Promise<Result<Facts, PortError>> {
-    let atMs = this.#desk.wallMs();
-    for (let count = 0; count < RECOMPUTE_MAX; count++) {
-      const made = await this.#holdAt(what, atMs);
-      if (!made.ok) return made;
-      if (!("again" in made.value)) return ok(made.value);
-      atMs = made.value.again;
-    }
-    return this.#failed(this.#facts(what, atMs), {
-      code: "unavailable",
-      cause: new Error("the windows of this process and of the store do not agree"),
+  /** Windows as they are at `atMs`; computed anew where the store's clock says that one is over. `next` gets what came of it. */
+  #hold(what: Forecast, next: Next, atMs = this.#desk.wallMs(), tries = 1): Promise<Result<Facts, PortError>> {
+    const facts = this.#facts(what, atMs);
+    const { lines, accountLines: quota } = facts;
+    const unpriced = what.nanoUsd === undefined && this.#section.unpriced === "refuse" && (lines.some(inMoney) || quota.some(inMoney));
+    if (unpriced && this.#section.joined.budgets.mode === "enforce")
+      return Promise.resolve(ok({ ...facts, outcome: { kind: "unpriced" } }));
+    const amounts: Amounts = { tokens: what.tokens, nanoUsd: what.nanoUsd ?? 0 };
+    return this.#claim(facts, amounts, (claimed, by) => {
+      if (!claimed.ok) return this.#failed(facts, portError(claimed.error));
+      const answer = claimed.value;
+      switch (answer?.kind) {
+        case undefined:
+        case "admitted":
+          // The tenant's step is the last one, where it has lines of its own.
+          return next({
+            ...facts,
+            outcome: { kind: "held", unpriced, ...(answer === undefined || lines.length === 0 ? NO_LEVELS : levelsOf(answer)) },
+          });
+        case "refused":
+          return next({ ...facts, outcome: { kind: "refused", by, refusals: answer.refusals } });
+        case "closed":
+          return ok({ ...facts, outcome: { kind: onlySoft(this.#lines, this.#account) ? "unasked" : "closed" } });
+        case "recompute":
+          if (tries < RECOMPUTE_MAX) return this.#hold(what, next, answer.storeMs, tries + 1);
+          return this.#failed(this.#facts(what, answer.storeMs), {
+            code: "unavailable",
+            cause: new Error("the windows of this process and of the store do not agree"),
+          });
+      }
     });
   }
   #failed(facts: Omit<Facts, "outcome">, error: PortError): Result<Facts, PortError> {
@@ -141,7 +166,10 @@ class Holding {
   #facts(what: Forecast, atMs: number): Omit<Facts, "outcome"> {
     const { principal, exchange, calendar } = this.#context;
     const lines = this.#lines.map((line) => placedAgain(line, calendar.windows.windowAt(line.spec, atMs)));
-    const quota = accountLines(this.#account?.limits ?? []).map((line) => placed(line, calendar.utc.windowAt(line.spec, atMs)));
+    const quota =
+      this.#account === undefined
+        ? NO_LINES
+        : accountLines(this.#account.limits).map((line) => placed(line, calendar.utc.windowAt(line.spec, atMs)));
     const tenant: Claimant = { partition: { kind: "tenant", name: principal.tenant }, exchange: exchange.id };
     // Given back, an account's claim is closed for good: each try has one of its own.
     const account: Claimant | undefined =
@@ -151,44 +179,27 @@ class Holding {
     return { desk: this.#desk, nowMs: atMs, tenant, account, lines, accountLines: quota, forecast: what };
   }
 
-  async #holdAt(what: Forecast, atMs: number): Promise<Result<Facts | { readonly again: number }, PortError>> {
-    const facts = this.#facts(what, atMs);
-    const { lines, accountLines: quota } = facts;
-    const unpriced =
-      what.nanoUsd === undefined && this.#section.unpriced === "refuse" && [...lines, ...quota].some(({ unit }) => unit === "nanoUsd");
-    if (unpriced && this.#section.joined.budgets.mode === "enforce") return ok({ ...facts, outcome: { kind: "unpriced" } });
-    const amounts: Amounts = { tokens: what.tokens, nanoUsd: what.nanoUsd ?? 0 };
+  /** `then` gets the last answer, the one that ended it (undefined: there was nothing to claim), and whose it was. */
+  #claim<T>(
+    facts: Omit<Facts, "outcome">,
+    amounts: Amounts,
+    then: (claimed: Result<HoldAnswer | undefined, LedgerError>, by: By) => T | Promise<T>,
+  ): Promise<T> {
+    if (this.#account === undefined) return this.#claimTenant(facts, amounts).then((claimed) => then(claimed, "tenant"));
     const steps = this.#steps(facts, amounts);
-    const claimed = await claimInOrder<StepAnswer | HoldAnswer>(this.#desk, steps);
-    if (!claimed.ok) return this.#failed(facts, portError(claimed.error));
-    const { answers } = claimed.value;
-    const last = answers.at(-1);
-    switch (last?.kind) {
-      case undefined:
-      case "admitted":
-        // The tenant's step is the last one, where it has lines of its own.
-        return ok({
-          ...facts,
-          outcome: { kind: "held", unpriced, ...(last === undefined || lines.length === 0 ? NO_LEVELS : levelsOf(last)) },
-        });
-      case "refused":
-        return ok({
-          ...facts,
-          outcome: { kind: "refused", by: steps[answers.length - 1]?.by ?? "tenant", refusals: last.refusals },
-        });
-      case "closed":
-        return ok({ ...facts, outcome: { kind: onlySoft(this.#lines, this.#account) ? "unasked" : "closed" } });
-      case "recompute":
-        return ok({ again: last.storeMs });
-    }
+    return claimInOrder<HoldAnswer>(this.#desk, steps).then((claimed) => {
+      if (!claimed.ok) return then(claimed, "tenant");
+      const { answers } = claimed.value;
+      return then(ok(answers.at(-1)), steps[answers.length - 1]?.by ?? "tenant");
+    });
   }
 
-  #steps(facts: Omit<Facts, "outcome">, amounts: Amounts): readonly (OrderedStep<StepAnswer | HoldAnswer> & { readonly by: By })[] {
+  #steps(facts: Omit<Facts, "outcome">, amounts: Amounts): readonly (OrderedStep<HoldAnswer> & { readonly by: By })[] {
     const { tenant, account, lines, accountLines: quota } = facts;
     const desk = this.#desk;
     const onLapse = this.#onLapse;
     const lost = this.#section.onStoreLost;
-    const steps: (OrderedStep<StepAnswer | HoldAnswer> & { readonly by: By })[] = [];
+    const steps: (OrderedStep<HoldAnswer> & { readonly by: By })[] = [];
     if (account !== undefined) {
       const entering = accountScopes(this.#account?.limits ?? []);
       if (entering.length > 0)
@@ -201,10 +212,12 @@ class Holding {
     return steps;
   }
 
-  async #claimTenant({ tenant, lines, nowMs }: Omit<Facts, "outcome">, amounts: Amounts): ReturnType<LedgerDesk["hold"]> {
+  #claimTenant({ tenant, lines, nowMs }: Omit<Facts, "outcome">, amounts: Amounts): ReturnType<LedgerDesk["hold"]> {
     const scopes = kept(lines).map((line) => scopeOf(line, amounts));
-    const made = await this.#desk.hold({ ...tenant, onLapse: this.#onLapse, scopes }, this.#section.onStoreLost);
-    return made.ok && scopes.length < lines.length ? ok(withRiders(made.value, lines, { amounts, nowMs })) : made;
+    const { partition, exchange } = tenant;
+    const made = this.#desk.hold({ partition, exchange, onLapse: this.#onLapse, scopes }, this.#section.onStoreLost);
+    if (scopes.length === lines.length) return made;
+    return made.then((answer) => (answer.ok ? ok(withRiders(answer.value, lines, { amounts, nowMs })) : answer));
   }
   get #onLapse(): LapseRule {
     return this.#section.onLapse === "release" ? "release" : "charge";
@@ -237,6 +250,7 @@ function withRiders(
     : { ...answer, short: [...(answer.short ?? []), ...without] };
 }
 
+const NO_LINES: readonly Placed[] = [];
 const NO_LEVELS = { levels: [], short: [] };
 const isUnpriced = ({ outcome }: Facts): boolean => outcome.kind === "held" && outcome.unpriced;
 const levelsOf = ({ levels, short: without = [] }: Extract<StepAnswer, { readonly kind: "admitted" }>) => ({ levels, short: without });

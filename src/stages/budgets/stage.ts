@@ -213,34 +213,23 @@ const evidenceOf = ({ line, level }: Stood, state: ScopeEvidence["state"]): Scop
  * What it took, in the windows that admitted it. A call that was forwarded without a hold (an account's quota in shadow or warn had no room)
  * is counted all the same, under a name of its own: its claim in the ledger was never made.
  */
-async function settle(facts: Facts, _section: BudgetsSection, outcome: Outcome): Promise<void> {
+function settle(facts: Facts, _section: BudgetsSection, outcome: Outcome): Promise<void> {
   const { desk, tenant, account, lines, accountLines, outcome: how } = facts;
+  const held = how.kind === "held";
   if (!outcome.forwarded) {
-    if (how.kind === "held")
-      await Promise.all([...(lines.length > 0 ? [desk.release(tenant)] : []), ...(account ? [desk.release(account)] : [])]);
-    return;
+    if (!held) return Promise.resolve();
+    return both(lines.length === 0 ? undefined : desk.release(tenant), account && desk.release(account));
   }
   const amounts = chargedFor(facts, outcome);
-  const counted = (claimant: Claimant): Claimant => (how.kind === "held" ? claimant : { ...claimant, exchange: `${claimant.exchange}.c` });
-  await Promise.all([
-    ...(lines.length > 0
-      ? [
-          desk.settle(
-            counted(tenant),
-            kept(lines).map((line) => chargeOf(line, amounts)),
-          ),
-        ]
-      : []),
-    ...(account
-      ? [
-          desk.settle(
-            counted(account),
-            accountLines.map((line) => chargeOf(line, amounts)),
-          ),
-        ]
-      : []),
-  ]);
+  const charge = (claimant: Claimant, charged: readonly Placed[]): Promise<void> =>
+    desk.settle(
+      held ? claimant : { ...claimant, exchange: `${claimant.exchange}.c` },
+      charged.map((line) => chargeOf(line, amounts)),
+    );
+  return both(lines.length === 0 ? undefined : charge(tenant, kept(lines)), account && charge(account, accountLines));
 }
+const both = (one: Promise<void> | undefined, other: Promise<void> | undefined): Promise<void> =>
+  one === undefined || other === undefined ? (one ?? other ?? Promise.resolve()) : Promise.all([one, other]).then(() => {});
 
 /** Nobody knows what it took: the whole hold. */
 function chargedFor({ forecast }: Facts, outcome: Outcome): Amounts {
