@@ -6,6 +6,7 @@ import type {
   BudgetScope,
   Claimant,
   EnterRequest,
+  EnterScope,
   HoldRequest,
   LedgerUnit,
   Level,
@@ -100,12 +101,7 @@ export const renewProblem = (request: RenewRequest): string | undefined =>
   claimantProblem(request) ?? (isLease(request.leaseMs) ? undefined : "the lease is out of range");
 
 export function enterProblem(request: EnterRequest): string | undefined {
-  const problem =
-    renewProblem(request) ??
-    scopesProblem(request.scopes, {
-      same: (one, other) => one.key === other.key && one.kind === other.kind,
-      nameOf: ({ kind, key }) => `${kind} ${key}`,
-    });
+  const problem = renewProblem(request) ?? scopesProblem(request.scopes, ENTERED);
   if (problem !== undefined) return problem;
   for (const scope of request.scopes) {
     if (!isKey(scope.key)) return "a scope's key is empty or too long";
@@ -125,12 +121,13 @@ const CENTURY_US = 100 * 366 * 86_400_000_000;
 export function holdProblem(request: HoldRequest): string | undefined {
   const problem = renewProblem(request) ?? windowsProblem(request.scopes);
   if (problem !== undefined) return problem;
-  return request.scopes.every(({ limit }) => isWhole(limit)) ? undefined : "a limit is no whole number";
+  for (const { limit } of request.scopes) if (!isWhole(limit)) return "a limit is no whole number";
+  return undefined;
 }
 export const settleProblem = (request: SettleRequest): string | undefined => claimantProblem(request) ?? windowsProblem(request.charges);
 
 function windowsProblem(scopes: readonly (WindowRef & { readonly amount: number })[]): string | undefined {
-  const problem = scopesProblem(scopes, { same: sameWindow, nameOf: windowId });
+  const problem = scopesProblem(scopes, WINDOWS);
   if (problem !== undefined) return problem;
   for (const scope of scopes) {
     const found = windowProblem(scope) ?? (isWhole(scope.amount) ? undefined : `${scope.key}: the amount is no whole number`);
@@ -143,25 +140,44 @@ export function windowProblem({ key, window }: WindowRef): string | undefined {
   const sound = isWhole(window.startMs) && isWhole(window.endMs) && window.startMs < window.endMs;
   return sound ? undefined : `${key}: the window is none`;
 }
-const sameWindow = (one: WindowRef, other: WindowRef): boolean =>
-  one.key === other.key &&
-  one.unit === other.unit &&
-  one.window.endMs === other.window.endMs &&
-  one.window.startMs === other.window.startMs;
+function sameWindow(one: WindowRef, other: WindowRef): boolean {
+  if (one.id !== undefined && other.id !== undefined) return one.id === other.id;
+  return (
+    one.key === other.key &&
+    one.unit === other.unit &&
+    one.window.endMs === other.window.endMs &&
+    one.window.startMs === other.window.startMs
+  );
+}
+
+/** How scopes of one kind are told apart. */
+interface Alike<T> {
+  readonly same: (one: T, other: T) => boolean;
+  readonly nameOf: (scope: T) => string;
+}
+const ENTERED: Alike<EnterScope> = {
+  same: (one, other) => one.key === other.key && one.kind === other.kind,
+  nameOf: ({ kind, key }) => `${kind} ${key}`,
+};
+const WINDOWS: Alike<WindowRef> = { same: sameWindow, nameOf: windowId };
 
 /** Up to so many scopes, comparing each with each is cheaper than naming them. */
 const FEW = 12;
 
-function scopesProblem<T>(
-  scopes: readonly T[],
-  { same, nameOf }: { readonly same: (one: T, other: T) => boolean; readonly nameOf: (scope: T) => string },
-): string | undefined {
+function scopesProblem<T>(scopes: readonly T[], alike: Alike<T>): string | undefined {
   if (scopes.length > LEDGER_SCOPES_MAX) return `more than ${LEDGER_SCOPES_MAX} scopes`;
-  const twice =
-    scopes.length <= FEW
-      ? scopes.some((one, at) => scopes.some((other, place) => place > at && same(one, other)))
-      : new Set(scopes.map(nameOf)).size < scopes.length;
-  return twice ? "a scope comes twice" : undefined;
+  return comesTwice(scopes, alike) ? "a scope comes twice" : undefined;
+}
+function comesTwice<T>(scopes: readonly T[], { same, nameOf }: Alike<T>): boolean {
+  if (scopes.length > FEW) return new Set(scopes.map(nameOf)).size < scopes.length;
+  for (let at = 1; at < scopes.length; at++) {
+    const scope = scopes[at];
+    for (let before = 0; before < at; before++) {
+      const other = scopes[before];
+      if (scope !== undefined && other !== undefined && same(other, scope)) return true;
+    }
+  }
+  return false;
 }
 export function keyProblem(partition: Partition, key: string): string | undefined {
   return isKey(partition.name) && isKey(key) ? undefined : "a name is empty or too long";

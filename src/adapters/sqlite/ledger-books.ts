@@ -8,11 +8,12 @@ import { LEDGER_CLOSED_KEPT_MS, LEDGER_WINDOW_KEPT_MS } from "../../core/limits.
 import type {
   Charge,
   Claimant,
+  ConcurrentScope,
   EnterRequest,
-  EnterScope,
   HoldAnswer,
   HoldRequest,
   Level,
+  Partition,
   RateScope,
   Refusal,
   RenewAnswer,
@@ -33,7 +34,7 @@ import {
 } from "../../ports/ledger-terms.ts";
 import { LedgerPrune } from "./ledger-prune.ts";
 import { LedgerRows } from "./ledger-rows.ts";
-import { CLOSED, type Claims, type ExchangeRow, LAPSED, OPEN, type RateRow, type SlotRow } from "./ledger-tables.ts";
+import { CLOSED, type Claims, type ExchangeRow, LAPSED, OPEN, type RateRow, type SlotRow, type WindowRow } from "./ledger-tables.ts";
 
 /** Rows that one look takes; a turn takes several looks. */
 const SWEPT_AT_ONCE = 100;
@@ -44,10 +45,23 @@ type Entering =
   | { readonly kind: "rate"; readonly scope: RateScope; readonly row: RateRow; readonly nextUs: number; readonly costUs: number }
   | { readonly kind: "slot"; readonly row: SlotRow; readonly used: number; readonly limit: number };
 
+/** What a look at one scope goes by, and where it says what it saw. */
+interface Look {
+  /** Place of the scope. */
+  readonly index: number;
+  readonly nowMs: number;
+  /** The exchange has entered before: nothing more is taken. */
+  readonly again: boolean;
+  readonly frozen: boolean;
+  readonly levels: Level[];
+  readonly refusals: Refusal[];
+}
+
 export class LedgerBooks {
   readonly #rows: LedgerRows;
   readonly #prune: LedgerPrune;
   #steps = 0;
+  #last: { readonly kind: Partition["kind"]; readonly name: string; readonly id: string } | undefined;
   /** Exchanges whose lease ended, found by this process. */
   lapsed = 0;
 
@@ -90,53 +104,48 @@ export class LedgerBooks {
   }
 
   enter(request: EnterRequest, nowMs: number): StepAnswer {
-    const part = partitionId(request.partition);
+    const part = this.#part(request.partition);
     const exchange = request.fresh ? this.#rows.freshExchange(part, request.exchange) : this.#rows.exchange(part, request.exchange);
     if (exchange.state !== OPEN) return { kind: "closed" };
     const { claims } = exchange;
     const again = claims.entered;
     const levels: Level[] = [];
     const refusals: Refusal[] = [];
-    const entering = request.scopes.map((scope, index) => {
+    const entering: Entering[] = [];
+    for (const scope of request.scopes) {
       const frozen = !again && this.#rows.isFrozen(part, scope.key);
-      return this.#look(part, scope, { index, nowMs, again, frozen, levels, refusals });
-    });
+      const index = entering.length;
+      entering.push(
+        scope.kind === "concurrent"
+          ? this.#lookAtSlot(part, scope, { index, nowMs, again, frozen, levels, refusals })
+          : this.#lookAtRate(part, scope, { index, nowMs, again, frozen, levels, refusals }),
+      );
+    }
     if (refusals.length > 0) return { kind: "refused", refusals };
     if (again) return { kind: "admitted", levels };
     for (const each of entering) this.#enterOne(each, claims);
     claims.entered = true;
-    this.#open(exchange, { dueMs: nowMs + request.leaseMs, rule: exchange.there ? exchange.rule : "charge" });
+    this.#open(exchange, nowMs + request.leaseMs, exchange.there ? exchange.rule : "charge");
     return { kind: "admitted", levels };
   }
 
-  #look(
-    part: string,
-    scope: EnterScope,
-    at: {
-      readonly index: number;
-      readonly nowMs: number;
-      readonly again: boolean;
-      readonly frozen: boolean;
-      readonly levels: Level[];
-      readonly refusals: Refusal[];
-    },
-  ): Entering {
-    const { index, again, frozen } = at;
-    if (scope.kind === "concurrent") {
-      const row = this.#rows.slot(part, scope.key);
-      const used = row.used + (again ? 0 : 1);
-      if (!again && (frozen || used > scope.limit)) at.refusals.push(slotRefusal(index, scope, used - 1, frozen));
-      at.levels.push({ key: scope.key, limit: scope.limit, used, resetsAtMs: undefined });
-      return { kind: "slot", row, used, limit: scope.limit };
-    }
-    const nowUs = at.nowMs * 1_000;
+  #lookAtSlot(part: string, scope: ConcurrentScope, { index, again, frozen, levels, refusals }: Look): Entering {
+    const row = this.#rows.slot(part, scope.key);
+    const used = row.used + (again ? 0 : 1);
+    if (!again && (frozen || used > scope.limit)) refusals.push(slotRefusal(index, scope, used - 1, frozen));
+    levels.push({ key: scope.key, limit: scope.limit, used, resetsAtMs: undefined });
+    return { kind: "slot", row, used, limit: scope.limit };
+  }
+
+  #lookAtRate(part: string, scope: RateScope, { index, nowMs, again, frozen, levels, refusals }: Look): Entering {
+    const nowUs = nowMs * 1_000;
     const { costUs, toleranceUs } = rateTerms(scope);
     const row = this.#rows.rate(part, scope.key);
     // Further ahead than a full burst: the clock went back, or the rate was raised. Nobody is locked out for that.
     const tatUs = row.tatUs > nowUs + toleranceUs ? nowUs + toleranceUs - costUs : row.tatUs;
     const nextUs = Math.max(tatUs, nowUs) + (again ? 0 : costUs);
-    if (!again && (frozen || nextUs > nowUs + toleranceUs)) at.refusals.push(rateRefusal(index, scope, { tatUs, nowUs, frozen }));
-    at.levels.push(rateLevel({ key: scope.key, burst: scope.burst, costUs }, nextUs, nowUs));
+    if (!again && (frozen || nextUs > nowUs + toleranceUs)) refusals.push(rateRefusal(index, scope, { tatUs, nowUs, frozen }));
+    levels.push(rateLevel({ key: scope.key, burst: scope.burst, costUs }, nextUs, nowUs));
     return { kind: "rate", scope, row, nextUs, costUs };
   }
 
@@ -157,34 +166,45 @@ export class LedgerBooks {
   }
 
   hold(request: HoldRequest, nowMs: number): HoldAnswer {
-    const part = partitionId(request.partition);
+    const part = this.#part(request.partition);
     const exchange = this.#rows.exchange(part, request.exchange);
     if (exchange.state !== OPEN) return { kind: "closed" };
-    for (const { window } of request.scopes)
-      if (nowMs < window.startMs || nowMs >= window.endMs) return { kind: "recompute", storeMs: nowMs };
+    const { scopes } = request;
+    for (const { window } of scopes) if (nowMs < window.startMs || nowMs >= window.endMs) return { kind: "recompute", storeMs: nowMs };
     const { claims } = exchange;
     const levels: Level[] = [];
-    const short: Refusal[] = [];
+    let short: Refusal[] | undefined;
     let refused = false;
-    const holding = request.scopes.map((scope, index) => {
+    const rows: WindowRow[] = [];
+    for (const scope of scopes) {
       const row = this.#rows.window(part, windowId(scope));
-      const held = row.held - heldOf(claims, row.id);
-      const used = addWhole(row.spent, held);
+      const used = addWhole(row.spent, row.held - heldOf(claims, row.id));
       const limit = addWhole(scope.limit, row.granted);
       const frozen = this.#rows.isFrozen(part, scope.key);
       // A sum past 2^53 would fit by standing still. What takes nothing fits also where nothing is left.
       const fits = scope.amount === 0 || scope.amount <= limit - used;
       if (frozen || !fits) {
-        short.push(budgetRefusal(index, scope, { limit, used, nowMs, frozen }));
+        short ??= [];
+        short.push(budgetRefusal(rows.length, scope, { limit, used, nowMs, frozen }));
         refused ||= scope.soft !== true;
       }
       levels.push({ key: scope.key, limit, used: addWhole(used, scope.amount), resetsAtMs: scope.window.endMs });
-      return { row, scope, held: addWhole(held, scope.amount) };
-    });
-    if (refused) return { kind: "refused", refusals: short };
+      rows.push(row);
+    }
+    if (refused) return { kind: "refused", refusals: short ?? [] };
+    this.#replaceHolds(exchange, request, rows, nowMs);
+    this.#open(exchange, nowMs + request.leaseMs, request.onLapse);
+    return short === undefined ? { kind: "admitted", levels } : { kind: "admitted", levels, short };
+  }
+
+  /** `rows` are the windows of the request's scopes. */
+  #replaceHolds(exchange: ExchangeRow, { scopes }: HoldRequest, rows: readonly WindowRow[], nowMs: number): void {
+    const { part, claims } = exchange;
     const budgets: Claims["budgets"] = [];
-    for (const { row, scope, held } of holding) {
-      row.held = held;
+    for (const [at, scope] of scopes.entries()) {
+      const row = rows[at];
+      if (row === undefined) continue;
+      row.held = addWhole(row.held - heldOf(claims, row.id), scope.amount);
       row.limit = scope.limit;
       row.endMs = scope.window.endMs;
       this.#rows.changeWindow(row);
@@ -193,8 +213,6 @@ export class LedgerBooks {
     for (const [id, , amount] of claims.budgets)
       if (!budgets.some(([other]) => other === id)) this.#change(part, id, { endMs: 0, held: -amount, spent: 0 }, nowMs);
     claims.budgets = budgets;
-    this.#open(exchange, { dueMs: nowMs + request.leaseMs, rule: request.onLapse });
-    return short.length === 0 ? { kind: "admitted", levels } : { kind: "admitted", levels, short };
   }
 
   settle(request: SettleRequest, nowMs: number): SettleAnswer {
@@ -202,7 +220,7 @@ export class LedgerBooks {
   }
 
   release(claimant: Claimant, nowMs: number): SettleAnswer {
-    const part = partitionId(claimant.partition);
+    const part = this.#part(claimant.partition);
     const { rates } = this.#rows.exchange(part, claimant.exchange).claims;
     const answer = this.#end(claimant, [], nowMs);
     if (answer !== "settled") return answer;
@@ -218,20 +236,22 @@ export class LedgerBooks {
   }
 
   /** What it took, in place of what it held, or of what it was charged when it lapsed. */
-  #end(claimant: Claimant, charges: readonly Charge[], nowMs: number): SettleAnswer {
-    const part = partitionId(claimant.partition);
-    const exchange = this.#rows.exchange(part, claimant.exchange);
+  #end({ partition, exchange: id }: Claimant, charges: readonly Charge[], nowMs: number): SettleAnswer {
+    const part = this.#part(partition);
+    const exchange = this.#rows.exchange(part, id);
     const { state, claims } = exchange;
     if (state === CLOSED) return "already";
-    const charged = state === LAPSED ? new Map(claims.budgets.map(([id, endMs, amount]) => [id, { endMs, amount }])) : NOTHING;
-    if (state === OPEN) for (const [id, endMs, amount] of claims.budgets) this.#change(part, id, { endMs, held: -amount, spent: 0 }, nowMs);
-    for (const charge of charges) {
-      const id = windowId(charge);
-      const before = charged.get(id)?.amount ?? 0;
-      charged.delete(id);
-      this.#change(part, id, { endMs: charge.window.endMs, held: 0, spent: charge.amount - before }, nowMs);
+    for (const claim of claims.budgets) {
+      const [window, endMs, amount] = claim;
+      const charge = charges.find((one) => windowId(one) === window)?.amount ?? 0;
+      const [held, spent] = state === OPEN ? [-amount, charge] : [0, charge - amount];
+      this.#change(part, window, { endMs, held, spent }, nowMs);
     }
-    for (const [id, { endMs, amount }] of charged) this.#change(part, id, { endMs, held: 0, spent: -amount }, nowMs);
+    for (const charge of charges) {
+      const window = windowId(charge);
+      if (!claims.budgets.some(([claimed]) => claimed === window))
+        this.#change(part, window, { endMs: charge.window.endMs, held: 0, spent: charge.amount }, nowMs);
+    }
     for (const key of claims.slots) this.#freeSlot(part, key);
     exchange.state = CLOSED;
     exchange.dueMs = nowMs + LEDGER_CLOSED_KEPT_MS;
@@ -240,10 +260,10 @@ export class LedgerBooks {
   }
 
   renew(request: RenewRequest, nowMs: number): RenewAnswer {
-    const exchange = this.#rows.exchange(partitionId(request.partition), request.exchange);
+    const exchange = this.#rows.exchange(this.#part(request.partition), request.exchange);
     if (exchange.state !== OPEN) return exchange.state === LAPSED ? "lapsed" : "closed";
     if (!exchange.there) return "unknown";
-    this.#open(exchange, { dueMs: nowMs + request.leaseMs, rule: exchange.rule });
+    this.#open(exchange, nowMs + request.leaseMs, exchange.rule);
     return "renewed";
   }
 
@@ -267,11 +287,18 @@ export class LedgerBooks {
     this.#rows.changeExchange(exchange);
   }
 
-  #open(exchange: ExchangeRow, { dueMs, rule }: { readonly dueMs: number; readonly rule: string }): void {
+  #open(exchange: ExchangeRow, dueMs: number, rule: string): void {
     this.#steps++;
     exchange.dueMs = dueMs;
     exchange.rule = rule;
     this.#rows.changeExchange(exchange);
+  }
+
+  /** The partition's id: mostly that of the step before. */
+  #part(partition: Partition): string {
+    const { kind, name } = partition;
+    if (this.#last?.kind !== kind || this.#last.name !== name) this.#last = { kind, name, id: partitionId(partition) };
+    return this.#last.id;
   }
 
   #freeSlot(part: string, key: string): void {
@@ -297,8 +324,6 @@ export class LedgerBooks {
     this.#rows.changeWindow(row);
   }
 }
-
-const NOTHING: Map<string, { readonly endMs: number; readonly amount: number }> = new Map();
 
 /** What the exchange itself holds of a window. */
 function heldOf({ budgets }: Claims, id: string): number {

@@ -57,4 +57,14 @@ CREATE TABLE journal (seq INTEGER PRIMARY KEY, entry TEXT NOT NULL);
 INSERT INTO journal VALUES (0, '');
 PRAGMA user_version = 3;
 `;
-export const UPGRADES: readonly string[] = [EXCHANGES_APART, JOURNAL];
+/**
+ * Version 4. Entries name rows by their place. Those of version 3 that nobody has folded, at most a second's of a process that was
+ * killed, cannot be read any more.
+ */
+const PLACES = `
+DROP TABLE journal;
+CREATE TABLE entries (seq INTEGER PRIMARY KEY, entry TEXT NOT NULL);
+INSERT INTO entries VALUES (0, '');
+PRAGMA user_version = 4;
+`;
+export const UPGRADES: readonly string[] = [EXCHANGES_APART, JOURNAL, PLACES];

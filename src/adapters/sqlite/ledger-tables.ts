@@ -25,6 +25,8 @@ interface Kept {
   changed: boolean;
   /** The journal has it, the table not yet. */
   unfolded: boolean;
+  /** Among the rows of its table that the journal has named (ledger-journal.ts). */
+  place: number | undefined;
 }
 export interface WindowRow extends Kept {
   endMs: number;
@@ -52,6 +54,10 @@ export interface ExchangeRow extends Kept {
   leased: boolean;
 }
 
+/** Rows that stand nowhere yet. */
+export const noWindow = (part: string, id: string): WindowRow => windowOf(part, id, undefined);
+export const noRate = (part: string, id: string): RateRow => rateOf(part, id, undefined);
+export const noSlot = (part: string, id: string): SlotRow => slotOf(part, id, undefined);
 export const noExchange = (part: string, id: string): ExchangeRow => ({
   part,
   id,
@@ -61,9 +67,23 @@ export const noExchange = (part: string, id: string): ExchangeRow => ({
   claims: noClaims(),
   leased: false,
   there: false,
-  changed: false,
-  unfolded: false,
+  ...KEPT,
 });
+
+const KEPT = { changed: false, unfolded: false, place: undefined };
+type Cells = readonly SQLOutputValue[] | undefined;
+function windowOf(part: string, id: string, row: Cells): WindowRow {
+  const [endMs, spent, held, limit, granted] = figures(row);
+  return { part, id, endMs, spent, held, limit, granted, there: row !== undefined, ...KEPT };
+}
+function rateOf(part: string, id: string, row: Cells): RateRow {
+  const [tatUs, costUs, burst] = figures(row);
+  return { part, id, tatUs, costUs, burst, there: row !== undefined, ...KEPT };
+}
+function slotOf(part: string, id: string, row: Cells): SlotRow {
+  const [used, limit] = figures(row);
+  return { part, id, used, limit, there: row !== undefined, ...KEPT };
+}
 
 const FIND_WINDOW = "SELECT end_ms, spent, held, lim, granted FROM windows WHERE part = ? AND id = ?";
 const FIND_RATE = "SELECT tat_us, cost_us, burst FROM rates WHERE part = ? AND id = ?";
@@ -84,8 +104,6 @@ const STORE_RUNNING = `
   ON CONFLICT DO UPDATE SET due_ms = excluded.due_ms, rule = excluded.rule, claims = excluded.claims`;
 const STORE_ENDED = "INSERT OR REPLACE INTO ended VALUES (?, ?, ?, ?, ?)";
 
-const KEPT = { changed: false, unfolded: false };
-
 export class LedgerTables {
   readonly #statements: Statements;
   readonly #firstDue: StatementSync;
@@ -103,19 +121,13 @@ export class LedgerTables {
   }
 
   window(part: string, id: string): WindowRow {
-    const row = cells(this.#find.window.get(part, id));
-    const [endMs, spent, held, limit, granted] = figures(row);
-    return { part, id, endMs, spent, held, limit, granted, there: row !== undefined, ...KEPT };
+    return windowOf(part, id, cells(this.#find.window.get(part, id)));
   }
   rate(part: string, id: string): RateRow {
-    const row = cells(this.#find.rate.get(part, id));
-    const [tatUs, costUs, burst] = figures(row);
-    return { part, id, tatUs, costUs, burst, there: row !== undefined, ...KEPT };
+    return rateOf(part, id, cells(this.#find.rate.get(part, id)));
   }
   slot(part: string, id: string): SlotRow {
-    const row = cells(this.#find.slot.get(part, id));
-    const [used, limit] = figures(row);
-    return { part, id, used, limit, there: row !== undefined, ...KEPT };
+    return slotOf(part, id, cells(this.#find.slot.get(part, id)));
   }
   /** One that is not there has no claims and counts as open. */
   exchange(part: string, id: string): ExchangeRow {

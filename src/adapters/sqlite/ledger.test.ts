@@ -171,15 +171,15 @@ describe("the embedded ledger's file", () => {
     const ledger = await open(dir);
     const enter = (exchange: string) =>
       ledger.enter({ partition, exchange, leaseMs: 1_000, scopes: [{ kind: "concurrent", key: "c", limit: 9 }] });
-    const before = count(dir, "journal");
+    const before = count(dir, "entries");
     assert.ok((await enter("a")).ok);
     assert.ok((await ledger.hold(request("a"))).ok);
-    assert.equal(count(dir, "journal"), before + 1);
+    assert.equal(count(dir, "entries"), before + 1);
     assert.ok((await enter("b")).ok);
     await sleep(5);
-    assert.equal(count(dir, "journal"), before + 2, "nobody who was answered waits for the next step to be written");
+    assert.equal(count(dir, "entries"), before + 2, "nobody who was answered waits for the next step to be written");
     assert.ok((await ledger.hold(request("b"))).ok);
-    assert.equal(count(dir, "journal"), before + 3);
+    assert.equal(count(dir, "entries"), before + 3);
     await ledger.close();
   });
 
@@ -192,7 +192,7 @@ describe("the embedded ledger's file", () => {
       return answer.ok ? answer.value.kind : answer.error.code;
     };
     const other = new DatabaseSync(join(dir, "ledger.db"));
-    other.exec("CREATE TRIGGER full BEFORE INSERT ON journal BEGIN SELECT RAISE(ABORT, 'full'); END");
+    other.exec("CREATE TRIGGER full BEFORE INSERT ON entries BEGIN SELECT RAISE(ABORT, 'full'); END");
     assert.equal(await enter("a"), "admitted");
     assert.equal((await ledger.hold(request("a"))).ok, false);
     assert.deepEqual([await enter("b"), await enter("c"), told, ledger.stats.up], ["unavailable", "unavailable", 1, false]);
@@ -257,7 +257,7 @@ describe("the embedded ledger's file", () => {
     assert.deepEqual(tables.map((table) => count(dir, table)).slice(0, 4), [0, 0, 0, 0]);
     assert.ok(count(dir, "ended") <= 1);
     assert.ok(bytes < 8 * 1024 * 1024);
-    assert.ok(count(dir, "journal") <= 2);
+    assert.ok(count(dir, "entries") <= 2);
     await ledger.close();
   });
 

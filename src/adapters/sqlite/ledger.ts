@@ -46,6 +46,7 @@ import { codeOf, isBusy, openDatabase } from "./database.ts";
 import { LedgerAdminBooks } from "./ledger-admin.ts";
 import { LedgerBooks } from "./ledger-books.ts";
 import { SCHEMA, UPGRADES } from "./ledger-schema.ts";
+import { type How, type Job, nothing, queued, Step } from "./ledger-step.ts";
 
 export interface SqliteLedgerOptions {
   /** Folder of `ledger.db`; made where it is not there. */
@@ -63,6 +64,8 @@ const BUSY_RETRY_MS = 1;
 const BUSY_JITTER_MS = 2;
 /** Nobody waits for a settle: it joins the transaction of whoever comes within so many milliseconds. */
 const SETTLE_JOIN_MS = 2;
+/** Where nobody has asked for so many milliseconds, nobody is waited for: the first who asks is served in the same turn of the loop. */
+const ALONE_MS = 1;
 /** Work of one transaction, milliseconds: the event loop stands still so long, and other processes wait. */
 const TURN_MS = 4;
 /**
@@ -89,23 +92,14 @@ export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Re
   }
 }
 
-/** One step that waits for its turn. `run` gives the answer to be delivered once the transaction is through. */
-interface Job {
-  readonly run: (nowMs: number) => () => void;
-  readonly fail: (error: LedgerError) => void;
-  /** Settles and releases: done whatever it takes. `fail` then only tells the caller that it waits. */
-  readonly kept: boolean;
-  /** Answered before the commit: a hold may follow at once. */
-  readonly early: boolean;
-  readonly untilMs: number;
-}
+const invalid = (problem: string): Promise<Result<never, LedgerError>> =>
+  Promise.resolve(err({ code: "invalid", cause: new Error(problem) }));
 
 /** A transaction that has begun. */
 interface Turn {
   /** Milliseconds of work so far. */
   spentMs: number;
   readonly done: Job[];
-  readonly deliveries: (() => void)[];
 }
 
 class SqliteLedger implements LedgerPort {
@@ -113,12 +107,14 @@ class SqliteLedger implements LedgerPort {
   readonly #options: SqliteLedgerOptions;
   readonly #books: LedgerBooks;
   readonly #adminBooks: LedgerAdminBooks;
-  readonly #begin: StatementSync;
+  readonly #beginning: StatementSync;
   readonly #finish: StatementSync;
   readonly #later = new LaterQueue<Job>();
   readonly #round: NodeJS.Timeout;
   #jobs: Job[] = [];
   #turn: "none" | "later" | "soon" | "open" | "waiting" = "none";
+  /** When somebody last asked for what is waited for (monotonic). */
+  #askedMs = 0;
   /** No transaction stays open for holds until then (monotonic). */
   #promptUntil = 0;
   #failing = false;
@@ -129,7 +125,7 @@ class SqliteLedger implements LedgerPort {
     this.#options = options;
     this.#books = new LedgerBooks(database);
     this.#adminBooks = new LedgerAdminBooks(database);
-    this.#begin = database.prepare("BEGIN IMMEDIATE");
+    this.#beginning = database.prepare("BEGIN IMMEDIATE");
     this.#finish = database.prepare("COMMIT");
     this.#round = setInterval(() => this.#keepHouse(), ROUND_MS);
     this.#round.unref();
@@ -141,7 +137,7 @@ class SqliteLedger implements LedgerPort {
   }
 
   enter(request: EnterRequest): Promise<Result<StepAnswer, LedgerError>> {
-    return this.#step(enterProblem(request), (nowMs) => this.#books.enter(request, nowMs), true);
+    return this.#step(enterProblem(request), (nowMs) => this.#books.enter(request, nowMs), "early");
   }
   hold(request: HoldRequest): Promise<Result<HoldAnswer, LedgerError>> {
     return this.#step(holdProblem(request), (nowMs) => this.#books.hold(request, nowMs));
@@ -200,35 +196,22 @@ class SqliteLedger implements LedgerPort {
     this.#database.close();
   }
 
-  #step<T>(problem: string | undefined, work: (nowMs: number) => T, early = false): Promise<Result<T, LedgerError>> {
-    return this.#ask(problem, work, { kept: false, early, failed: err });
+  #step<T>(problem: string | undefined, work: (nowMs: number) => T, how: How = "plain"): Promise<Result<T, LedgerError>> {
+    return problem === undefined ? this.#ask(work, err, how) : invalid(problem);
   }
 
   #end(problem: string | undefined, work: (nowMs: number) => SettleAnswer): Promise<Result<SettleAnswer, LedgerError>> {
-    return this.#ask(problem, work, { kept: true, early: false, failed: () => ok("queued") });
+    return problem === undefined ? this.#ask(work, queued, "kept") : invalid(problem);
   }
 
-  #ask<T>(
-    problem: string | undefined,
-    work: (nowMs: number) => T,
-    how: Pick<Job, "kept" | "early"> & { readonly failed: (error: LedgerError) => Result<T, LedgerError> },
-  ): Promise<Result<T, LedgerError>> {
-    if (problem !== undefined) return Promise.resolve(err({ code: "invalid", cause: new Error(problem) }));
-    return new Promise((resolve) => {
-      this.#take({
-        run: (nowMs) => {
-          const answer = ok(work(nowMs));
-          return () => resolve(answer);
-        },
-        fail: (error) => resolve(how.failed(error)),
-        kept: how.kept,
-        early: how.early,
-        untilMs: performance.now() + this.#options.deadlineMs,
-      });
-    });
+  #ask<T>(work: (nowMs: number) => T, failed: (error: LedgerError) => Result<T, LedgerError>, how: How): Promise<Result<T, LedgerError>> {
+    const now = performance.now();
+    const step = new Step(work, failed, how, now + this.#options.deadlineMs);
+    this.#take(step, now);
+    return step.answer;
   }
 
-  #take(job: Job): void {
+  #take(job: Job, now = performance.now()): void {
     if (this.#closed) {
       job.fail({ code: "unavailable", cause: new Error("the ledger is closed") });
       return;
@@ -239,29 +222,38 @@ class SqliteLedger implements LedgerPort {
       return;
     }
     this.#jobs.push(job);
-    if (this.#turn === "soon" || this.#turn === "open" || this.#turn === "waiting") return;
-    if (!job.kept) {
-      this.#turn = "soon";
-      setImmediate(() => this.#work());
-    } else if (this.#turn === "none") {
+    if (!job.kept) this.#begin(now);
+    else if (this.#turn === "none") {
       this.#turn = "later";
-      setTimeout(() => {
-        if (this.#turn === "later") this.#work();
-      }, SETTLE_JOIN_MS);
+      setTimeout(this.#lateWork, SETTLE_JOIN_MS);
     }
   }
+
+  /** Somebody waits: a turn begins soon, with whoever comes until then; at once where nobody has come for a while. */
+  #begin(now: number): void {
+    const alone = now - this.#askedMs >= ALONE_MS;
+    this.#askedMs = now;
+    if (this.#turn === "soon" || this.#turn === "open" || this.#turn === "waiting") return;
+    this.#turn = "soon";
+    if (alone) process.nextTick(this.#workNow);
+    else setImmediate(this.#workNow);
+  }
+  readonly #workNow = (): void => this.#work();
+  readonly #lateWork = (): void => {
+    if (this.#turn === "later") this.#work();
+  };
 
   #again(delayMs: number): void {
     this.#turn = this.#jobs.length === 0 ? "none" : "waiting";
     if (this.#turn === "none") return;
-    if (delayMs === 0) setImmediate(() => this.#work());
-    else setTimeout(() => this.#work(), delayMs);
+    if (delayMs === 0) setImmediate(this.#workNow);
+    else setTimeout(this.#workNow, delayMs);
   }
 
   /** One transaction with what waits, or as much of it as fits into `TURN_MS`. */
   #work(): void {
     if (this.#closed) return;
-    const turn: Turn = { spentMs: 0, done: [], deliveries: [] };
+    const turn: Turn = { spentMs: 0, done: [] };
     if (!this.#attempt(turn, () => this.#open(turn))) return;
     const early = turn.done.some((job) => job.early) && !this.#failing && performance.now() >= this.#promptUntil;
     if (early) this.#stayOpen(turn);
@@ -271,7 +263,7 @@ class SqliteLedger implements LedgerPort {
   /** Answers what may be answered already, and goes on when whoever was answered has come as far as it can. */
   #stayOpen(turn: Turn): void {
     this.#turn = "open";
-    for (const [at, job] of turn.done.entries()) if (job.early) turn.deliveries[at]?.();
+    for (const job of turn.done) if (job.early) job.deliver();
     const openedAt = performance.now();
     // A tick comes when no microtask is left.
     queueMicrotask(() =>
@@ -305,7 +297,7 @@ class SqliteLedger implements LedgerPort {
   }
 
   #open(turn: Turn): void {
-    this.#begin.run();
+    this.#beginning.run();
     this.#books.begin(Math.floor(this.#options.clock.wallMs()));
     this.#run(turn);
   }
@@ -321,7 +313,7 @@ class SqliteLedger implements LedgerPort {
       for (const job of waiting) {
         taken += 1;
         turn.done.push(job);
-        turn.deliveries.push(job.run(nowMs));
+        job.run(nowMs);
         if (turn.spentMs + performance.now() - begun > TURN_MS) break;
       }
     } finally {
@@ -334,7 +326,7 @@ class SqliteLedger implements LedgerPort {
     this.#books.write();
     this.#finish.run();
     this.#failing = false;
-    for (const deliver of turn.deliveries) deliver();
+    for (const job of turn.done) job.deliver();
   }
   #rollBack(): void {
     this.#books.forget();
@@ -353,10 +345,11 @@ class SqliteLedger implements LedgerPort {
   #oneByOne(batch: readonly Job[]): void {
     for (const job of batch) {
       try {
-        this.#begin.run();
+        this.#beginning.run();
         const nowMs = Math.floor(this.#options.clock.wallMs());
         this.#books.begin(nowMs);
-        this.#commit({ spentMs: 0, done: [job], deliveries: [job.run(nowMs)] });
+        job.run(nowMs);
+        this.#commit({ spentMs: 0, done: [job] });
       } catch (cause) {
         this.#rollBack();
         if (isBusy(cause)) this.#putOff([job]);
@@ -381,11 +374,9 @@ class SqliteLedger implements LedgerPort {
   #keepHouse(): void {
     this.#takeLater();
     this.#take({
-      run: (nowMs) => {
-        this.#books.prune(nowMs);
-        return () => {};
-      },
-      fail: () => {},
+      run: (nowMs) => this.#books.prune(nowMs),
+      deliver: nothing,
+      fail: nothing,
       kept: false,
       early: false,
       untilMs: performance.now() + this.#options.deadlineMs,
