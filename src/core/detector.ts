@@ -38,12 +38,12 @@ export interface Code {
 /** Text with its words taken apart, so that many lists can be looked for in it. */
 export interface Worded {
   readonly text: string;
-  /** Runs of letters, as they are written. */
-  readonly words: readonly string[];
-  /** The same in small letters. */
+  /** Runs of letters, in small ones. */
   readonly lower: readonly string[];
+  /** One of them as it is written. */
+  wordAt(index: number): string;
   /** Whether only blanks, `-`, `_`, `.` and apostrophes, at most three, stand between a word and the next. */
-  readonly joined: readonly boolean[];
+  isJoined(index: number): boolean;
   /** Whether it has characters of a script that puts no blanks between words. */
   readonly unspaced: boolean;
 }

@@ -1,4 +1,4 @@
-import { mod97 } from "./shared/checksums.ts";
+import { mod97, valueAt } from "./shared/checksums.ts";
 import { shapeDetector } from "./shared/shapes.ts";
 
 /** Length of the IBAN of each country. Source: SWIFT, IBAN Registry, release 99 (2025), and the countries that use the form without being in it. */
@@ -22,9 +22,10 @@ const LENGTHS: Readonly<Record<number, string>> = {
   32: "LC",
   33: "RU",
 };
-const LENGTH_OF: ReadonlyMap<string, number> = new Map(
-  Object.entries(LENGTHS).flatMap(([length, countries]) => countries.split(" ").map((country) => [country, Number(length)] as const)),
-);
+/** By the values of a country's letters. */
+const LENGTH_AT = new Uint8Array(36 * 36);
+for (const [length, countries] of Object.entries(LENGTHS))
+  for (const country of countries.split(" ")) LENGTH_AT[valueAt(country, 0) * 36 + valueAt(country, 1)] = Number(length);
 
 /** `AA99 XXXX XXXX ...` of a length. */
 const shapeOf = (length: number): string => `AA99${"X".repeat(length - 4)}`.replaceAll(/....(?=.)/g, "$& ");
@@ -34,8 +35,12 @@ export const iban = shapeDetector({
   entity: "iban",
   class: "financial",
   profile: "standard",
-  shapes: [...new Set(LENGTH_OF.values())].sort((a, b) => b - a).map(shapeOf),
-  check: (iban) => LENGTH_OF.get(iban.slice(0, 2)) === iban.length && mod97(iban.slice(4) + iban.slice(0, 4)) === 1,
+  shapes: Object.keys(LENGTHS)
+    .map(Number)
+    .sort((a, b) => b - a)
+    .map(shapeOf),
+  sum: (values, count) => LENGTH_AT[(values[0] ?? 0) * 36 + (values[1] ?? 0)] === count,
+  check: (iban) => mod97(iban.slice(4) + iban.slice(0, 4)) === 1,
   alone: 1,
   near: 1,
 });

@@ -1,4 +1,4 @@
-import { isLuhn, isOneDigit } from "./shared/checksums.ts";
+import { isLuhnOf, isOneDigit } from "./shared/checksums.ts";
 import { words } from "./shared/context.ts";
 import { shapeDetector } from "./shared/shapes.ts";
 
@@ -14,6 +14,7 @@ export const paymentCard = shapeDetector({
     ...["9999 9999 9999 9999 999", "9999 9999 9999 9999 99", "9999 9999 9999 9999 9", "9999 9999 9999 9999"],
     ...["9999 999999 99999", "9999 9999 9999 999", "9999 999999 9999", "9999 9999 9999 99", "9999 9999 99999", "9999 9999 9999"],
   ],
+  sum: mayBeCard,
   check: scoreOf,
   alone: 0,
   near: 1,
@@ -58,22 +59,42 @@ export const paymentCard = shapeDetector({
   ),
 });
 
+/** First digits as they are published (`51-55`), and the lengths of numbers that begin so. */
+type Range = readonly [starts: string, lengths: readonly number[]];
 /** Networks whose numbers are known by their start and have few lengths: sure without a word. */
-const KNOWN: readonly (readonly [start: RegExp, lengths: readonly number[]])[] = [
-  [/^4/, [13, 16, 18, 19]],
-  [/^(?:5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720)/, [16]],
-  [/^3[47]/, [15]],
-  [/^(?:6011|64[4-9]|65|622|62)/, [16, 17, 18, 19]],
-  [/^(?:30[0-5]|3095|3[689])/, [14, 16, 17, 18, 19]],
-  [/^35(?:2[89]|[3-8])/, [16, 17, 18, 19]],
-  [/^(?:2131|1800)/, [15]],
-  [/^(?:220[0-4]|9792|8600|9860|5019|60|8[12]|508|353|356|50[67]|650)/, [16]],
+const KNOWN: readonly Range[] = [
+  ["4", [13, 16, 18, 19]],
+  ["51-55 2221-2720", [16]],
+  ["34 37", [15]],
+  ["6011 644-649 65 62", [16, 17, 18, 19]],
+  ["300-305 3095 36 38-39", [14, 16, 17, 18, 19]],
+  ["3528-3589", [16, 17, 18, 19]],
+  ["2131 1800", [15]],
+  ["2200-2204 9792 8600 9860 5019 60 81-82 508 353 356 506-507 650", [16]],
 ];
 /** Maestro and others that share its ranges, with every length there is: a word must be near. */
-const WIDE = /^(?:50|5[6-9]|6|1)/;
+const WIDE: Range = ["50 56-59 6 1", [0]];
+
+/** By the first four digits: bits of the lengths that are sure, and bit 0 where any may be. */
+const ISSUERS = new Int32Array(10_000);
+for (const [starts, lengths] of [...KNOWN, WIDE])
+  for (const range of starts.split(" ")) {
+    const [from = "", to = from] = range.split("-");
+    const bits = lengths.reduce((all, length) => all | (1 << length), 0);
+    for (let start = Number(from.padEnd(4, "0")); start <= Number(to.padEnd(4, "9")); start += 1)
+      ISSUERS[start] = (ISSUERS[start] ?? 0) | bits;
+  }
+
+const isIn = (issuer: number, length: number): boolean => ((issuer >>> length) & 1) === 1;
+
+function mayBeCard(digits: Uint8Array, count: number): boolean {
+  const start = (digits[0] ?? 0) * 1000 + (digits[1] ?? 0) * 100 + (digits[2] ?? 0) * 10 + (digits[3] ?? 0);
+  const issuer = ISSUERS[start] ?? 0;
+  return (isIn(issuer, 0) || isIn(issuer, count)) && isLuhnOf(digits, count);
+}
 
 function scoreOf(digits: string): boolean | number {
-  if (!isLuhn(digits) || isOneDigit(digits)) return false;
-  if (KNOWN.some(([start, lengths]) => lengths.includes(digits.length) && start.test(digits))) return digits.length < 15 ? 0.9 : 1;
-  return WIDE.test(digits);
+  if (isOneDigit(digits)) return false;
+  if (!isIn(ISSUERS[Number(digits.slice(0, 4))] ?? 0, digits.length)) return true;
+  return digits.length < 15 ? 0.9 : 1;
 }

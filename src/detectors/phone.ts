@@ -81,15 +81,15 @@ function judge(look: Look, start: number, firstDigit: number): Judged {
   if (written.end >= folded.length && !ended) return "more";
   if (written.digits < DIGITS_MIN) return undefined;
   const signs = folded.slice(start, firstDigit);
-  const isInner = start === firstDigit && isDigit(folded.charCodeAt(start - 2)) && " -./()\u200b".includes(folded.charAt(start - 1));
+  const isInner = start === firstDigit && isSeparator(folded.charCodeAt(start - 1)) && isDigit(folded.charCodeAt(start - 2));
   if (isInner && (written.count < 2 || written.separatorAt(1) === folded.charAt(start - 1))) return undefined;
   const least = leastGroups(written);
   for (let count = mostGroups(written); count > least; count -= 1) {
     const last = written.endOf(count);
-    if (written.digitsOf(count) > DIGITS_MAX || !isFreeBehind(folded, last)) continue;
-    if (!ended && last + 2 > folded.length) return "more";
     // What takes a word is all of the number.
-    if (count !== written.count && !mayStandAlone(written, count, signs)) continue;
+    if (written.digitsOf(count) > DIGITS_MAX || (count !== written.count && !mayStandAlone(written, count, signs))) continue;
+    if (!isFreeBehind(folded, last)) continue;
+    if (!ended && last + 2 > folded.length) return "more";
     const alone = formScore(written, count, signs);
     if (alone === undefined || (isInner && alone < 0.6) || (alone === 0 && count !== written.count)) continue;
     const end = withExtension(folded, last, ended);
@@ -127,8 +127,8 @@ function isFree(folded: string, start: number): boolean {
   const sign = folded.charCodeAt(start - 1);
   // Most numbers stand behind a blank.
   if (sign === BLANK || start === 0) return true;
-  if (isAlnum(sign) || "$€£¥₹₽#&".includes(folded.charAt(start - 1))) return false;
-  return !("-./:,+)".includes(folded.charAt(start - 1)) && isDigit(folded.charCodeAt(start - 2)));
+  if (isAlnum(sign) || isOf(BEFORE_OTHERS, sign)) return false;
+  return !(isOf(JOINS_BEFORE, sign) && isDigit(folded.charCodeAt(start - 2)));
 }
 
 /** No letter or digit behind it but an extension's, no decimal, date or further group by a sign. */
@@ -136,8 +136,15 @@ function isFreeBehind(folded: string, end: number): boolean {
   const code = folded.charCodeAt(end);
   if (code === BLANK) return true;
   if (isAlnum(code)) return code === SMALL_X || code === SMALL_E;
-  return !("-./:,%".includes(folded.charAt(end)) && isDigit(folded.charCodeAt(end + 1)));
+  return !(isOf(JOINS_BEHIND, code) && isDigit(folded.charCodeAt(end + 1)));
 }
+
+const codesOf = (signs: string): readonly number[] => Array.from(signs, (sign) => sign.charCodeAt(0));
+const isOf = (codes: readonly number[], code: number): boolean => codes.includes(code);
+/** Signs of money, and of numbers in lists and addresses. */
+const BEFORE_OTHERS = codesOf("$€£¥₹₽#&");
+const JOINS_BEFORE = codesOf("-./:,+)");
+const JOINS_BEHIND = codesOf("-./:,%");
 
 const BLANK = 32;
 const SMALL_E = 101;

@@ -1,4 +1,4 @@
-import { isLuhn, isOneDigit } from "../shared/checksums.ts";
+import { isLuhnOf, isOneDigit } from "../shared/checksums.ts";
 import { words } from "../shared/context.ts";
 import { shapeDetector } from "../shared/shapes.ts";
 
@@ -8,7 +8,8 @@ export const caSin = shapeDetector({
   class: "personal",
   profile: "standard",
   shapes: ["999 999 999"],
-  check: (sin) => !sin.startsWith("8") && !isOneDigit(sin) && isLuhn(sin),
+  sum: isLuhnOf,
+  check: (sin) => !sin.startsWith("8") && !isOneDigit(sin),
   near: 1,
   context: words("SIN", "sin no", "social insurance", "sin number", "assurance sociale", "NAS"),
 });

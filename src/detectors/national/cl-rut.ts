@@ -1,4 +1,3 @@
-import { valueAt } from "../shared/checksums.ts";
 import { words } from "../shared/context.ts";
 import { shapeDetector } from "../shared/shapes.ts";
 
@@ -8,15 +7,17 @@ export const clRut = shapeDetector({
   class: "personal",
   profile: "standard",
   shapes: ["99 999 999 X", "9 999 999 X"],
-  check: (rut, written) => isRut(rut) && (/^[0-9]{1,2}\.[0-9]{3}\.[0-9]{3}-/.test(written) ? 0.95 : /-/.test(written)),
+  sum: isRut,
+  check: (_, written) => (/^[0-9]{1,2}\.[0-9]{3}\.[0-9]{3}-/.test(written) ? 0.95 : written.includes("-")),
   alone: 0,
   near: 1,
   context: words("RUT", "rol tributario", "RUN", "rol único", "rol unico"),
 });
 
-function isRut(rut: string): boolean {
+const K = 20;
+function isRut(values: Uint8Array, count: number): boolean {
   let sum = 0;
-  for (let index = 0; index < rut.length - 1; index += 1) sum += valueAt(rut, rut.length - 2 - index) * (2 + (index % 6));
+  for (let index = 0; index < count - 1; index += 1) sum += (values[count - 2 - index] ?? 0) * (2 + (index % 6));
   const check = (11 - (sum % 11)) % 11;
-  return (check === 10 ? "K" : String(check)) === rut.slice(-1);
+  return (check === 10 ? K : check) === values[count - 1];
 }

@@ -1,4 +1,4 @@
-import { isLuhn, isOneDigit } from "../shared/checksums.ts";
+import { isLuhnOf, isOneDigit } from "../shared/checksums.ts";
 import { words } from "../shared/context.ts";
 import { shapeDetector } from "../shared/shapes.ts";
 
@@ -9,7 +9,8 @@ export const ilId = shapeDetector({
   profile: "standard",
   shapes: ["99999999 9", "999999999"],
   separators: "-",
-  check: (id) => !isOneDigit(id) && isLuhn(id),
+  sum: isLuhnOf,
+  check: (id) => !isOneDigit(id),
   near: 1,
   context: words("teudat zehut", "teudat", "israeli id", "mispar zehut", "תעודת זהות", "ת ז", "מספר זהות"),
 });

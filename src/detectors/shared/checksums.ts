@@ -30,17 +30,26 @@ export function digitsIn(code: string): number {
   return count;
 }
 
+/** Values of the digits and letters of a text. */
+function valuesOf(text: string): readonly number[] {
+  const values: number[] = [];
+  for (let index = 0; index < text.length; index += 1) values.push(valueAt(text, index));
+  return values;
+}
+
 /** ISO/IEC 7812-1 annex B: every second digit from the right counts double, less 9 past 9. `isDoubled`: the last one too. */
-function luhnSum(digits: string, isDoubled: boolean): number {
+function luhnSum(values: ArrayLike<number>, count: number, isDoubled: boolean): number {
   let sum = 0;
-  for (let index = digits.length - 1, double = isDoubled; index >= 0; index -= 1, double = !double) {
-    const value = valueAt(digits, index);
+  for (let index = count - 1, double = isDoubled; index >= 0; index -= 1, double = !double) {
+    const value = values[index] ?? 0;
     sum += double ? (value > 4 ? value * 2 - 9 : value * 2) : value;
   }
   return sum;
 }
-export const luhnCheckDigit = (digits: string): number => (10 - (luhnSum(digits, true) % 10)) % 10;
-export const isLuhn = (digits: string): boolean => luhnSum(digits, false) % 10 === 0;
+export const luhnCheckDigit = (digits: string): number => (10 - (luhnSum(valuesOf(digits), digits.length, true) % 10)) % 10;
+export const isLuhn = (digits: string): boolean => isLuhnOf(valuesOf(digits), digits.length);
+/** The same of the first `count` values. */
+export const isLuhnOf = (values: ArrayLike<number>, count: number): boolean => luhnSum(values, count, false) % 10 === 0;
 
 /** ISO 7064 MOD 97-10 of digits and letters. */
 export function mod97(text: string): number {

@@ -12,35 +12,57 @@ export interface Words {
   readonly begins: readonly string[];
 }
 
-/** Takes the words of a text apart. Linear. */
-export function wordsOf(text: string): Worded {
-  const [found, joined, starts]: [string[], boolean[], number[]] = [[], [], []];
-  let unspaced = false;
-  let behind = 0;
-  for (let at = 0; at < text.length; at += 1) {
-    const code = text.charCodeAt(at);
-    if (isUnspaced(code)) unspaced = true;
-    if (!isWordUnit(code)) continue;
-    const start = at;
-    while (at < text.length && isWordUnit(text.charCodeAt(at))) at += 1;
-    if (found.length > 0) joined.push(start - behind <= 3 && isJoined(text, behind, start));
-    found.push(text.slice(start, at));
-    starts.push(start);
-    behind = at;
-    at -= 1;
+/** Takes the words of a text apart. Linear. What few lists ask for is made when it is asked for. */
+export const wordsOf = (text: string): Worded => new WordedText(text);
+
+class WordedText implements Worded {
+  readonly text: string;
+  readonly lower: readonly string[];
+  readonly unspaced: boolean;
+  readonly #starts: readonly number[];
+
+  constructor(text: string) {
+    const [lower, starts]: [string[], number[]] = [[], []];
+    const small = text.toLowerCase();
+    // Where a letter has two small ones, places are not the same.
+    const source = small.length === text.length ? small : text;
+    let unspaced = false;
+    for (let at = 0; at < text.length; at += 1) {
+      const code = text.charCodeAt(at);
+      if (code >= UNSPACED_FIRST && isUnspaced(code)) unspaced = true;
+      if (!isWordUnit(code)) continue;
+      const start = at;
+      do at += 1;
+      while (at < text.length && isWordUnit(text.charCodeAt(at)));
+      lower.push(source === small ? small.slice(start, at) : text.slice(start, at).toLowerCase());
+      starts.push(start);
+      at -= 1;
+    }
+    this.text = text;
+    this.lower = lower;
+    this.unspaced = unspaced;
+    this.#starts = starts;
   }
-  return { text, words: found, lower: lowered(text, found, starts), joined, unspaced };
-}
-/** Words in small letters, by one call for all where each letter has one small one. */
-function lowered(text: string, found: readonly string[], starts: readonly number[]): readonly string[] {
-  if (found.length === 0) return found;
-  const small = text.toLowerCase();
-  if (small.length !== text.length) return found.map((word) => word.toLowerCase());
-  return found.map((word, index) => small.slice(starts[index] ?? 0, (starts[index] ?? 0) + word.length));
+
+  wordAt(index: number): string {
+    return this.text.slice(this.#starts[index] ?? 0, this.#endOf(index));
+  }
+
+  isJoined(index: number): boolean {
+    const [from, to] = [this.#endOf(index), this.#starts[index + 1]];
+    return to !== undefined && to - from <= 3 && isJoined(this.text, from, to);
+  }
+
+  #endOf(index: number): number {
+    let at = this.#starts[index] ?? 0;
+    while (at < this.text.length && isWordUnit(this.text.charCodeAt(at))) at += 1;
+    return at;
+  }
 }
 const UNSPACED_FROM = 0x2e80;
 /** Of a script that puts no blanks between words, as far as words of context go. */
 export const isUnspaced = (code: number): boolean => code >= UNSPACED_FROM || isThai(code);
+const UNSPACED_FIRST = 0xe00;
 const isThai = (code: number): boolean => code >= 0xe00 && code < 0xe80;
 /** Letters of scripts with blanks between words; full-width letters are not (text is folded before). */
 export const isWordUnit = (code: number): boolean =>
@@ -66,6 +88,7 @@ export function words(...list: readonly string[]): Words {
   const spaced = list.filter((word) => !UNSPACED.test(word));
   const isShouted = (word: string): boolean => /^[A-Z]+$/.test(word);
   const shouted = new Set(spaced.filter(isShouted));
+  const small = new Set([...shouted].map((word) => word.toLowerCase()));
   const single = new Set(spaced.filter((word) => !isShouted(word)).map((word) => word.replaceAll(/[ '’]/g, "")));
   const phrases = new Map<string, (readonly string[])[]>();
   for (const word of spaced) {
@@ -75,18 +98,14 @@ export function words(...list: readonly string[]): Words {
   const isPhrase = (text: Worded, index: number): boolean =>
     phrases
       .get(text.lower[index] ?? "")
-      ?.some((rest) => rest.every((word, step) => text.joined[index + step] === true && text.lower[index + step + 1] === word)) ?? false;
+      ?.some((rest) => rest.every((word, step) => text.isJoined(index + step) && text.lower[index + step + 1] === word)) ?? false;
   return {
-    begins: [
-      ...[...single, ...phrases.keys()],
-      ...[...shouted].map((word) => word.toLowerCase()),
-      ...unspaced.map((word) => UNSPACED.exec(word)?.[0] ?? ""),
-    ],
+    begins: [...[...single, ...phrases.keys()], ...small, ...unspaced.map((word) => UNSPACED.exec(word)?.[0] ?? "")],
     in: (text) => {
       for (let index = 0; index < text.lower.length; index += 1)
         if (
           single.has(text.lower[index] ?? "") ||
-          (shouted.size > 0 && shouted.has(text.words[index] ?? "")) ||
+          (small.size > 0 && small.has(text.lower[index] ?? "") && shouted.has(text.wordAt(index))) ||
           (phrases.size > 0 && isPhrase(text, index))
         )
           return true;

@@ -6,16 +6,26 @@ export const isSeparator = (code: number): boolean =>
 /** ` - `, `) `, ` (`. */
 export const SEPARATOR_CHARS_MAX = 3;
 
-/** Groups of digits with short separators between them, as numbers are written for people. One for all numbers of a text, each read in its turn. */
+/**
+ * Groups of digits with short separators between them, as numbers are written for people. One for all numbers of a text, from left to
+ * right: a number may begin at each group of a row of them, so that each group is read once for all.
+ */
 export class Written {
   readonly #folded: string;
   readonly #digitsMax: number;
+  /** Groups of the row that was read last, and where what may separate each from the next ends. */
   readonly #starts: number[] = [];
   readonly #ends: number[] = [];
+  readonly #nexts: number[] = [];
   /** Digits of the groups up to each. */
   readonly #sums: number[] = [];
+  /** How many groups of the row are read, and whether no other follows. */
+  #length = 0;
+  #isWhole = true;
+  /** Of the number: its first group, the digits before it, and how many groups there are. */
+  #first = 0;
+  #before = 0;
   #count = 0;
-  #end = 0;
 
   constructor(folded: string, digitsMax: number) {
     this.#folded = folded;
@@ -24,30 +34,41 @@ export class Written {
 
   /** Reads groups from a digit on, until there are more than `digitsMax` digits or something else than a digit or separator stands there. */
   read(from: number): void {
-    const [folded, digitsMax] = [this.#folded, this.#digitsMax];
-    let [at, digits] = [from, 0];
-    this.#count = 0;
-    while (digits <= digitsMax) {
-      const start = at;
-      while (at - start <= digitsMax && isDigit(folded.charCodeAt(at))) at += 1;
-      if (at === start) break;
-      digits += at - start;
-      this.#starts[this.#count] = start;
-      this.#ends[this.#count] = at;
-      this.#sums[this.#count] = digits;
-      this.#count += 1;
-      let signs = 0;
-      while (signs < SEPARATOR_CHARS_MAX && isSeparator(folded.charCodeAt(at + signs))) signs += 1;
-      if (signs === 0) break;
-      at += signs;
-      if (at >= folded.length) break;
+    while (this.#first < this.#length && (this.#starts[this.#first] ?? 0) < from) this.#first += 1;
+    if (this.#first >= this.#length || this.#starts[this.#first] !== from) {
+      this.#first = 0;
+      this.#length = 0;
+      this.#isWhole = false;
+      this.#nexts[0] = from;
     }
-    this.#end = at;
+    this.#before = this.#first === 0 ? 0 : (this.#sums[this.#first - 1] ?? 0);
+    this.#count = 0;
+    while (this.digits <= this.#digitsMax && (this.#first + this.#count < this.#length || this.#readGroup())) this.#count += 1;
+  }
+
+  /** The next group of the row; false where there is none. */
+  #readGroup(): boolean {
+    if (this.#isWhole) return false;
+    const [folded, index] = [this.#folded, this.#length];
+    const start = (index === 0 ? this.#nexts[0] : this.#nexts[index - 1]) ?? 0;
+    let at = start;
+    while (at - start <= this.#digitsMax && isDigit(folded.charCodeAt(at))) at += 1;
+    this.#isWhole = at === start;
+    if (at === start) return false;
+    this.#starts[index] = start;
+    this.#ends[index] = at;
+    this.#sums[index] = at - start + (index === 0 ? 0 : (this.#sums[index - 1] ?? 0));
+    let signs = 0;
+    while (signs < SEPARATOR_CHARS_MAX && isSeparator(folded.charCodeAt(at + signs))) signs += 1;
+    this.#nexts[index] = at + signs;
+    this.#isWhole = signs === 0 || at + signs >= folded.length;
+    this.#length += 1;
+    return true;
   }
 
   /** Where reading ended: behind the last group and what may separate it from another. */
   get end(): number {
-    return this.#end;
+    return this.#nexts[this.#first + this.#count - 1] ?? 0;
   }
 
   get count(): number {
@@ -56,22 +77,22 @@ export class Written {
 
   /** How many digits there are. */
   get digits(): number {
-    return this.#count === 0 ? 0 : (this.#sums[this.#count - 1] ?? 0);
+    return this.digitsOf(this.#count);
   }
 
   /** How many digits the first `count` groups have. */
   digitsOf(count: number): number {
-    return this.#sums[count - 1] ?? 0;
+    return count === 0 ? 0 : (this.#sums[this.#first + count - 1] ?? 0) - this.#before;
   }
 
   /** Where the first `count` groups end. */
   endOf(count: number): number {
-    return this.#ends[count - 1] ?? 0;
+    return this.#ends[this.#first + count - 1] ?? 0;
   }
 
   /** How many digits group `index` has. */
   sizeAt(index: number): number {
-    return (this.#ends[index] ?? 0) - (this.#starts[index] ?? 0);
+    return (this.#ends[this.#first + index] ?? 0) - (this.#starts[this.#first + index] ?? 0);
   }
 
   sizesOf(count: number): readonly number[] {
@@ -83,12 +104,13 @@ export class Written {
   /** The digits of the first `count` groups, without separators. */
   textOf(count: number): string {
     let text = "";
-    for (let index = 0; index < count; index += 1) text += this.#folded.slice(this.#starts[index], this.#ends[index]);
+    for (let index = this.#first; index < this.#first + count; index += 1)
+      text += this.#folded.slice(this.#starts[index], this.#ends[index]);
     return text;
   }
 
   get startsWithZero(): boolean {
-    return this.#folded.charCodeAt(this.#starts[0] ?? 0) === 48;
+    return this.#folded.charCodeAt(this.#starts[this.#first] ?? 0) === 48;
   }
 
   /** Whether every group has one digit. */
@@ -98,7 +120,7 @@ export class Written {
 
   /** What stands before group `index`, its first sign; a bracket counts as the sign behind it. */
   separatorAt(index: number): string {
-    const [from, to] = [this.#ends[index - 1] ?? 0, this.#starts[index] ?? 0];
+    const [from, to] = [this.#ends[this.#first + index - 1] ?? 0, this.#starts[this.#first + index] ?? 0];
     let at = from;
     while (at < to && isBracket(this.#folded.charCodeAt(at))) at += 1;
     return from < to ? this.#folded.charAt(at < to ? at : from) : "";

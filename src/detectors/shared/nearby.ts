@@ -155,7 +155,7 @@ export class Nearby {
     while (this.#first < starts.length && (starts[this.#first] ?? 0) < from) this.#first += 1;
     this.#bits ??= new Int32Array(this.#beginnings.bitsOf(0)?.length ?? 0);
     const bits = this.#bits.fill(0);
-    this.#addWindow(bits);
+    if (this.#first < starts.length) this.#addWindow(bits);
     for (const cut of cuts) this.#addCut(bits, start - cut);
     return bits;
   }

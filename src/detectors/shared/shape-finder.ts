@@ -15,6 +15,8 @@ export interface ShapeSpec {
   readonly shapes: readonly string[];
   /** Signs that may separate; a blank, `-`, `.` by default. */
   readonly separators?: string;
+  /** Checksum on the values of its letters and digits (`A` = 10), `count` of them, before a text is made of what mostly is none. */
+  readonly sum?: (values: Uint8Array, count: number) => boolean;
   /** Checksum and rules on letters and digits alone, in upper case; `written` is how they stand in the text (folded). A number is the score without context. */
   readonly check: (compact: string, written: string) => boolean | number;
   /** Score without a word of context; 0: then it is none, if `check` says no more. Absent: without a word it is none, and is not looked at. */
@@ -26,6 +28,14 @@ export interface ShapeSpec {
 
 /** What stands at a place: a code; nothing; or, as a number, that from there on it takes more text to say. */
 export type Judged = { readonly start: number; readonly end: number; readonly score: number } | undefined | number;
+
+/** What has a shape: so many letters and digits, and their values. */
+export interface Candidate {
+  readonly start: number;
+  readonly end: number;
+  readonly units: number;
+  readonly values: Uint8Array;
+}
 
 /** Longest shape whose words are known of before it is looked at, in its units. */
 const NEAR_UNITS_MAX = 24;
@@ -83,23 +93,24 @@ export class ShapeFinder {
     return letters > 0 && letters <= this.lead && !isAlnum(folded.charCodeAt(start - 1)) ? start : end;
   }
 
-  /**
-   * What has one of its shapes, with so many letters and digits: a finding if it is right.
-   * @param mayBeNear whether one of `words` may be near
-   */
-  judge(
-    text: ScanText,
-    { start, end, units }: { readonly start: number; readonly end: number; readonly units: number },
-    mayBeNear: () => boolean,
-  ): Judged {
-    const { check, alone, near, context } = this.#spec;
+  /** How sure what has one of its shapes is without a word near, 0 where it takes one; `undefined` where it is none. */
+  scoreOf(text: ScanText, { start, end, units, values }: Candidate): number | undefined {
+    const { sum, check, alone = 0 } = this.#spec;
+    if (sum !== undefined && !sum(values, units)) return undefined;
     const { compact, written } = text.codeAt(start, end, units);
     const checked = check(compact, written);
     if (checked === false) return undefined;
-    const score = alone === undefined ? 0 : checked === true ? alone : checked;
-    if (context === undefined || score >= near || !mayBeNear()) return score > 0 ? { start, end, score } : undefined;
-    const isContext = isNear(context, text, { start, end });
-    if (isContext === undefined) return start;
-    return isContext ? { start, end, score: near } : score > 0 ? { start, end, score } : undefined;
+    return this.#spec.alone === undefined || checked === true ? alone : checked;
+  }
+
+  /** What it is with the words near it. `mayBeNear`: whether one that makes it surer may be. */
+  judge(text: ScanText, { start, end }: Candidate, { score, mayBeNear }: { readonly score: number; readonly mayBeNear: boolean }): Judged {
+    const { near, context } = this.#spec;
+    if (context !== undefined && score < near && mayBeNear) {
+      const isContext = isNear(context, text, { start, end });
+      if (isContext === undefined) return start;
+      if (isContext) return { start, end, score: near };
+    }
+    return score > 0 ? { start, end, score } : undefined;
   }
 }

@@ -1,7 +1,7 @@
 import type { Finding, ScanText } from "../../core/detector.ts";
 import { BEFORE_CHARS } from "./context.ts";
 import { Beginnings, Nearby, type Window } from "./nearby.ts";
-import { NEAR_CHARS_MAX, type ShapeFinder } from "./shape-finder.ts";
+import { type Judged, NEAR_CHARS_MAX, type ShapeFinder } from "./shape-finder.ts";
 import { ShapeTable } from "./shape-table.ts";
 import { isFreeAt, ShapeWalk } from "./shape-walk.ts";
 import { firstAtom, isUpper, LEAD_CHARS_MAX } from "./text.ts";
@@ -87,15 +87,25 @@ export class ShapeSet {
     { finder, shape, start, isMore }: { readonly finder: number; readonly shape: number; readonly start: number; readonly isMore: boolean },
   ): boolean {
     const who = this.#finders[finder];
-    const mayBeNear = (): boolean => ((nearby.at(start)?.[finder >> 5] ?? ALL) & (1 << (finder & 31))) !== 0 || who?.words === undefined;
-    if (who === undefined || (who.isNeedy && !mayBeNear())) return true;
-    const units = who.units[this.#placeOf[shape] ?? 0] ?? 0;
-    const judged = isMore ? start : who.judge(text, { start, end: this.#walk.endOf(this.#table.countOf(shape)), units }, mayBeNear);
+    if (who === undefined || (who.isNeedy && !isNearBy(nearby, start, finder))) return true;
+    const judged = isMore ? start : this.#judge(text, nearby, { who, finder, shape, start });
     if (judged === undefined) return false;
     if (typeof judged !== "number") findings.push({ entity: who.entity, ...judged });
     froms[finder] = typeof judged === "number" ? judged : judged.end;
     if (typeof judged === "number") this.#markDone(done, finder);
     return true;
+  }
+
+  #judge(
+    text: ScanText,
+    nearby: Nearby,
+    { who, finder, shape, start }: { readonly who: ShapeFinder; readonly finder: number; readonly shape: number; readonly start: number },
+  ): Judged {
+    const end = this.#walk.endOf(this.#table.countOf(shape));
+    const candidate = { start, end, units: who.units[this.#placeOf[shape] ?? 0] ?? 0, values: this.#walk.valuesTo(end) };
+    const score = who.scoreOf(text, candidate);
+    if (score === undefined) return undefined;
+    return who.judge(text, candidate, { score, mayBeNear: who.words === undefined || isNearBy(nearby, start, finder) });
   }
 
   #markDone(done: Int32Array, finder: number): void {
@@ -114,6 +124,10 @@ export class ShapeSet {
   }
 }
 const ALL = -1;
+
+/** Whether a finder may have one of its words near a place. */
+const isNearBy = (nearby: Nearby, start: number, finder: number): boolean =>
+  ((nearby.at(start)?.[finder >> 5] ?? ALL) & (1 << (finder & 31))) !== 0;
 
 /** How many capitals stand, with one sign, before a place; 0 where none do or too many. */
 function capitalsBefore(folded: string, start: number): number {

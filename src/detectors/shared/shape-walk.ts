@@ -27,6 +27,10 @@ export class ShapeWalk {
   readonly more: Int32Array;
   /** By count of units: where they end. */
   readonly #ends = new Int32Array(UNITS_MAX + 2);
+  /** Values of the letters and digits from the place to `#valued`. */
+  readonly #values = new Uint8Array(UNITS_MAX);
+  #valued = 0;
+  #valueCount = 0;
   #folded = "";
   #ended = true;
   #isSpread = false;
@@ -45,6 +49,17 @@ export class ShapeWalk {
     return this.#ends[units] ?? 0;
   }
 
+  /** Values of the letters and digits up to `end`, the first of what it gives. Good until the next place is read. */
+  valuesTo(end: number): Uint8Array {
+    for (; this.#valued < end; this.#valued += 1) {
+      const code = this.#folded.charCodeAt(this.#valued);
+      if (!isAlnum(code)) continue;
+      this.#values[this.#valueCount] = isDigit(code) ? code - 48 : (code & 31) + 9;
+      this.#valueCount += 1;
+    }
+    return this.#values;
+  }
+
   /** The text to read. */
   open(folded: string, ended: boolean): void {
     this.#folded = folded;
@@ -57,6 +72,8 @@ export class ShapeWalk {
    */
   read(start: number, lead: number): boolean {
     this.#begin(lead);
+    this.#valued = start;
+    this.#valueCount = 0;
     let [at, count] = [start, 0];
     while (at >= 0) {
       const behind = this.#readRun(at, count);
