@@ -96,6 +96,8 @@ export const TAINTED_CONVERSATIONS_MAX = 100_000;
 export const CALL_CHARS_MAX = MIB;
 /** Most values of either: a check of them with a schema of a few levels stays below a stall (50 ms). */
 export const CALL_VALUES_MAX = 10_000;
+/** Most steps of one such check: subschemas held against values. Seen to take 20 to 40 ms. */
+export const CALL_CHECK_STEPS_MAX = 25_000;
 /** Lanes (choice, block, channel) of one answer that guards read at once; real answers have tens. */
 export const GUARDED_LANES_MAX = 4_096;
 /** Claims at the ledger that one process has open: exchanges, each with its tenant's and its provider account's. */

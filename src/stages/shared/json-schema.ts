@@ -1,7 +1,7 @@
 import { Validator } from "@cfworker/json-schema";
 import { z } from "zod";
 import { field, type Json, parseValueSteps } from "../../core/json.ts";
-import { CALL_CHARS_MAX, CALL_VALUES_MAX } from "../../core/limits.ts";
+import { CALL_CHARS_MAX, CALL_CHECK_STEPS_MAX, CALL_VALUES_MAX } from "../../core/limits.ts";
 import { finish } from "../../core/slice.ts";
 
 /** Deepest nesting of a schema in a policy, and most values in it. */
@@ -55,16 +55,94 @@ export const checkable = (text: string): Json | undefined =>
 /** Checks values: undefined, or where and by which keyword the value fails, in words of the schema alone. */
 export type CheckValue = (value: Json) => string | undefined;
 
-/** The schema has been through `jsonSchema`. */
+/** What a check answers that took more than `CALL_CHECK_STEPS_MAX` steps: the value counts as one that breaks the schema. */
+const TOO_MUCH = `bound of ${CALL_CHECK_STEPS_MAX} steps`;
+class TooMuch extends Error {}
+
+/**
+ * The schema has been through `jsonSchema`. A check ends after `CALL_CHECK_STEPS_MAX` steps: one whose branches refer to itself would else
+ * try each branch at each level, which doubles with every level of a value that the model chose.
+ */
 export function compileSchema(schema: Readonly<Record<string, Json>>): CheckValue {
-  const validator = new Validator(JSON.parse(JSON.stringify(schema)), "2020-12", true);
+  const own: Record<string, Json> = JSON.parse(JSON.stringify(schema));
+  const validator = new Validator(own, "2020-12", true);
+  const work = new Work();
+  work.watch(own);
   return (value) => {
-    const { valid, errors } = validator.validate(value);
-    if (valid) return undefined;
-    // Some locations of this package name a member of the value, which is content: what does not stand in the schema is left out.
-    const known = errors.map(({ keywordLocation }) => keywordLocation).findLast((location) => standsIn(schema, location));
-    return (known ?? errors.at(-1)?.keyword ?? "#").slice(0, 200);
+    work.begin(value);
+    try {
+      const { valid, errors } = validator.validate(value);
+      if (valid) return undefined;
+      // Some locations of this package name a member of the value, which is content: what does not stand in the schema is left out.
+      const known = errors.map(({ keywordLocation }) => keywordLocation).findLast((location) => standsIn(schema, location));
+      return (known ?? errors.at(-1)?.keyword ?? "#").slice(0, 200);
+    } catch (error) {
+      if (error instanceof TooMuch) return TOO_MUCH;
+      throw error;
+    }
   };
+}
+
+/** What costs as much as one step, which is a subschema held against a value (measured, 1 us): characters that are counted, names that are compared, plain values of an `enum`. */
+const CHARS_A_STEP = 500;
+const NAMES_A_STEP = 10;
+const PLAIN_A_STEP = 50;
+
+/**
+ * Counts the work of the validator, which has no bound of its own: it reads `$ref` of each subschema that it holds against a value, so
+ * `$ref` is an accessor that counts, by what else the subschema walks through.
+ */
+class Work {
+  #left = 0;
+  /** Of the value under check: members of its largest object, length of its longest text. */
+  #members = 0;
+  #chars = 0;
+
+  begin(value: Json): void {
+    this.#left = CALL_CHECK_STEPS_MAX;
+    this.#members = 0;
+    this.#chars = 0;
+    this.#measure(value);
+  }
+
+  watch(schema: Json): void {
+    if (typeof schema !== "object" || schema === null) return;
+    const inner = Object.values(schema);
+    const $ref = field(schema, "$ref");
+    // Below `properties` a member may be called so, and is a schema itself.
+    if (!Array.isArray(schema) && typeof $ref !== "object") {
+      const has = (name: string): boolean => field(schema, name) !== undefined;
+      const listed = ["enum", "const", "required", "dependentRequired"].reduce((sum, name) => sum + stepsOf(field(schema, name)), 0);
+      const own = 1 + listed + Object.keys(field(schema, "properties") ?? {}).length / NAMES_A_STEP;
+      const byMembers = ["propertyNames", "additionalProperties", "unevaluatedProperties"].some(has);
+      const byChars = ["minLength", "maxLength"].some(has);
+      Object.defineProperty(schema, "$ref", {
+        // What the validator and its index list is what stands in the schema.
+        enumerable: $ref !== undefined,
+        get: () => {
+          this.#left -= own + (byMembers ? this.#members / NAMES_A_STEP : 0) + (byChars ? this.#chars / CHARS_A_STEP : 0);
+          if (this.#left < 0) throw new TooMuch();
+          return $ref;
+        },
+      });
+    }
+    for (const one of inner) this.watch(one);
+  }
+
+  #measure(value: Json): void {
+    if (typeof value === "string") this.#chars = Math.max(this.#chars, value.length);
+    if (typeof value !== "object" || value === null) return;
+    const inner = Object.values(value);
+    if (!Array.isArray(value)) this.#members = Math.max(this.#members, inner.length);
+    for (const one of inner) this.#measure(one);
+  }
+}
+
+/** Of comparing something with all of a value. */
+function stepsOf(value: Json | undefined): number {
+  if (value === undefined) return 0;
+  if (typeof value !== "object" || value === null) return 1 / PLAIN_A_STEP;
+  return Object.values(value).reduce((sum: number, inner) => sum + stepsOf(inner), 1);
 }
 
 function standsIn(schema: Json, location: string): boolean {
