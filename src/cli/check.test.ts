@@ -117,6 +117,18 @@ test("--explain says for every setting what holds, and who said so where", async
   }
 });
 
-test("wrong usage is exit code 2", async () => {
-  for (const args of [["--polcy", "x"], ["policy.yaml"], ["--policy"]]) assert.equal((await run(args)).code, 2, args.join(" "));
+test("the policy may be named without an option; wrong usage is exit code 2 and says what is wrong", async (t) => {
+  const path = await policyAt(t, POLICY);
+  assert.deepEqual((await run([path])).out, (await run(["--policy", path])).out);
+  const table: readonly (readonly [string[], RegExp])[] = [
+    [["--nonsense"], /Unknown option '--nonsense'/],
+    [[path, path], /one policy at a time/],
+    [["--policy", path, path], /one policy at a time/],
+    [["--policy"], /argument missing/],
+  ];
+  for (const [args, why] of table) {
+    const { code, err } = await run(args);
+    assert.equal(code, 2);
+    assert.match(err, why);
+  }
 });

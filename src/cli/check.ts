@@ -3,15 +3,16 @@ import { type Explanation, explain } from "../config/explain.ts";
 import { policyJsonSchema } from "../config/json-schema.ts";
 import { type LoadedPolicy, loadPolicy } from "../config/load.ts";
 import { formatProblem, type PolicyProblem } from "../config/problems.ts";
+import { err, ok, type Result } from "../core/result.ts";
 import { STAGES } from "../stages/index.ts";
 import type { Command, CommandIo } from "./command.ts";
 
 const HELP = `sluice check: finds every mistake of a policy, with file, line and remedy
 
-  sluice check [--policy PATH] [--json] [--explain TENANT/APP[/USE-CASE]]
+  sluice check [PATH] [--json] [--explain TENANT/APP[/USE-CASE]]
   sluice check --schema
 
-  --policy PATH   a YAML file or a folder of them (default: $SLUICE_POLICY, else policy.yaml)
+  PATH            a YAML file or a folder of them (default: $SLUICE_POLICY, else policy.yaml); --policy PATH says the same
   --explain WHO   every setting that holds for a tenant's app and use case, with the layer and line it came from
   --json          one JSON document on stdout
   --schema        the JSON Schema of the policy document, for editors
@@ -23,11 +24,12 @@ Exit code: 0 the policy is valid (warnings allowed), 1 it is not, 2 wrong usage.
 export const checkCommand: Command = {
   help: HELP,
   async run(args, io) {
-    const options = readOptions(args);
-    if (options === undefined) {
-      io.stderr.write("sluice check: wrong usage. Try: sluice check --help\n");
+    const read = readOptions(args);
+    if (!read.ok) {
+      io.stderr.write(`sluice check: ${read.error}; see sluice check --help\n`);
       return 2;
     }
+    const options = read.value;
     if (options.schema) {
       io.stdout.write(`${JSON.stringify(policyJsonSchema(STAGES), null, 2)}\n`);
       return 0;
@@ -52,15 +54,18 @@ interface Options {
   readonly schema: boolean;
 }
 
-function readOptions(args: readonly string[]): Options | undefined {
+function readOptions(args: readonly string[]): Result<Options, string> {
   try {
-    const { values } = parseArgs({
+    const { values, positionals } = parseArgs({
       args: [...args],
+      allowPositionals: true,
       options: { policy: { type: "string" }, explain: { type: "string" }, json: { type: "boolean" }, schema: { type: "boolean" } },
     });
-    return { policy: values.policy, explain: values.explain, json: values.json ?? false, schema: values.schema ?? false };
-  } catch {
-    return undefined;
+    const paths = values.policy === undefined ? positionals : [values.policy, ...positionals];
+    if (paths.length > 1) return err("one policy at a time; a policy of several files is a folder");
+    return ok({ policy: paths[0], explain: values.explain, json: values.json ?? false, schema: values.schema ?? false });
+  } catch (error) {
+    return err(error instanceof Error ? (error.message.split("\n")[0] ?? "") : "wrong options");
   }
 }
 
