@@ -64,8 +64,6 @@ const BUSY_RETRY_MS = 1;
 const BUSY_JITTER_MS = 2;
 /** Nobody waits for a settle: it joins the transaction of whoever comes within so many milliseconds. */
 const SETTLE_JOIN_MS = 2;
-/** Where nobody has asked for so many milliseconds, nobody is waited for: the first who asks is served in the same turn of the loop. */
-const ALONE_MS = 1;
 /** Work of one transaction, milliseconds: the event loop stands still so long, and other processes wait. */
 const TURN_MS = 4;
 /**
@@ -107,14 +105,12 @@ class SqliteLedger implements LedgerPort {
   readonly #options: SqliteLedgerOptions;
   readonly #books: LedgerBooks;
   readonly #adminBooks: LedgerAdminBooks;
-  readonly #beginning: StatementSync;
+  readonly #begin: StatementSync;
   readonly #finish: StatementSync;
   readonly #later = new LaterQueue<Job>();
   readonly #round: NodeJS.Timeout;
   #jobs: Job[] = [];
   #turn: "none" | "later" | "soon" | "open" | "waiting" = "none";
-  /** When somebody last asked for what is waited for (monotonic). */
-  #askedMs = 0;
   /** No transaction stays open for holds until then (monotonic). */
   #promptUntil = 0;
   #failing = false;
@@ -125,7 +121,7 @@ class SqliteLedger implements LedgerPort {
     this.#options = options;
     this.#books = new LedgerBooks(database);
     this.#adminBooks = new LedgerAdminBooks(database);
-    this.#beginning = database.prepare("BEGIN IMMEDIATE");
+    this.#begin = database.prepare("BEGIN IMMEDIATE");
     this.#finish = database.prepare("COMMIT");
     this.#round = setInterval(() => this.#keepHouse(), ROUND_MS);
     this.#round.unref();
@@ -205,13 +201,12 @@ class SqliteLedger implements LedgerPort {
   }
 
   #ask<T>(work: (nowMs: number) => T, failed: (error: LedgerError) => Result<T, LedgerError>, how: How): Promise<Result<T, LedgerError>> {
-    const now = performance.now();
-    const step = new Step(work, failed, how, now + this.#options.deadlineMs);
-    this.#take(step, now);
+    const step = new Step(work, failed, how, performance.now() + this.#options.deadlineMs);
+    this.#take(step);
     return step.answer;
   }
 
-  #take(job: Job, now = performance.now()): void {
+  #take(job: Job): void {
     if (this.#closed) {
       job.fail({ code: "unavailable", cause: new Error("the ledger is closed") });
       return;
@@ -222,22 +217,16 @@ class SqliteLedger implements LedgerPort {
       return;
     }
     this.#jobs.push(job);
-    if (!job.kept) this.#begin(now);
-    else if (this.#turn === "none") {
+    if (this.#turn === "soon" || this.#turn === "open" || this.#turn === "waiting") return;
+    if (!job.kept) {
+      this.#turn = "soon";
+      setImmediate(this.#workNow);
+    } else if (this.#turn === "none") {
       this.#turn = "later";
       setTimeout(this.#lateWork, SETTLE_JOIN_MS);
     }
   }
 
-  /** Somebody waits: a turn begins soon, with whoever comes until then; at once where nobody has come for a while. */
-  #begin(now: number): void {
-    const alone = now - this.#askedMs >= ALONE_MS;
-    this.#askedMs = now;
-    if (this.#turn === "soon" || this.#turn === "open" || this.#turn === "waiting") return;
-    this.#turn = "soon";
-    if (alone) process.nextTick(this.#workNow);
-    else setImmediate(this.#workNow);
-  }
   readonly #workNow = (): void => this.#work();
   readonly #lateWork = (): void => {
     if (this.#turn === "later") this.#work();
@@ -297,7 +286,7 @@ class SqliteLedger implements LedgerPort {
   }
 
   #open(turn: Turn): void {
-    this.#beginning.run();
+    this.#begin.run();
     this.#books.begin(Math.floor(this.#options.clock.wallMs()));
     this.#run(turn);
   }
@@ -345,7 +334,7 @@ class SqliteLedger implements LedgerPort {
   #oneByOne(batch: readonly Job[]): void {
     for (const job of batch) {
       try {
-        this.#beginning.run();
+        this.#begin.run();
         const nowMs = Math.floor(this.#options.clock.wallMs());
         this.#books.begin(nowMs);
         job.run(nowMs);
