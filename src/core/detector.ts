@@ -24,15 +24,6 @@ export interface ScanText {
   wordsBefore(start: number): Worded;
   /** Words close behind an offset, in its sentence; `undefined` where that takes text that has not come. */
   wordsAfter(end: number): Worded | undefined;
-  /** What is written from `start` to `end`, with so many letters and digits; remembered for the last `start`, as many detectors ask for the same. */
-  codeAt(start: number, end: number, units: number): Code;
-}
-
-/** A number or code as it is written (folded), and its letters and digits alone, in upper case. */
-export interface Code {
-  readonly end: number;
-  readonly written: string;
-  readonly compact: string;
 }
 
 /** Text with its words taken apart, so that many lists can be looked for in it. */

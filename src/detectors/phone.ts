@@ -182,12 +182,18 @@ function formScore(written: Written, count: number, signs: string): number | und
   return Math.max(americanScore(form, digits, separator), nationalScore(sizes, form, { digits, signs }));
 }
 
-/** Whether the form of the first groups may be one that stands without a word. */
+/** Whether the form of the first groups may be one that stands without a word: by what `formScore` asks, before it makes texts. */
 function mayStandAlone(written: Written, count: number, signs: string): boolean {
-  if (signs !== "" || written.startsWithZero) return true;
-  const [last, digits] = [written.sizeAt(count - 1), written.digitsOf(count)];
-  return (last === 4 && (digits === 10 || digits === 11)) || digits === 11;
+  const digits = written.digitsOf(count);
+  if (signs !== "" || (digits === 11 && count === 1)) return true;
+  if ((digits === 10 || digits === 11) && written.sizeAt(count - 1) === 4) return true;
+  if (written.digitAt(0) !== 0) return false;
+  if (written.digitAt(1) === 0) return written.digitAt(2) !== 0 && (count > 1 || digits > 11);
+  return digits >= 9 && digits <= 12 && (count > 2 || (count > 1 && written.sizeAt(1) >= 6)) && isAreaSize(written.sizeAt(0));
 }
+
+/** Digits of an area with its trunk 0, or in brackets. */
+const isAreaSize = (digits: number): boolean => digits >= 2 && digits <= 5;
 
 /** North American Numbering Plan: area and exchange do not begin with 0 or 1. Others of this form are less sure. */
 function americanScore(form: string, digits: string, separator: string): number {
@@ -203,8 +209,8 @@ function nationalScore(
 ): number {
   if ((form === "11" || form === "3-4-4") && /^1[3-9][0-9]{9}$/.test(digits)) return 0.75;
   const [first = 0] = sizes;
-  if (signs === "(" && sizes.length > 1 && first >= 2 && first <= 5 && digits.length >= 8 && digits.length <= 12) return 0.7;
-  const hasTrunk = /^0[1-9]/.test(digits) && sizes.length > 1 && first >= 2 && first <= 5;
+  if (signs === "(" && sizes.length > 1 && isAreaSize(first) && digits.length >= 8 && digits.length <= 12) return 0.7;
+  const hasTrunk = /^0[1-9]/.test(digits) && sizes.length > 1 && isAreaSize(first);
   return hasTrunk && digits.length >= 9 && digits.length <= 12 && (sizes.length > 2 || (sizes[1] ?? 0) >= 6) ? 0.6 : 0;
 }
 

@@ -85,6 +85,13 @@ const hostile = [
   "49\u200b1 3",
   "1. 1. 6",
   "@a年12356789é7",
+  "8\u200b\u200b6",
+  ".2.2\u200b",
+  " 2 2\u200b",
+  "\u200b8\u200b88１\u200b",
+  "7是7是-7是7是0",
+  ".00-",
+  "11 dl",
 ];
 const costs = hostile.map((piece) => {
   const text = megabyteOf(piece);

@@ -1,4 +1,4 @@
-import { valueAt, weighted } from "../shared/checksums.ts";
+import { weightedOf } from "../shared/checksums.ts";
 import { words } from "../shared/context.ts";
 import { shapeDetector } from "../shared/shapes.ts";
 
@@ -9,10 +9,14 @@ export const arCuit = shapeDetector({
   profile: "standard",
   shapes: ["99 99999999 9"],
   separators: "- ",
-  check: (id, written) => /^(?:2[03-7]|3[034])/.test(id) && isCuit(id) && (/^..-........-/.test(written) ? 0.95 : true),
+  sum: isCuit,
+  check: (id, written) => /^(?:2[03-7]|3[034])/.test(id) && (/^..-........-/.test(written) ? 0.95 : true),
   alone: 0,
   near: 1,
   context: words("cuit", "cuil", "cdi"),
 });
 
-const isCuit = (id: string): boolean => (11 - (weighted(id, [5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11)) % 11 === valueAt(id, 10);
+const WEIGHTS = [5, 4, 3, 2, 7, 6, 5, 4, 3, 2] as const;
+function isCuit(digits: Uint8Array): boolean {
+  return (11 - (weightedOf(digits, WEIGHTS) % 11)) % 11 === digits[10];
+}

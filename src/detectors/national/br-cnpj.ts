@@ -1,4 +1,4 @@
-import { isOneDigit, valueAt } from "../shared/checksums.ts";
+import { isOneDigit } from "../shared/checksums.ts";
 import { words } from "../shared/context.ts";
 import { shapeDetector } from "../shared/shapes.ts";
 
@@ -9,16 +9,18 @@ export const brCnpj = shapeDetector({
   profile: "standard",
   shapes: ["XX XXX XXX XXXX 99"],
   separators: "./-",
-  check: (id, written) => !isOneDigit(id) && isCnpj(id) && (WITH_SIGNS.test(written) ? 1 : true),
+  sum: (values) => isChecked(values, 12) && isChecked(values, 13),
+  check: (id, written) => !isOneDigit(id) && (WITH_SIGNS.test(written) ? 1 : true),
   alone: 0,
   near: 1,
   context: words("cnpj", "cadastro nacional", "pessoa jurídica"),
 });
 
 const WITH_SIGNS = /^..\....\....\/....-/;
-const checkDigit = (id: string): number => {
+/** A letter's ASCII code less 48 is seven more than its value. */
+const worthOf = (value: number): number => (value > 9 ? value + 7 : value);
+function isChecked(values: Uint8Array, place: number): boolean {
   let sum = 0;
-  for (let index = 0; index < id.length; index += 1) sum += (id.charCodeAt(id.length - 1 - index) - 48) * (2 + (index % 8));
-  return sum % 11 < 2 ? 0 : 11 - (sum % 11);
-};
-const isCnpj = (id: string): boolean => checkDigit(id.slice(0, 12)) === valueAt(id, 12) && checkDigit(id.slice(0, 13)) === valueAt(id, 13);
+  for (let index = 0; index < place; index += 1) sum += worthOf(values[place - 1 - index] ?? 0) * (2 + (index % 8));
+  return values[place] === (sum % 11 < 2 ? 0 : 11 - (sum % 11));
+}

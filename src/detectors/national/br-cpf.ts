@@ -1,4 +1,4 @@
-import { isOneDigit, valueAt, weighted } from "../shared/checksums.ts";
+import { isOneDigit, weightedOf } from "../shared/checksums.ts";
 import { words } from "../shared/context.ts";
 import { shapeDetector } from "../shared/shapes.ts";
 
@@ -8,16 +8,16 @@ export const brCpf = shapeDetector({
   class: "personal",
   profile: "standard",
   shapes: ["999 999 999 99"],
-  check: (cpf, written) => !isOneDigit(cpf) && isCpf(cpf) && (/^[0-9]{3}\.[0-9]{3}\.[0-9]{3}-/.test(written) ? 1 : true),
+  sum: isCpf,
+  check: (cpf, written) => !isOneDigit(cpf) && (/^[0-9]{3}\.[0-9]{3}\.[0-9]{3}-/.test(written) ? 1 : true),
   alone: 0,
   near: 1,
   context: words("cpf", "cadastro de pessoas", "contribuinte"),
 });
 
-const checkDigit = (digits: string, weights: readonly number[]): number => {
-  const rest = weighted(digits, weights) % 11;
-  return rest < 2 ? 0 : 11 - rest;
-};
 const FIRST = [10, 9, 8, 7, 6, 5, 4, 3, 2] as const;
 const SECOND = [11, 10, 9, 8, 7, 6, 5, 4, 3, 2] as const;
-const isCpf = (cpf: string): boolean => checkDigit(cpf, FIRST) === valueAt(cpf, 9) && checkDigit(cpf, SECOND) === valueAt(cpf, 10);
+function isCpf(digits: Uint8Array): boolean {
+  return isChecked(weightedOf(digits, FIRST) % 11, digits[9]) && isChecked(weightedOf(digits, SECOND) % 11, digits[10]);
+}
+const isChecked = (rest: number, digit: number | undefined): boolean => digit === (rest < 2 ? 0 : 11 - rest);

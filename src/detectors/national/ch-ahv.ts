@@ -1,4 +1,4 @@
-import { valueAt, weighted } from "../shared/checksums.ts";
+import { weightedOf } from "../shared/checksums.ts";
 import { words } from "../shared/context.ts";
 import { shapeDetector } from "../shared/shapes.ts";
 
@@ -8,8 +8,15 @@ export const chAhv = shapeDetector({
   class: "personal",
   profile: "standard",
   shapes: ["999 9999 9999 99"],
-  check: (id) => id.startsWith("756") && (10 - (weighted(id, [1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3]) % 10)) % 10 === valueAt(id, 12),
+  sum: isSwiss,
+  check: () => true,
   alone: 1,
   near: 1,
   context: words("ahv", "avs"),
 });
+
+const WEIGHTS = [1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3] as const;
+function isSwiss(digits: Uint8Array): boolean {
+  if (digits[0] !== 7 || digits[1] !== 5 || digits[2] !== 6) return false;
+  return (10 - (weightedOf(digits, WEIGHTS) % 10)) % 10 === digits[12];
+}

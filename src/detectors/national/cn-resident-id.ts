@@ -8,7 +8,8 @@ export const cnResidentId = shapeDetector({
   class: "personal",
   profile: "standard",
   shapes: ["999999 99999999 999X", "999999 999999 999"],
-  check: (id) => PROVINCE.test(id) && (id.length === 18 ? isCurrent(id) && 1 : isDayOf(Number(id.slice(8, 10)), Number(id.slice(10, 12)))),
+  sum: (values) => PROVINCES.has((values[0] ?? 0) * 10 + (values[1] ?? 0)),
+  check: (id) => (id.length === 18 ? isCurrent(id) && 1 : isDayOf(Number(id.slice(8, 10)), Number(id.slice(10, 12)))),
   alone: 0,
   near: 1,
   context: words(
@@ -29,7 +30,10 @@ export const cnResidentId = shapeDetector({
   ),
 });
 
-const PROVINCE = /^(?:1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3])/;
+const PROVINCES: ReadonlySet<number> = new Set([
+  ...[11, 12, 13, 14, 15, 21, 22, 23, 31, 32, 33, 34, 35, 36, 37, 41, 42, 43, 44, 45, 46],
+  ...[50, 51, 52, 53, 54, 61, 62, 63, 64, 65, 71, 81, 82, 83],
+]);
 const isCurrent = (id: string): boolean =>
   /^(?:18|19|20)/.test(id.slice(6)) &&
   isDate(Number(id.slice(6, 10)), Number(id.slice(10, 12)), Number(id.slice(12, 14))) &&

@@ -1,3 +1,5 @@
+import { isLetter } from "../shared/text.ts";
+
 /**
  * What the name before an assignment promises: `password` a password, which people think up; `secret` a value that machines draw;
  * `hint` a word that stands near secrets (`key`, `auth`, the name of a service), so that only a value that looks random counts.
@@ -104,10 +106,10 @@ export function mayPromise(text: string, start: number, end: number): boolean {
   return false;
 }
 
-/** Whether such a word may begin there. */
+/** Whether such a word may begin there: at a letter, as all do. */
 export function mayPromiseAt(text: string, at: number): boolean {
   const code = text.charCodeAt(at);
-  return code > 127 ? FOREIGN.has(code) : TRIPLES[tripleOf(text, at)] === 1;
+  return code > 127 ? FOREIGN.has(code) : isLetter(code) && TRIPLES[tripleOf(text, at)] === 1;
 }
 
 /** What a name promises; undefined where it promises nothing. */

@@ -16,6 +16,13 @@ export function weighted(text: string, weights: readonly number[]): number {
   return sum;
 }
 
+/** The same of values. */
+export function weightedOf(values: Uint8Array, weights: readonly number[]): number {
+  let sum = 0;
+  for (let index = 0; index < weights.length; index += 1) sum += (values[index] ?? 0) * (weights[index] ?? 0);
+  return sum;
+}
+
 /** All of one digit: passes many checksums and is nobody's number. */
 export function isOneDigit(digits: string): boolean {
   const first = digits.charCodeAt(0);

@@ -109,8 +109,11 @@ export class Written {
     return text;
   }
 
-  get startsWithZero(): boolean {
-    return this.#folded.charCodeAt(this.#starts[this.#first] ?? 0) === 48;
+  /** The digit behind `index` others. */
+  digitAt(index: number): number {
+    let group = this.#first;
+    while ((this.#sums[group] ?? Number.POSITIVE_INFINITY) - this.#before <= index) group += 1;
+    return this.#folded.charCodeAt((this.#ends[group] ?? 0) - ((this.#sums[group] ?? 0) - this.#before - index)) - 48;
   }
 
   /** Whether every group has one digit. */

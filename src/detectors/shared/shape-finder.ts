@@ -29,12 +29,19 @@ export interface ShapeSpec {
 /** What stands at a place: a code; nothing; or, as a number, that from there on it takes more text to say. */
 export type Judged = { readonly start: number; readonly end: number; readonly score: number } | undefined | number;
 
-/** What has a shape: so many letters and digits, and their values. */
+/** What has a shape: so many letters and digits. */
 export interface Candidate {
   readonly start: number;
   readonly end: number;
   readonly units: number;
-  readonly values: Uint8Array;
+}
+
+/** Its letters and digits. */
+export interface Units {
+  /** Their values up to `end`, the first of what it gives. */
+  valuesTo(end: number): Uint8Array;
+  /** The first so many, in upper case. */
+  compact(units: number): string;
 }
 
 /** Longest shape whose words are known of before it is looked at, in its units. */
@@ -94,11 +101,10 @@ export class ShapeFinder {
   }
 
   /** How sure what has one of its shapes is without a word near, 0 where it takes one; `undefined` where it is none. */
-  scoreOf(text: ScanText, { start, end, units, values }: Candidate): number | undefined {
+  scoreOf({ folded }: ScanText, { start, end, units }: Candidate, read: Units): number | undefined {
     const { sum, check, alone = 0 } = this.#spec;
-    if (sum !== undefined && !sum(values, units)) return undefined;
-    const { compact, written } = text.codeAt(start, end, units);
-    const checked = check(compact, written);
+    if (sum !== undefined && !sum(read.valuesTo(end), units)) return undefined;
+    const checked = check(read.compact(units), folded.slice(start, end));
     if (checked === false) return undefined;
     return this.#spec.alone === undefined || checked === true ? alone : checked;
   }

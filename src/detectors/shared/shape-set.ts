@@ -102,8 +102,8 @@ export class ShapeSet {
     { who, finder, shape, start }: { readonly who: ShapeFinder; readonly finder: number; readonly shape: number; readonly start: number },
   ): Judged {
     const end = this.#walk.endOf(this.#table.countOf(shape));
-    const candidate = { start, end, units: who.units[this.#placeOf[shape] ?? 0] ?? 0, values: this.#walk.valuesTo(end) };
-    const score = who.scoreOf(text, candidate);
+    const candidate = { start, end, units: who.units[this.#placeOf[shape] ?? 0] ?? 0 };
+    const score = who.scoreOf(text, candidate, this.#walk);
     if (score === undefined) return undefined;
     return who.judge(text, candidate, { score, mayBeNear: who.words === undefined || isNearBy(nearby, start, finder) });
   }

@@ -31,6 +31,9 @@ export class ShapeWalk {
   readonly #values = new Uint8Array(UNITS_MAX);
   #valued = 0;
   #valueCount = 0;
+  #compact = "";
+  /** Units of the longest that is there. */
+  #longest = 0;
   #folded = "";
   #ended = true;
   #isSpread = false;
@@ -60,6 +63,15 @@ export class ShapeWalk {
     return this.#values;
   }
 
+  /** The same as a text in upper case, the first `units` of them. Made once a place, as many finders ask. */
+  compact(units: number): string {
+    if (this.#compact === "") {
+      this.valuesTo(this.endOf(this.#longest));
+      for (let index = 0; index < this.#valueCount; index += 1) this.#compact += SIGNS.charAt(this.#values[index] ?? 0);
+    }
+    return this.#compact.slice(0, units);
+  }
+
   /** The text to read. */
   open(folded: string, ended: boolean): void {
     this.#folded = folded;
@@ -74,6 +86,8 @@ export class ShapeWalk {
     this.#begin(lead);
     this.#valued = start;
     this.#valueCount = 0;
+    this.#compact = "";
+    this.#longest = 0;
     let [at, count] = [start, 0];
     while (at >= 0) {
       const behind = this.#readRun(at, count);
@@ -166,7 +180,7 @@ export class ShapeWalk {
 
   /** At the end of the text: those of `count` units are there, if no more comes; else all have to wait. */
   #stop(count: number): number {
-    if (this.#ended) this.#mark(this.hits, this.#table.ends, count);
+    if (this.#ended) this.#hit(count);
     else this.#mark(this.more, this.#table.leads, 0);
     return MORE;
   }
@@ -176,7 +190,13 @@ export class ShapeWalk {
     const isJoin = sign === MINUS || sign === STOP || sign === INVISIBLE;
     const isCut = isJoin && end + 1 >= this.#folded.length && !this.#ended;
     const isFree = isJoin ? !isDigit(this.#folded.charCodeAt(end + 1)) : sign !== PERCENT;
-    if (isCut || isFree) this.#mark(isCut ? this.more : this.hits, this.#table.ends, count);
+    if (isCut) this.#mark(this.more, this.#table.ends, count);
+    else if (isFree) this.#hit(count);
+  }
+
+  #hit(count: number): void {
+    this.#mark(this.hits, this.#table.ends, count);
+    this.#longest = Math.max(this.#longest, count);
   }
 
   /** Takes the shapes of a row out of those that go on, into those that are there or that have to wait. */
@@ -204,6 +224,9 @@ export class ShapeWalk {
   }
 }
 
+/** By value. */
+const SIGNS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
 function kindOf(code: number): number {
   if (isDigit(code)) return DIGIT;
   if (isLetter(code)) return LETTER;
@@ -211,8 +234,20 @@ function kindOf(code: number): number {
 }
 
 /** A single digit, and the same sign, before it: it is not the first of those that are written so. */
-const isBehindSingle = (folded: string, start: number, sign: number): boolean =>
-  folded.charCodeAt(start - 1) === sign && isDigit(folded.charCodeAt(start - 2)) && !isAlnum(folded.charCodeAt(start - 3));
+function isBehindSingle(folded: string, start: number, sign: number): boolean {
+  if (folded.charCodeAt(start - 1) !== sign) return false;
+  const digit = visibleBefore(folded, start - 1);
+  return isDigit(folded.charCodeAt(digit)) && !isAlnum(folded.charCodeAt(digit - 1));
+}
+
+/** The last unit before a place that is no invisible one within a number. */
+function visibleBefore(folded: string, place: number): number {
+  let at = place - 1;
+  while (at >= place - HIDDEN_MAX && folded.charCodeAt(at) === INVISIBLE) at -= 1;
+  return at;
+}
+/** Most invisible characters in a row within a number. */
+const HIDDEN_MAX = 2;
 
 /** `$ + £ ¥ € ₹ ₽`. */
 const isMoney = (code: number): boolean =>
@@ -223,7 +258,7 @@ export function isFreeAt(folded: string, start: number): boolean {
   const sign = folded.charCodeAt(start - 1);
   if (isAlnum(sign) || isMoney(sign)) return false;
   if (sign !== MINUS && sign !== STOP && sign !== INVISIBLE) return true;
-  for (let at = start - 2; at >= 0 && at > start - 2 - ATOM_CHARS_MAX; at -= 1) {
+  for (let at = sign === INVISIBLE ? start - 2 : visibleBefore(folded, start - 1); at >= 0 && at > start - 2 - ATOM_CHARS_MAX; at -= 1) {
     const code = folded.charCodeAt(at);
     if (isDigit(code)) return false;
     if (!isLetter(code)) return true;

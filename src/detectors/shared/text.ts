@@ -1,4 +1,4 @@
-import type { Atom, Code, ScanText, Worded } from "../../core/detector.ts";
+import type { Atom, ScanText, Worded } from "../../core/detector.ts";
 import { after, before, withoutCutWord, wordsOf } from "./context.ts";
 
 /** Longest run of letters and digits that is looked at as a number or a code, in UTF-16 units. Longer ones are hashes and encodings. */
@@ -47,8 +47,6 @@ export class Scanned implements ScanText {
   #folded: string | undefined;
   #hasDigit: boolean | undefined;
   #atoms: readonly Atom[] | undefined;
-  #codes: Code[] = [];
-  #codesStart = -1;
   readonly #ahead = new Map<number, Worded>();
   readonly #behind = new Map<number, Worded | undefined>();
 
@@ -90,32 +88,6 @@ export class Scanned implements ScanText {
     this.#behind.set(end, made);
     return made;
   }
-
-  codeAt(start: number, end: number, units: number): Code {
-    if (start !== this.#codesStart) this.#codes = [];
-    this.#codesStart = start;
-    let longer: Code | undefined;
-    for (const code of this.#codes) {
-      if (code.end === end) return code;
-      if (code.end > end) longer = code;
-    }
-    const written = this.folded.slice(start, end);
-    const code = { end, written, compact: longer === undefined ? compactOf(written) : longer.compact.slice(0, units) };
-    this.#codes.push(code);
-    return code;
-  }
-}
-
-/** Letters and digits alone, in upper case. */
-function compactOf(written: string): string {
-  let compact = "";
-  let from = 0;
-  for (let at = 0; at < written.length; at += 1) {
-    if (isAlnum(written.charCodeAt(at))) continue;
-    compact += written.slice(from, at);
-    from = at + 1;
-  }
-  return (compact + written.slice(from)).toUpperCase();
 }
 
 /** Runs with a digit that reach beyond `from`. Looked for by their first digit, as most of a text has none. */
