@@ -61,7 +61,7 @@ describe("anthropic.messages requests", () => {
       "user: Plan",
       "user: for the team",
       "user: nested text",
-      "user: https://example.test/s",
+      "url: https://example.test/s",
       "user: Found",
       "user: search text",
       "assistant: earlier answer",

@@ -7,7 +7,7 @@ import { eachMember } from "./each-member.ts";
 import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { RequestFields, stringMember } from "./request-fields.ts";
-import { free, metadataTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./text-walk.ts";
+import { free, metadataTexts, placed, placedString, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./text-walk.ts";
 import { readToolResults } from "./tool-results.ts";
 
 /**
@@ -186,6 +186,8 @@ const RULES: WalkRules = {
     ...Object.fromEntries(["type", "id", "tool_use_id", "file_id", "role", "media_type", "cache_control"].map((key) => [key, SKIP])),
     ...Object.fromEntries(["signature", "encrypted_content", "encrypted_index", "encrypted_stdout"].map((key) => [key, SKIP])),
     url: placed("url"),
+    // Of a search result the address, or whatever names it; of a document or image an object.
+    source: placedString("url"),
     input: free("tool_arguments"),
     input_schema: free("tool_definition"),
     schema: free("schema"),

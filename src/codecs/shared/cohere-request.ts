@@ -5,7 +5,19 @@ import type { ProviderStateRef, RequestView, TextPlace, TextSpan, ToolRef } from
 import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { RequestFields, stringMember } from "./request-fields.ts";
-import { free, metadataTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkAllTexts, walkItems, walkTexts } from "./text-walk.ts";
+import {
+  free,
+  metadataTexts,
+  placed,
+  placedString,
+  ruleTable,
+  SKIP,
+  Texts,
+  type WalkRules,
+  walkAllTexts,
+  walkItems,
+  walkTexts,
+} from "./text-walk.ts";
 import { readToolResults } from "./tool-results.ts";
 
 /**
@@ -96,6 +108,8 @@ const TOOL_RULES: WalkRules = {
   keys: ruleTable({ type: SKIP, parameters: free("tool_definition"), parameter_definitions: free("tool_definition") }),
   placeOf: (_object, inherited) => inherited,
 };
+/** Documents have members of the caller's choice, and every one is text; `url` is what answers cite. */
+const DOCUMENT_RULES: WalkRules = { keys: ruleTable({ url: placedString("url") }), placeOf: (_object, inherited) => inherited };
 const FORMAT_RULES: WalkRules = {
   keys: ruleTable({ type: SKIP, schema: free("schema"), json_schema: free("schema") }),
   placeOf: (_object, inherited) => inherited,
@@ -124,7 +138,7 @@ function chatTexts(root: JsonObject): Iterable<TextSpan> {
     if (key === "messages" || key === "chat_history") historyTexts(value, out);
     else if (key === "message") walkAllTexts(value, "user", out);
     else if (key === "preamble") walkAllTexts(value, "system", out);
-    else if (key === "documents") walkAllTexts(value, "tool_result", out);
+    else if (key === "documents") walkTexts(value, "tool_result", DOCUMENT_RULES, out);
     else if (key === "tools") walkTexts(value, "tool_definition", TOOL_RULES, out);
     else if (key === "tool_results") walkTexts(value, "tool_result", RULES, out);
     else if (key === "response_format") walkTexts(value, "schema", FORMAT_RULES, out);

@@ -8,6 +8,8 @@ export type KeyRule =
   | { readonly do: "skip" }
   /** Its strings stand at this place; its objects still follow the rules. */
   | { readonly do: "place"; readonly place: TextPlace; readonly holds?: "json" }
+  /** A string stands at this place; anything else is as if there were no rule. */
+  | { readonly do: "placeString"; readonly place: TextPlace }
   /** Data of the caller's own shape (schemas, tool input): every string in it counts, whatever its key is called. */
   | { readonly do: "free"; readonly place: TextPlace };
 
@@ -99,9 +101,10 @@ function entryOf(node: JsonNode, place: TextPlace, rules: WalkRules | undefined)
 
 function memberOf({ key, value }: JsonMember, place: TextPlace, rules: WalkRules | undefined): TextSpan | Walk | undefined {
   const rule = rules?.keys.get(key);
-  if (rule === undefined) return entryOf(value, place, rules);
+  if (rule === undefined || (rule.do === "placeString" && value.kind !== "string")) return entryOf(value, place, rules);
   if (rule.do === "free") return entryOf(value, rule.place, undefined);
   if (rule.do === "skip") return undefined;
+  if (rule.do === "placeString") return entryOf(value, rule.place, undefined);
   return value.kind === "string" ? textOf(value, rule.place, rule.holds) : entryOf(value, rule.place, rules);
 }
 
@@ -141,5 +144,6 @@ function textOf(node: JsonString, place: TextPlace, holds?: "json"): TextSpan | 
 export const SKIP: KeyRule = { do: "skip" };
 export const placed = (place: TextPlace, holds?: "json"): KeyRule =>
   holds === undefined ? { do: "place", place } : { do: "place", place, holds };
+export const placedString = (place: TextPlace): KeyRule => ({ do: "placeString", place });
 export const free = (place: TextPlace): KeyRule => ({ do: "free", place });
 export const ruleTable = (rules: Readonly<Record<string, KeyRule>>): ReadonlyMap<string, KeyRule> => new Map(Object.entries(rules));

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { hostRule } from "../shared/hosts.ts";
 import { jsonSchema } from "../shared/json-schema.ts";
 
 /** An exact name, or a prefix that ends in `*`; see core/patterns.ts. */
@@ -75,6 +76,19 @@ export const accessSection = z
               .default(() => [])
               .describe(
                 "Tools whose results are untrusted content, by name: web_*, mcp_*. A result of a tool that is not told counts too.",
+              ),
+            exceptTools: patterns
+              .default(() => [])
+              .describe(
+                'Tools whose results are vouched for all the same; the more specific of the two lists decides. With tools: ["*"] an allow-list.',
+              ),
+            sources: z
+              .strictObject({
+                allow: z.array(hostRule).max(1000).describe("Hosts that are vouched for; *.example.com has those below it."),
+              })
+              .optional()
+              .describe(
+                "Where files, images, documents, search results and remote tool servers that a request names by address may be: one elsewhere is untrusted content.",
               ),
             channels: z
               .array(z.string().min(1).max(128))

@@ -5,12 +5,13 @@ import { assertSubset } from "../../../test/support/subset.ts";
 import { APPROVAL_ARGUMENTS_BYTES_MAX, CALL_CHARS_MAX, CALL_VALUES_MAX } from "../../core/limits.ts";
 import { ok } from "../../core/result.ts";
 import type { StageContext, Verdict } from "../../core/stage.ts";
-import type { ToolRef } from "../../core/view.ts";
+import type { TextPlace, ToolRef } from "../../core/view.ts";
 import type { ApprovalCall, ApprovalsPort, ClaimAnswer, HeldState } from "../../ports/approvals.ts";
 import { accessStage } from "./stage.ts";
 
 const models = [model("gpt", [target(provider("openai", "openai"), "gpt")])];
 const at = { kind: "string", value: "", start: 0, end: 2 } as const;
+const text = (value: string, place: TextPlace = "user") => ({ place, node: { ...at, value } });
 const tool = (name: string, use: ToolRef["use"] = "offered"): ToolRef => ({ name, kind: "function", use, node: at });
 
 interface Store extends ApprovalsPort {
@@ -208,6 +209,46 @@ test("taint: by declaration, channel, tool and conversation; high-risk tools the
   assert.deepEqual(marksOf(await said(rules, results("web_search", "web_search", "clock"))), ["tool:web_search"]);
   assert.deepEqual(marksOf(await said(rules, results(undefined))), ["tool"]);
   assert.equal(marksOf(await said(rules, results("clock"))), undefined);
+});
+
+test("taint by allow-lists: of tools, of the hosts of what a request names by address", async () => {
+  const marksOf = (verdict: Verdict) => verdict.effects?.find((effect) => effect.kind === "mark")?.mark.tainted;
+  const results = (...names: string[]) =>
+    context({ models, view: view({ tools: [tool("shell")], toolResults: () => names.map((name) => ({ tool: name })) }) });
+  const byTool = { allow: ["*"], untrusted: { tools: ["*"], exceptTools: ["crm_*", "clock"] }, whenTainted: { deny: ["shell"] } };
+  assert.equal(marksOf(await said(byTool, results("clock", "crm_read"))), undefined);
+  assert.deepEqual(marksOf(await said(byTool, results("clock", "web_search"))), ["tool:web_search"]);
+  const exact = { ...byTool, untrusted: { tools: ["crm_mail"], exceptTools: ["*"] } };
+  assert.deepEqual(marksOf(await said(exact, results("crm_mail"))), ["tool:crm_mail"], "the more specific of the two decides");
+  assert.equal(marksOf(await said(exact, results("web_search"))), undefined);
+
+  const bySource = {
+    allow: ["*"],
+    untrusted: { sources: { allow: ["docs.acme.example", "*.cdn.example"] } },
+    onDenied: "remove",
+    whenTainted: { deny: ["shell"] },
+  };
+  const naming = (...addresses: string[]) =>
+    context({
+      models,
+      view: view({ tools: [tool("shell")], texts: () => [text("https://elsewhere.example"), ...addresses.map((at) => text(at, "url"))] }),
+    });
+  const table: readonly (readonly [address: string, tainted: boolean])[] = [
+    ["https://docs.acme.example/guide.pdf", false],
+    ["https://DOCS.acme.example.:8443/guide.pdf", false],
+    ["https://a.b.cdn.example/x.png", false],
+    ["data:text/plain,hello", false],
+    ["https://cdn.example/x.png", true],
+    ["https://docs.acme.example@evil.example/", true],
+    ["https://evil.example/?u=docs.acme.example", true],
+    ["gs://bucket/file", true],
+    ["the handbook", true],
+  ];
+  for (const [address, tainted] of table)
+    assert.deepEqual(marksOf(await said(bySource, naming(address))), tainted ? ["source"] : undefined, address);
+  assert.equal(marksOf(await said(bySource, naming())), undefined, "an address in a text is no source");
+  const verdict = await said(bySource, naming("https://evil.example/"));
+  assert.equal(verdict.effects?.find((effect) => effect.kind === "change")?.change.dropTools?.length, 1);
 });
 
 test("a conversation stays tainted after the call that tainted it", async () => {

@@ -17,6 +17,7 @@ import type { FoundCount } from "../../core/record.ts";
 import type { Marks, StageContext, Verdict } from "../../core/stage.ts";
 import type { ProviderStateRef, RequestView, ToolCall, ToolRef } from "../../core/view.ts";
 import type { ApprovalsPort, HeldFor } from "../../ports/approvals.ts";
+import { isAllowed } from "../shared/hosts.ts";
 import { type CheckValue, compileSchema } from "../shared/json-schema.ts";
 import type { AccessSection } from "./section.ts";
 
@@ -71,19 +72,36 @@ export function taintsOf(context: StageContext, section: ToolsSection): readonly
   const taints: string[] = [];
   if (values.untrusted === "true") taints.push("declared");
   if (values.channel !== undefined && section.untrusted.channels.includes(values.channel)) taints.push(`channel:${values.channel}`);
-  if (section.untrusted.tools.length > 0 && context.request !== undefined) {
-    for (const { tool } of context.request.view.toolResults?.() ?? [])
-      if (tool === undefined || matchesAny(section.untrusted.tools, tool))
+  const view = context.request?.view;
+  if (view === undefined) return taints;
+  const { tools, exceptTools, sources } = section.untrusted;
+  if (tools.length > 0) {
+    const lists = { allow: exceptTools, approve: [], deny: tools };
+    for (const { tool } of view.toolResults?.() ?? [])
+      if (tool === undefined || (matchesAny(tools, tool) && judgeName(lists, tool) === "deny"))
         taints.push(tool === undefined ? "tool" : `tool:${tool.slice(0, 64)}`);
   }
+  if (sources !== undefined && namesOther(view, sources.allow)) taints.push("source");
   return [...new Set(taints)].slice(0, TAINTS_MAX);
+}
+
+/** Does it name an address elsewhere? What a `data:` address holds is the caller's own. */
+function namesOther(view: RequestView, allow: readonly string[]): boolean {
+  for (const { place, node } of view.texts())
+    if (place === "url" && !/^data:/i.test(node.value) && !isAllowed(node.value.trim(), allow)) return true;
+  return false;
 }
 /** Taints that a record names. */
 const TAINTS_MAX = 16;
 
 /** Has the policy rules for tainted exchanges? */
 export const asksForTaint = ({ untrusted, whenTainted }: ToolsSection): boolean =>
-  untrusted.tools.length + untrusted.channels.length + whenTainted.approve.length + whenTainted.deny.length > 0;
+  (untrusted.sources === undefined ? 0 : 1) +
+    untrusted.tools.length +
+    untrusted.channels.length +
+    whenTainted.approve.length +
+    whenTainted.deny.length >
+  0;
 
 /** May a call of this policy need approval? */
 export const mayApprove = ({ approve, whenTainted, arguments: rules }: ToolsSection): boolean =>

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { hostRule } from "../shared/hosts.ts";
 import { jsonSchema } from "../shared/json-schema.ts";
 
 const action = z.enum(["redact", "cut", "replace", "refuse"]);
@@ -25,10 +26,7 @@ export const outputSection = z
       .describe("Phrases that answers must not hold."),
     urls: z
       .strictObject({
-        allow: z
-          .array(z.string().regex(/^(?:\*\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)*$/, "must be a host -> write docs.example.com or *.example.com"))
-          .max(1000)
-          .describe("Hosts that links and images may name; *.example.com has those below it."),
+        allow: z.array(hostRule).max(1000).describe("Hosts that links and images may name; *.example.com has those below it."),
         action: action.default("redact").describe(THEN),
       })
       .optional()

@@ -1,5 +1,6 @@
 import type { Detector, Found, ScanText } from "../../core/detector.ts";
 import { detectorsOf, StreamScan } from "../../detectors/index.ts";
+import { isAllowed } from "../shared/hosts.ts";
 import type { Hit, Search } from "./rule.ts";
 
 /** Longest link without a scheme, UTF-16 units. */
@@ -66,12 +67,4 @@ export class UrlSearch implements Search {
     this.#decided = released;
     return hits;
   }
-}
-
-/** What cannot be read as an address is not allowed. */
-export function isAllowed(written: string, allow: readonly string[]): boolean {
-  const full = written.startsWith("//") ? `https:${written}` : /^www\./i.test(written) ? `https://${written}` : written;
-  if (!URL.canParse(full)) return false;
-  const host = new URL(full).hostname.toLowerCase().replace(/\.$/, "");
-  return allow.some((rule) => (rule.startsWith("*.") ? host.endsWith(rule.slice(1)) : host === rule));
 }
