@@ -66,6 +66,7 @@ property("whatever a provider reports, the cost is a safe whole number and parts
 
 test("dollars as exact decimals", () => {
   assert.deepEqual([0, 1, 1_000_000_000, 123_456, 12_340_000_000].map(formatUsd), ["0", "0.000000001", "1", "0.000123456", "12.34"]);
+  assert.deepEqual([Number.MAX_SAFE_INTEGER, -1_500_000_000].map(formatUsd), ["9007199.254740991", "-1.5"]);
 });
 
 test("images, seconds, characters and calls beside tokens, fractions of a second as a whole one", () => {

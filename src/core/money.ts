@@ -117,10 +117,17 @@ function count(tokens: number | undefined): number {
 
 /** `0.000123456` for 123456 nano-dollars: exact decimal, no exponent, no trailing zeros beyond the first. */
 export function formatUsd(nanoUsd: number): string {
-  const digits = String(nanoUsd).padStart(10, "0");
-  const fraction = digits.slice(-9).replace(/0+$/, "");
-  return fraction === "" ? digits.slice(0, -9) : `${digits.slice(0, -9)}.${fraction}`;
+  if (nanoUsd < 0) return `-${formatUsd(-nanoUsd)}`;
+  const rest = nanoUsd % NANO;
+  const whole = String((nanoUsd - rest) / NANO);
+  if (rest === 0) return whole;
+  const digits = String(NANO + rest);
+  let end = digits.length;
+  while (digits.charCodeAt(end - 1) === ZERO) end -= 1;
+  return `${whole}.${digits.slice(1, end)}`;
 }
+const NANO = 1_000_000_000;
+const ZERO = 48;
 
 /** Dollars in decimal text, at most nine decimals, as whole nano-dollars; undefined: no such amount, or 2^53 and more (nine million dollars). */
 export function parseUsd(usd: string | number): number | undefined {

@@ -201,18 +201,18 @@ export class LedgerBooks {
   #replaceHolds(exchange: ExchangeRow, { scopes }: HoldRequest, rows: readonly WindowRow[], nowMs: number): void {
     const { part, claims } = exchange;
     const budgets: Claims["budgets"] = [];
-    for (const [at, scope] of scopes.entries()) {
-      const row = rows[at];
-      if (row === undefined) continue;
+    for (const row of rows) {
+      const scope = scopes[budgets.length];
+      if (scope === undefined) break;
       row.held = addWhole(row.held - heldOf(claims, row.id), scope.amount);
       row.limit = scope.limit;
       row.endMs = scope.window.endMs;
       this.#rows.changeWindow(row);
       budgets.push([row.id, row.endMs, scope.amount]);
     }
-    for (const [id, , amount] of claims.budgets)
-      if (!budgets.some(([other]) => other === id)) this.#change(part, id, { endMs: 0, held: -amount, spent: 0 }, nowMs);
+    const before = claims.budgets;
     claims.budgets = budgets;
+    for (const [id, , amount] of before) if (!hasClaim(claims, id)) this.#change(part, id, { endMs: 0, held: -amount, spent: 0 }, nowMs);
   }
 
   settle(request: SettleRequest, nowMs: number): SettleAnswer {
@@ -241,16 +241,15 @@ export class LedgerBooks {
     const exchange = this.#rows.exchange(part, id);
     const { state, claims } = exchange;
     if (state === CLOSED) return "already";
+    const isOpen = state === OPEN;
     for (const claim of claims.budgets) {
-      const [window, endMs, amount] = claim;
-      const charge = charges.find((one) => windowId(one) === window)?.amount ?? 0;
-      const [held, spent] = state === OPEN ? [-amount, charge] : [0, charge - amount];
-      this.#change(part, window, { endMs, held, spent }, nowMs);
+      const amount = claim[2];
+      const charged = chargedFor(charges, claim[0]);
+      this.#change(part, claim[0], { endMs: claim[1], held: isOpen ? -amount : 0, spent: isOpen ? charged : charged - amount }, nowMs);
     }
     for (const charge of charges) {
       const window = windowId(charge);
-      if (!claims.budgets.some(([claimed]) => claimed === window))
-        this.#change(part, window, { endMs: charge.window.endMs, held: 0, spent: charge.amount }, nowMs);
+      if (!hasClaim(claims, window)) this.#change(part, window, { endMs: charge.window.endMs, held: 0, spent: charge.amount }, nowMs);
     }
     for (const key of claims.slots) this.#freeSlot(part, key);
     exchange.state = CLOSED;
@@ -327,6 +326,14 @@ export class LedgerBooks {
 
 /** What the exchange itself holds of a window. */
 function heldOf({ budgets }: Claims, id: string): number {
-  for (const [other, , amount] of budgets) if (other === id) return amount;
+  for (const claim of budgets) if (claim[0] === id) return claim[2];
+  return 0;
+}
+function hasClaim({ budgets }: Claims, id: string): boolean {
+  for (const claim of budgets) if (claim[0] === id) return true;
+  return false;
+}
+function chargedFor(charges: readonly Charge[], id: string): number {
+  for (const charge of charges) if (windowId(charge) === id) return charge.amount;
   return 0;
 }

@@ -47,11 +47,12 @@ function admitted(
   const { lines } = facts;
   const stood: Stood[] = [];
   const limits: Stood[] = [];
-  for (const [index, level] of levels.entries()) {
-    const line = lines[index];
+  let at = 0;
+  for (const level of levels) {
+    const line = lines[at++];
     if (line !== undefined) (line.kind === "limit" ? limits : stood).push({ line, level });
   }
-  const warned = stood.filter(({ line, level }) => line.warnAt !== undefined && level.used >= line.warnAt * level.limit);
+  const warned = stood.filter(isNearItsEnd);
   const { usage, nanoUsd, tokens } = facts.forecast;
   const effects: Effect[] = [{ kind: "held", usage, nanoUsd }, ...standing(facts, stood)];
   if (warned.length > 0) effects.push({ kind: "header", name: "x-ai-budget-warning", value: warned.map(warning).join(", ") });
@@ -63,16 +64,12 @@ function admitted(
   // Only in shadow or warn: held all the same, and recorded.
   if (unpriced) return { ...UNPRICED, effects, ...beside };
   if (spent.length > 0) return { ...budgetsSay(context, facts, spent), effects, ...beside };
-  return {
-    kind: "allow",
-    effects,
-    ...beside,
-    evidence: {
-      held: { tokens, ...(nanoUsd === undefined ? {} : { nanoUsd }) },
-      ...(warned.length === 0 ? {} : { scopes: warned.map((one) => evidenceOf(one, "warned")) }),
-    },
-  };
+  const held = nanoUsd === undefined ? { tokens } : { tokens, nanoUsd };
+  const evidence = warned.length === 0 ? { held } : { held, scopes: warned.map((one) => evidenceOf(one, "warned")) };
+  return { kind: "allow", effects, ...beside, evidence };
 }
+
+const isNearItsEnd = ({ line, level }: Stood): boolean => line.warnAt !== undefined && level.used >= line.warnAt * level.limit;
 
 /** `"day";scope="tenant";used=0.83`: which budget nears its end. */
 const warning = ({ line, level }: Stood): string =>

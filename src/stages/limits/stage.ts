@@ -4,7 +4,7 @@ import type { ScopeEvidence, StageEvidence } from "../../core/record.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import { asked } from "../../core/selection.ts";
 import { defineStage, type Effect, type PortError, type StageContext, type Verdict } from "../../core/stage.ts";
-import type { EnterScope, Level, Refusal } from "../../ports/ledger.ts";
+import type { Claimant, EnterScope, Level, Refusal } from "../../ports/ledger.ts";
 import type { LedgerDesk } from "../../ports/ledger-desk.ts";
 import { portError } from "../shared/ledger-faults.ts";
 import { type Bound, rateHeaders } from "../shared/ledger-headers.ts";
@@ -16,10 +16,15 @@ interface Counted {
   readonly rule: LimitRule;
   readonly scope: EnterScope;
 }
+/** All that count a call. */
+interface AllCounted {
+  readonly counted: readonly Counted[];
+  readonly scopes: readonly EnterScope[];
+}
 interface Facts {
   readonly desk: LedgerDesk;
   readonly nowMs: number;
-  readonly claimant: { readonly partition: { readonly kind: "tenant"; readonly name: string }; readonly exchange: string };
+  readonly claimant: Claimant;
   readonly counted: readonly Counted[];
   readonly levels: readonly Level[];
   readonly refusals: readonly Refusal[];
@@ -30,38 +35,40 @@ interface Facts {
 /** Before anything costly: request rates and calls at once, all of them or none. */
 function gather(context: StageContext, section: LimitsSection): Promise<Result<Facts, PortError>> | undefined {
   if (!section.rules.some(({ tokens }) => tokens === undefined)) return undefined;
-  const counted = countedOf(section).of(context, modelAsked(context), (caller) => countedBy(section, caller));
-  if (counted.length === 0) return undefined;
+  const all = countedOf(section).of(context, modelAsked(context), (caller) => countedBy(section, caller));
+  if (all.counted.length === 0) return undefined;
   const desk = context.stores?.ledger;
   if (desk === undefined) return Promise.resolve(err({ code: "unavailable" }));
-  return enter(context, section, counted, desk);
+  return enter(context, section, all, desk);
 }
 
-async function enter(
-  context: StageContext,
+function enter(
+  { principal, exchange }: StageContext,
   section: LimitsSection,
-  counted: readonly Counted[],
+  { counted, scopes }: AllCounted,
   desk: LedgerDesk,
 ): Promise<Result<Facts, PortError>> {
-  const claimant = { partition: { kind: "tenant" as const, name: context.principal.tenant }, exchange: context.exchange.id };
-  const answer = await desk.enter({ ...claimant, fresh: true, scopes: counted.map(({ scope }) => scope) }, section.onStoreLost);
-  if (!answer.ok) return err(portError(answer.error));
-  const { value } = answer;
-  return ok({
-    desk,
-    nowMs: desk.wallMs(),
-    claimant,
-    counted,
-    levels: value.kind === "admitted" ? value.levels : [],
-    refusals: value.kind === "refused" ? value.refusals : [],
-    closed: value.kind === "closed",
+  const claimant: Claimant = { partition: { kind: "tenant", name: principal.tenant }, exchange: exchange.id };
+  const { partition } = claimant;
+  return desk.enter({ partition, exchange: exchange.id, fresh: true, scopes }, section.onStoreLost).then((answer) => {
+    if (!answer.ok) return err(portError(answer.error));
+    const { value } = answer;
+    return ok({
+      desk,
+      nowMs: desk.wallMs(),
+      claimant,
+      counted,
+      levels: value.kind === "admitted" ? value.levels : [],
+      refusals: value.kind === "refused" ? value.refusals : [],
+      closed: value.kind === "closed",
+    });
   });
 }
 
-const countedOf = memoized((section: LimitsSection) => new ByCaller<readonly Counted[]>(section.rules));
+const countedOf = memoized((section: LimitsSection) => new ByCaller<AllCounted>(section.rules));
 
 /** The scopes of a call. Two rules of one name ask for one scope, the tighter. */
-function countedBy(section: LimitsSection, caller: Caller): readonly Counted[] {
+function countedBy(section: LimitsSection, caller: Caller): AllCounted {
   const found: Counted[] = [];
   for (const rule of section.rules) {
     const key = rule.tokens === undefined ? scopeKey(rule, caller) : undefined;
@@ -72,7 +79,7 @@ function countedBy(section: LimitsSection, caller: Caller): readonly Counted[] {
     if (known === undefined) found.push({ rule, scope });
     else if (isTighter(scope, known.scope)) found[at] = { rule, scope };
   }
-  return found;
+  return { counted: found, scopes: found.map(({ scope }) => scope) };
 }
 
 function scopeOf({ concurrent, requests = 1, window = "1s", burst = requests }: LimitRule, key: string): EnterScope {

@@ -27,9 +27,11 @@ export function rateHeaders(bounds: readonly Bound[], nowMs: number): readonly E
   let policy = "";
   let standing = "";
   let named = 0;
-  for (const [at, bound] of bounds.entries()) {
+  let at = 0;
+  for (const bound of bounds) {
+    at += 1;
     if (share(bound) < share(tightest)) tightest = bound;
-    if (named >= NAMED_MAX || bounds.some(({ name }, later) => later > at && name === bound.name)) continue;
+    if (named >= NAMED_MAX || comesLater(bounds, at, bound.name)) continue;
     const { name, quota, windowS } = bound;
     const comma = named === 0 ? "" : ", ";
     policy += `${comma}"${name}";q=${quota};w=${windowS}`;
@@ -43,6 +45,10 @@ export function rateHeaders(bounds: readonly Bound[], nowMs: number): readonly E
     { kind: "header", name: "ratelimit-remaining", value: String(left(tightest)), beside: "keep" },
     { kind: "header", name: "ratelimit-reset", value: String(resetS(tightest, nowMs)), beside: "keep" },
   ];
+}
+function comesLater(bounds: readonly Bound[], from: number, name: string): boolean {
+  for (let at = from; at < bounds.length; at++) if (bounds[at]?.name === name) return true;
+  return false;
 }
 const share = ({ limit, used }: Bound): number => (limit <= 0 ? 0 : (limit - used) / limit);
 const left = ({ limit, used }: Bound): number => Math.max(0, limit - used);
