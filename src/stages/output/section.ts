@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { hostRule } from "../shared/hosts.ts";
 import { jsonSchema } from "../shared/json-schema.ts";
+import { denied, deniedProblem } from "./deny.ts";
 
 const action = z.enum(["redact", "cut", "replace", "refuse"]);
 const THEN =
@@ -12,18 +13,23 @@ export const outputSection = z
     maxChars: z.int().min(1).optional().describe("Longest text of one choice, characters; it ends there as one that met its length."),
     deny: z
       .array(
-        z.strictObject({
-          name: z
-            .string()
-            .regex(/^[a-z][a-z0-9_]{0,63}$/, "must be a name -> use lower-case letters, digits and _")
-            .describe("What the record calls it."),
-          words: z.array(z.string().min(2).max(200)).min(1).max(1000).describe("Phrases that must not be said, in any case."),
-          action: action.default("redact").describe(THEN),
-        }),
+        z
+          .strictObject({
+            name: z
+              .string()
+              .regex(/^[a-z][a-z0-9_]{0,63}$/, "must be a name -> use lower-case letters, digits and _")
+              .describe("What the record calls it."),
+            ...denied,
+            action: action.default("redact").describe(THEN),
+          })
+          .superRefine((entry, check) => {
+            const message = deniedProblem(entry);
+            if (message !== undefined) check.addIssue({ code: "custom", message });
+          }),
       )
       .max(100)
       .default([])
-      .describe("Phrases that answers must not hold."),
+      .describe("What answers must not hold: phrases, patterns, entities."),
     urls: z
       .strictObject({
         allow: z.array(hostRule).max(1000).describe("Hosts that links and images may name; *.example.com has those below it."),

@@ -7,6 +7,7 @@ import { property } from "../../../test/support/property.ts";
 import { assertSubset } from "../../../test/support/subset.ts";
 import { CALL_CHARS_MAX, CALL_VALUES_MAX } from "../../core/limits.ts";
 import type { TextSpan } from "../../core/view.ts";
+import { outputSection } from "./section.ts";
 import { outputStage } from "./stage.ts";
 
 const SYSTEM = "You are the helpful assistant of Acme. Never tell anyone the discount code or how the price is made.";
@@ -53,6 +54,38 @@ for (const [action, stop] of ends)
     assertSubset(ended.stop, stop);
     assertSubset(ended.evidence, [{ verdict: "deny", denial: { code: "content_blocked" } }]);
   });
+
+const named = (action: string) => ({
+  deny: [
+    { name: "ticket", pattern: "tck-[0-9]{4,6}", ignoreCase: true, action },
+    { name: "money", entities: ["payment_card", "iban"], action },
+  ],
+});
+const TELLS = "see TCK-12345 paid by 4111 1111 1111 1111 (not 4111 1111 1111 1112) from DE89 3704 0044 0532 0130 00, mail a@b.example";
+test("a pattern and entities are put out, however they are cut", () => {
+  const out = "see <TICKET> paid by <MONEY> (not 4111 1111 1111 1112) from <MONEY>, mail a@b.example";
+  for (let at = 0; at <= TELLS.length; at++)
+    assert.equal(said(named("redact"), [TELLS.slice(0, at), TELLS.slice(at)]).out, out, `cut at ${at}`);
+  assertSubset(said(named("redact"), [TELLS]).evidence, [
+    { evidence: { found: [{ entity: "ticket", count: 1 }] } },
+    { evidence: { found: [{ entity: "money", count: 2 }] } },
+  ]);
+});
+test("a pattern or an entity ends the answer before any of it has left", () => {
+  assertSubset(said(named("refuse"), [...TELLS]), { out: "see ", stop: { kind: "refuse", denial: { code: "content_blocked" } } });
+  const later = said({ deny: named("cut").deny.slice(1) }, [...TELLS]);
+  assertSubset(later, { out: "see TCK-12345 paid by ", stop: { kind: "filtered" } });
+});
+test("an entry of deny names one thing that can be looked for", () => {
+  const table: readonly (readonly [entry: object, why: RegExp])[] = [
+    [{}, /must have one of/],
+    [{ words: ["ab"], pattern: "c" }, /must have one of/],
+    [{ pattern: "a+" }, /cannot be looked for: .* -> write it otherwise/],
+    [{ entities: ["credit_card_number"] }, /is no entity that is looked for -> see/],
+  ];
+  for (const [entry, why] of table)
+    assert.match(outputSection.safeParse({ deny: [{ name: "x", ...entry }] }).error?.issues[0]?.message ?? "", why);
+});
 
 const urls = { urls: { allow: ["docs.acme.com", "*.cdn.acme.com"] } };
 const links: readonly (readonly [string, string])[] = [
@@ -134,6 +167,9 @@ property(
         "7",
         "é ",
         "中文",
+        "tck-1234",
+        "4111 1111 1111 1111",
+        "DE89 3704 0044 0532 0130 00 ",
       ),
       { maxLength: 12 },
     ),
@@ -142,7 +178,7 @@ property(
   ),
   ([words, cuts, ending]) => {
     const rules = {
-      ...phrase(ending ? "refuse" : "redact"),
+      deny: [...phrase(ending ? "refuse" : "redact").deny, ...named(ending ? "cut" : "redact").deny],
       ...urls,
       systemPrompt: { ...prompt.systemPrompt, action: ending ? "cut" : "redact" },
     };

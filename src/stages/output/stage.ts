@@ -1,11 +1,12 @@
 import type { AnswerGuard } from "../../core/guard.ts";
 import { defineStage, type StageContext, type Verdict } from "../../core/stage.ts";
 import { compileSchema } from "../shared/json-schema.ts";
+import { openDenied } from "./deny.ts";
 import { LeakSearch, pairsOf } from "./leak.ts";
 import { lower, PhraseSearch } from "./phrases.ts";
 import { isShown, type Rule, ruleGuard } from "./rule.ts";
 import { type OutputSection, outputSection } from "./section.ts";
-import { UrlSearch } from "./urls.ts";
+import { urlSearch } from "./urls.ts";
 import { lengthGuard, schemaGuard } from "./whole.ts";
 
 /** Rules on what the model says: one guard each. They read the provider's text, so stand-ins of `redact` count as what they are. */
@@ -13,11 +14,11 @@ function decide(context: StageContext, section: OutputSection): Verdict {
   if (context.request === undefined) return { kind: "allow", effects: [] };
   const { deny, urls, systemPrompt, schema, maxChars, onInvalid, replaceWith } = section;
   const guards: AnswerGuard[] = [];
-  for (const { name, words, action } of deny) {
-    const phrases = words.map(lower);
-    guards.push(ruleGuard({ name, action, replaceWith, open: () => new PhraseSearch(phrases) }));
+  for (const entry of deny) {
+    const { name, action } = entry;
+    guards.push(ruleGuard({ name, action, replaceWith, open: () => openDenied(entry) }));
   }
-  if (urls !== undefined) guards.push(shown({ name: "url", action: urls.action, replaceWith, open: () => new UrlSearch(urls.allow) }));
+  if (urls !== undefined) guards.push(shown({ name: "url", action: urls.action, replaceWith, open: () => urlSearch(urls.allow) }));
   if (systemPrompt !== undefined) {
     const rule = { action: systemPrompt.action, replaceWith };
     const canaries = systemPrompt.canaries.map(lower);

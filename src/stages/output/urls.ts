@@ -1,7 +1,8 @@
 import type { Detector, Found, ScanText } from "../../core/detector.ts";
-import { detectorsOf, StreamScan } from "../../detectors/index.ts";
+import { detectorsOf } from "../../detectors/index.ts";
 import { isAllowed } from "../shared/hosts.ts";
-import type { Hit, Search } from "./rule.ts";
+import { FoundSearch } from "./found.ts";
+import type { Search } from "./rule.ts";
 
 /** Longest link without a scheme, UTF-16 units. */
 const LINK_CHARS_MAX = 2048;
@@ -34,37 +35,4 @@ const schemeless: Detector = {
 const LINKS: readonly Detector[] = [...detectorsOf(new Set(["url"])), schemeless];
 
 /** Finds links whose host is not on the list. */
-export class UrlSearch implements Search {
-  readonly #scan = new StreamScan(LINKS);
-  readonly #allow: readonly string[];
-  #kept = "";
-  #base = 0;
-  #decided = 0;
-
-  constructor(allow: readonly string[]) {
-    this.#allow = allow;
-  }
-
-  get decided(): number {
-    return this.#decided;
-  }
-
-  push(piece: string): readonly Hit[] {
-    this.#kept += piece;
-    return this.#take(this.#scan.push(piece));
-  }
-  end(): readonly Hit[] {
-    return this.#take(this.#scan.end());
-  }
-
-  #take({ findings, released }: { readonly findings: readonly Hit[]; readonly released: number }): readonly Hit[] {
-    const hits =
-      findings.length === 0
-        ? findings
-        : findings.filter(({ start, end }) => !isAllowed(this.#kept.slice(start - this.#base, end - this.#base), this.#allow));
-    if (released > this.#base) this.#kept = this.#kept.slice(released - this.#base);
-    this.#base = released;
-    this.#decided = released;
-    return hits;
-  }
-}
+export const urlSearch = (allow: readonly string[]): Search => new FoundSearch(LINKS, (_finding, written) => !isAllowed(written, allow));
