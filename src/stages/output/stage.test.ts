@@ -81,7 +81,7 @@ test("an entry of deny names one thing that can be looked for", () => {
     [{}, /must have one of/],
     [{ words: ["ab"], pattern: "c" }, /must have one of/],
     [{ pattern: "a+" }, /cannot be looked for: .* -> write it otherwise/],
-    [{ entities: ["credit_card_number"] }, /is no entity that is looked for -> see/],
+    [{ entities: ["credit_card_number"] }, /is no entity that is looked for -> docs.quality/],
   ];
   for (const [entry, why] of table)
     assert.match(outputSection.safeParse({ deny: [{ name: "x", ...entry }] }).error?.issues[0]?.message ?? "", why);
