@@ -143,6 +143,11 @@ export interface StageStores {
 export interface PortError {
   readonly code: "timeout" | "unavailable" | "corrupt";
   readonly cause?: unknown;
+  /**
+   * From a stage that speaks for another section too: whose rules could not be asked for this very request, its own or that section's;
+   * absent: both.
+   */
+  readonly concerns?: "own" | "other";
 }
 
 /** How an exchange ended, for stages that hold something for it. */

@@ -3,7 +3,7 @@ import { type DataClass, declaredClass, higherClass } from "../core/contract.ts"
 import type { Denial } from "../core/denials.ts";
 import { REPLANS_MAX } from "../core/limits.ts";
 import type { StageEntry } from "../core/record.ts";
-import type { BoundStage, Effect, Evaluation, Marks, Outcome, Rollout, StageStores, Verdict } from "../core/stage.ts";
+import type { BoundStage, Effect, Evaluation, Marks, Outcome, PortError, Rollout, StageStores, Verdict } from "../core/stage.ts";
 import type { Applied, Work } from "./work.ts";
 import { freePlan, WorkContext } from "./work-context.ts";
 
@@ -104,6 +104,7 @@ class Deadline {
 interface Fault {
   readonly kind: "fault";
   readonly why: string;
+  readonly concerns?: PortError["concerns"] | undefined;
 }
 
 /** What a stage found out, or that it did not in time: then what it claims later is given back. */
@@ -128,7 +129,7 @@ async function inTime(
     });
     settled.then(resolve, reject);
   });
-  return result.ok ? result.value : { kind: "fault", why: result.error.code };
+  return result.ok ? result.value : { kind: "fault", why: result.error.code, concerns: result.error.concerns };
 }
 
 /** For what was claimed for an exchange that had been refused by then. */
@@ -156,9 +157,10 @@ function judge(work: Work, stage: BoundStage, outcome: Evaluation | Fault, us: n
       work.entries.push({ stage, mode, verdict: "fault", code: denial.code, reason: `${outcome.why}; ${onFault}`, us });
       return mode === "enforce" && onFault === "closed" ? { kind: "deny", denial } : undefined;
     };
-    const own = mode === "off" ? undefined : fault({ stage: name, mode, onFault: stage.onFault });
-    // Rules of another section that could not be asked either are in force all the same.
-    return own ?? (stage.speaksFor === undefined ? undefined : fault(stage.speaksFor));
+    const { concerns } = outcome;
+    const own = mode === "off" || concerns === "other" ? undefined : fault({ stage: name, mode, onFault: stage.onFault });
+    // Rules of another section that could not be asked either are in force all the same, where they count this request.
+    return own ?? (stage.speaksFor === undefined || concerns === "own" ? undefined : fault(stage.speaksFor));
   }
   const { verdict } = outcome;
   const { beside } = verdict;

@@ -163,13 +163,13 @@ test("Valkey killed under load: what was served is charged to the nano-dollar on
   assert.equal(site.simulator.requests.length, served);
 });
 
-test("a limit of tokens in force refuses while the store is gone, also where budgets only watch", async (t) => {
+test("a limit of tokens in force refuses while the store is gone, also where budgets only watch; one that does not count the call does not", async (t) => {
   await server.ask("FLUSHALL");
   const site = await makeSite(t, {
     workers: 1,
     policy: BASIC_POLICY.replace("  acme:\n", '  acme:\n    budgets: { mode: shadow, rules: [{ window: month, usd: "1000" }] }\n').replace(
       "    caps: { outputTokensMax: 500 }\n",
-      "    limits: [{ per: app, tokens: 1000000, window: 12h }]\n    caps: { outputTokensMax: 500 }\n",
+      "    limits: [{ per: app, model: gpt-4o-mini, tokens: 1000000, window: 12h }]\n    caps: { outputTokensMax: 500 }\n",
     ),
   });
   const served = await site.serve([], {
@@ -180,15 +180,20 @@ test("a limit of tokens in force refuses while the store is gone, also where bud
   await inService(site, served);
   assert.equal((await site.call({})).status, 200);
   await server.kill();
-  const lost = await site.call({});
+  const lost = [await site.call({}), await site.call({ model: "renamed" })];
   await server.start();
-  assert.deepEqual([lost.status, lost.headers.get("x-ai-error")], [503, "store_unavailable"]);
-  const refused = () => site.records().find(({ code }) => code === "store_unavailable");
-  await until("its record", async () => refused() !== undefined);
   assert.deepEqual(
-    refused()
-      ?.stages.filter(({ verdict }) => verdict === "fault")
-      .map(({ stage, mode }) => `${stage} ${mode}`),
-    ["budgets shadow", "limits enforce"],
+    lost.map(({ status, headers }) => [status, headers.get("x-ai-error")]),
+    [
+      [503, "store_unavailable"],
+      [200, null],
+    ],
   );
+  const faults = () =>
+    site
+      .records()
+      .map(({ stages }) => stages.filter(({ verdict }) => verdict === "fault").map(({ stage, mode }) => `${stage} ${mode}`))
+      .filter(({ length }) => length > 0);
+  await until("their records", async () => faults().length === 2);
+  assert.deepEqual(faults(), [["budgets shadow", "limits enforce"], ["budgets shadow"]]);
 });

@@ -64,13 +64,21 @@ export function gather(context: StageContext, section: BudgetsSection): Promise<
   const account = accountOf(plan.chain[0], principal.tenant);
   if (lines.length === 0 && account === undefined) return undefined;
   const desk = context.stores?.ledger;
-  if (desk === undefined) return onlySoft(lines, account) ? undefined : Promise.resolve(err({ code: "unavailable" }));
+  if (desk === undefined)
+    return onlySoft(lines, account) ? undefined : Promise.resolve(err({ code: "unavailable", ...concerned(lines, account) }));
   return new Holding(context, section, desk, lines, account).run();
 }
 
 /** Nothing that counts the call may refuse it, not even for want of a store. */
 const onlySoft = (lines: readonly Line[], account: unknown): boolean =>
   account === undefined && lines.every(({ kind, quiet }) => kind === "limit" && quiet);
+
+/** Whose rules could not be asked: the account's quota is this section's, as budgets are. */
+function concerned(lines: readonly Line[], account: unknown): Pick<PortError, "concerns"> {
+  const own = account !== undefined || lines.some(({ kind }) => kind === "budget");
+  const other = lines.some(({ kind }) => kind === "limit");
+  return own === other ? {} : { concerns: own ? "own" : "other" };
+}
 
 type Next = (facts: Facts) => Result<Facts, PortError> | Promise<Result<Facts, PortError>>;
 const inMoney = ({ unit }: Line): boolean => unit === "nanoUsd";
@@ -160,7 +168,9 @@ class Holding {
     });
   }
   #failed(facts: Omit<Facts, "outcome">, error: PortError): Result<Facts, PortError> {
-    return onlySoft(this.#lines, this.#account) ? ok({ ...facts, outcome: { kind: "unasked" } }) : err(error);
+    return onlySoft(this.#lines, this.#account)
+      ? ok({ ...facts, outcome: { kind: "unasked" } })
+      : err({ ...error, ...concerned(this.#lines, this.#account) });
   }
 
   #facts(what: Forecast, atMs: number): Omit<Facts, "outcome"> {

@@ -282,6 +282,19 @@ test("what it settles is one charge for a scope and its window", async () => {
   });
   assert.deepEqual(charged, [1]);
 });
+test("the store is gone: whose rules could not be asked, by what counts this very call", async () => {
+  const desk: LedgerDesk = { ...deskOf().desk, hold: async () => err({ code: "unavailable" }) };
+  const concerns = async (section: object, of = calls(desk)): Promise<unknown> => {
+    const said = await decided(section, of);
+    return "ok" in said && !said.ok ? (said.error.concerns ?? "both") : "passed";
+  };
+  const embed = { limits: { mode: "enforce", rules: [{ tokens: 5, window: "1h", operation: "embed" }] }, budgets: { mode: "shadow" } };
+  assert.equal(await concerns({ rules: [day], ...rollouts("shadow", "enforce", 5_000) }), "both");
+  assert.equal(await concerns({ rules: [day], joined: embed }), "own", "the limit counts other calls");
+  assert.equal(await concerns({ rules: [{ ...day, model: "other" }], ...rollouts("enforce", "enforce", 5_000) }), "other");
+  assert.equal(await concerns({ rules: [{ ...day, model: "other" }], ...rollouts("enforce", "shadow", 5_000) }), "passed");
+  assert.equal(await concerns({ rules: [day], joined: embed }, { ...calls(desk), stores: {} }), "own", "there is no store at all");
+});
 test("it speaks for limits of tokens alone, as far as they hold", () => {
   const bound = (joined: object) => budgetsStage.bind({ joined }, { mode: "shadow", onFault: "closed" }).speaksFor;
   const tokens = [{ tokens: 5, window: "1m" }];
