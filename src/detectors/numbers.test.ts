@@ -112,4 +112,5 @@ detectorSuite(dateOfBirth, {
     ["The invoice of 2/8/1935, 1984-03-21 and March 3, 1985; version 1.2.1985"],
     ["born on 13/13/1985 or 2024-13-40"],
   ],
+  hostile: ["1. ", ". dec 1, 2024", "31st a:1984 年 3 月 ", "12-2-12:", "septe", "1 de "],
 });
