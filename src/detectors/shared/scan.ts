@@ -2,6 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import type { Detector, Finding } from "../../core/detector.ts";
 import { SLICE_MS, YIELD_CHARS } from "../../core/limits.ts";
 import { Overlaps, ranksOf } from "./overlaps.ts";
+import { leastOf, Places } from "./places.ts";
 import { ShapeSet } from "./shape-set.ts";
 import { ShapeDetector } from "./shapes.ts";
 import { isAlnum, isUpper, LEAD_CHARS_MAX, Scanned } from "./text.ts";
@@ -29,12 +30,9 @@ const NEVER_WORDS_FROM = 0x2e80;
  */
 export class StreamScan {
   readonly #lineup: Lineup;
-  /** Where each detector goes on, in the buffer; and each of those by shape. */
+  /** Where each detector goes on, in the buffer; and where those by shape do. */
   readonly #froms: number[];
-  readonly #shapeFroms: number[];
-  /** The least of these; and whether all are the same, then they need not be looked at: most pieces of a stream have no digit. */
-  #shapeLeast: number;
-  #isLevel = true;
+  readonly #shapePlaces: Places;
   readonly #overlaps: Overlaps;
   #buffer = "";
   /** Offset of the buffer's first unit. */
@@ -44,8 +42,7 @@ export class StreamScan {
   constructor(detectors: readonly Detector[]) {
     this.#lineup = lineupOf(detectors);
     this.#froms = this.#lineup.others.map(() => 0);
-    this.#shapeFroms = this.#lineup.shapes.map(() => 0);
-    this.#shapeLeast = this.#shapeFroms.length === 0 ? Number.POSITIVE_INFINITY : 0;
+    this.#shapePlaces = new Places(this.#lineup.shapes.length);
     this.#overlaps = new Overlaps(this.#lineup.ranks, (start, end) =>
       /[\p{L}\p{N}]/u.test(this.#buffer.slice(start - this.#base, end - this.#base)),
     );
@@ -70,20 +67,25 @@ export class StreamScan {
 
   #step(ended: boolean): Decided {
     const { length } = this.#buffer;
-    const first = Math.min(least(length, this.#froms), this.#shapeLeast);
+    const first = this.#openFrom(length);
     const text = new Scanned(this.#buffer, ended, first);
-    const has = present(text, first);
+    const has = signsIn(text, first);
     const word = ended ? length : wordStart(text.folded);
     const keepFrom = Math.min(this.#findOthers(text, has, word), this.#findShapes(text, has, word));
-    const open = this.#base + Math.min(least(length, this.#froms), this.#shapeLeast);
+    const open = this.#base + this.#openFrom(length);
     const findings = this.#overlaps.settle(open);
     this.#release(Math.min(open, this.#overlaps.heldFrom), ended);
     this.#forget(Math.max(0, Math.min(keepFrom, this.#released - this.#base)));
     return { findings, released: this.#released };
   }
 
+  /** The first place in the buffer that some detector has not decided; `length` where there is none. */
+  #openFrom(length: number): number {
+    return Math.min(leastOf(this.#froms, length), this.#shapePlaces.least);
+  }
+
   /** Lets each detector go on; gives from where on the buffer is needed again. */
-  #findOthers(text: Scanned, has: Present, word: number): number {
+  #findOthers(text: Scanned, has: Signs, word: number): number {
     const { others } = this.#lineup;
     let keepFrom = text.text.length;
     for (let index = 0; index < others.length; index += 1) {
@@ -101,19 +103,13 @@ export class StreamScan {
     return keepFrom;
   }
 
-  #findShapes(text: Scanned, has: Present, word: number): number {
-    const { shapes, set, lookBehind } = this.#lineup;
-    if (shapes.length === 0) return text.text.length;
-    if (!has.digit && this.#isLevel) this.#shapeLeast = Math.max(this.#shapeLeast, word);
-    else {
-      const froms = this.#shapeFroms;
-      if (this.#isLevel) froms.fill(this.#shapeLeast);
-      if (has.digit) this.#take(set.find(text, froms));
-      else for (let index = 0; index < froms.length; index += 1) froms[index] = Math.max(froms[index] ?? 0, word);
-      this.#shapeLeast = least(Number.POSITIVE_INFINITY, froms);
-      this.#isLevel = froms.every((from) => from === this.#shapeLeast);
-    }
-    return Math.min(text.text.length, this.#shapeLeast) - lookBehind;
+  /** The same of those by shape. */
+  #findShapes(text: Scanned, has: Signs, word: number): number {
+    const { set, lookBehind } = this.#lineup;
+    const places = this.#shapePlaces;
+    if (has.digit) this.#take(places.moveEach((each) => set.find(text, each)));
+    else places.moveTo(word);
+    return Math.min(text.text.length, places.least) - lookBehind;
   }
 
   #take(findings: readonly Finding[]): void {
@@ -126,9 +122,7 @@ export class StreamScan {
     this.#buffer = this.#buffer.slice(units);
     this.#base += units;
     for (let index = 0; index < this.#froms.length; index += 1) this.#froms[index] = (this.#froms[index] ?? 0) - units;
-    this.#shapeLeast -= units;
-    if (this.#isLevel) return;
-    for (let index = 0; index < this.#shapeFroms.length; index += 1) this.#shapeFroms[index] = (this.#shapeFroms[index] ?? 0) - units;
+    this.#shapePlaces.shift(units);
   }
 
   #placed(finding: Finding): Finding {
@@ -196,18 +190,11 @@ export async function scanSliced(text: string, detectors: readonly Detector[], s
   return findings;
 }
 
-/** The least of some offsets and `offset`. */
-function least(offset: number, offsets: readonly number[]): number {
-  let found = offset;
-  for (let index = 0; index < offsets.length; index += 1) found = Math.min(found, offsets[index] ?? found);
-  return found;
-}
+/** Which of the signs are there that detectors need (`Detector.needs`). */
+type Signs = Readonly<Record<"digit" | "at" | "colon", boolean>>;
 
-/** Which of the characters that detectors need are there. */
-type Present = Readonly<Record<"digit" | "at" | "colon", boolean>>;
-
-/** The same at or after `from`. */
-function present({ folded, hasDigit }: Scanned, from: number): Present {
+/** Those at or after `from`. */
+function signsIn({ folded, hasDigit }: Scanned, from: number): Signs {
   return { digit: hasDigit, at: folded.includes("@", from), colon: folded.includes(":", from) };
 }
 
