@@ -33,7 +33,7 @@ export function featuresVersion(): number {
   for (let index = 0; index < written.length; index += 1) hash = Math.imul(hash ^ written.charCodeAt(index), 0x01000193);
   return hash >>> 0;
 }
-const SCHEME = 5;
+const SCHEME = 6;
 
 export interface FeatureSink {
   weak(token: number, bucket: number): void;

@@ -113,7 +113,13 @@ export function logitOf(weak: Float64Array, strong: Float64Array, from: number, 
     bias + ((weak[to] ?? 0) - (weak[from] ?? 0)) / Math.sqrt(Math.max(WORDS_LEAST, to - from)) + (strong[to] ?? 0) - (strong[from] ?? 0)
   );
 }
-/** `sum`: of the weights of a whole text's words. */
-export const wholeLogit = (sum: number, words: number): number => sum / Math.sqrt(Math.max(WORDS_LEAST, words));
+/** `sum`: of the weights of a whole text's words. What stands around an attack talks it down, or up, by so much and no more. */
+export const wholeLogit = (sum: number, words: number): number =>
+  Math.min(WHOLE_MOST, Math.max(WHOLE_LEAST, sum / Math.sqrt(Math.max(WORDS_LEAST, words))));
+/** Chosen by leaving corpora out: without bounds the rest of a long text decided alone. */
+const WHOLE_LEAST = -2;
+const WHOLE_MOST = 4;
+/** -1 where the whole text says the least that it may, 1 where the most, 0 between. */
+export const wholeBound = (logit: number): -1 | 0 | 1 => (logit <= WHOLE_LEAST ? -1 : logit >= WHOLE_MOST ? 1 : 0);
 /** Shorter windows are divided as if they had so many words: three words are no proof. */
 const WORDS_LEAST = 6;

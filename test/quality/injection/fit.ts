@@ -3,7 +3,7 @@ import { buildLexicon } from "../../../src/detectors/injection/lexicon.ts";
 import type { Model } from "../../../src/detectors/injection/model.ts";
 import { rulesByMark } from "../../../src/detectors/injection/rules.ts";
 import { readPart } from "../../../src/detectors/injection/score.ts";
-import { eachWindow, logitOf, WINDOW_SIZES, wholeLogit } from "../../../src/detectors/injection/windows.ts";
+import { eachWindow, logitOf, WINDOW_SIZES, wholeBound, wholeLogit } from "../../../src/detectors/injection/windows.ts";
 import type { Sample } from "./samples.ts";
 
 /** A sample's signs as columns: of which word, and which. */
@@ -76,6 +76,8 @@ interface Window {
   readonly to: number;
   readonly bias: number;
   readonly logit: number;
+  /** What the whole text adds to it. */
+  readonly whole: number;
 }
 
 /**
@@ -123,7 +125,9 @@ export function fit(data: readonly Prepared[], options: FitOptions): Model {
       const { logit, from, to } = window;
       const gradient = (1 / (1 + Math.exp(-logit)) - (item.sample.attack ? 1 : 0)) * options.weightOf(item.sample);
       const share = gradient / Math.sqrt(Math.max(6, to - from));
-      const wholeShare = item.sample.position === "user" ? gradient / Math.sqrt(Math.max(6, item.words)) : 0;
+      // At a bound only the way back is learned.
+      const isWhole = item.sample.position === "user" && wholeBound(window.whole) * gradient >= 0;
+      const wholeShare = isWhole ? gradient / Math.sqrt(Math.max(6, item.words)) : 0;
       const step = (table: Float32Array, squares: Float32Array, at: number, slope: number, decay: number): void => {
         const full = slope + decay * (table[at] ?? 0);
         squares[at] = (squares[at] ?? 1) + full * full;
@@ -172,16 +176,17 @@ export function strongestWindow(item: Prepared, model: Model, place?: readonly [
     weak[index] = (weak[index] ?? 0) + (weak[index - 1] ?? 0);
     strong[index] = (strong[index] ?? 0) + (strong[index - 1] ?? 0);
   }
-  let best: Window = { from: 0, to: 0, bias: 0, logit: Number.NEGATIVE_INFINITY };
+  let best: Window = { from: 0, to: 0, bias: 0, logit: Number.NEGATIVE_INFINITY, whole: 0 };
   eachWindow({ count: item.words, breaks: item.breaks }, (from, to, size) => {
     if (place !== undefined && Math.min(to, place[1]) - Math.max(from, place[0]) < Math.min((to - from) / 2, place[1] - place[0])) return;
     const bias = (item.sample.position === "untrusted" ? WINDOW_SIZES : 0) + size;
     const logit = logitOf(weak, strong, from, to, model.bias[bias] ?? 0);
-    if (logit > best.logit) best = { from, to, bias, logit };
+    if (logit > best.logit) best = { from, to, bias, logit, whole: 0 };
   });
   if (item.sample.position !== "user") return best;
   let whole = 0;
   for (const bucket of item.wholeBucket) whole += model.whole[wholeBucket(bucket)] ?? 0;
   for (const bucket of item.weakBucket) whole += model.whole[wholeBucket(bucket)] ?? 0;
-  return { ...best, logit: best.logit + wholeLogit(whole, item.words) };
+  const added = wholeLogit(whole, item.words);
+  return { ...best, logit: best.logit + added, whole: added };
 }

@@ -18,6 +18,8 @@ export interface Sample {
   readonly group?: number;
   /** Where an inserted attack stands, where known. */
   readonly place?: readonly [start: number, end: number];
+  /** What it weighs in training beside what its kind weighs; 1 where nothing is told. */
+  readonly weight?: number;
 }
 
 /** The own set in so many parts: each is left out once where a bar is set. */
@@ -162,7 +164,7 @@ const DISGUISES: readonly ((text: string) => string)[] = [
   (text) => text.toUpperCase(),
 ];
 
-function insert(document: string, piece: string, seed: number): { readonly text: string; readonly start: number } {
+export function insert(document: string, piece: string, seed: number): { readonly text: string; readonly start: number } {
   const place = seed % 3;
   if (place === 0) return { text: `${piece}\n${document}`, start: 0 };
   if (place === 1) return { text: `${document}\n${piece}`, start: document.length + 1 };

@@ -1,15 +1,18 @@
 import { writeFileSync } from "node:fs";
 import { type Model, packModel } from "../../../src/detectors/injection/model.ts";
+import { composedSamples } from "./compose.ts";
 import { type FitOptions, fit, type Prepared, prepare, strongestWindow } from "./fit.ts";
-import { FOLDS, mixedSamples, ownSamples, type Sample, sharedSamples, writtenSamples } from "./samples.ts";
+import { FOLDS, freshSamples, mixedSamples, ownSamples, type Sample, sharedSamples, writtenSamples } from "./samples.ts";
 
 /**
- * Makes src/detectors/injection/weights.ts from the project's own texts alone: `train.ts [--write] [--sources] [--mistakes] [--unread] [FOLDER]`. FOLDER may
- * hold injection/labelled.jsonl, which is only measured. `--sources` counts by source, `--mistakes` prints what goes wrong in the half that
- * may be read.
+ * Makes src/detectors/injection/weights.ts: `train.ts [--corpora=FOLDER] [--write] [--sources] [--mistakes] [--unread] [FIXTURES]`. The corpora of
+ * corpora.ts are read from FOLDER; without it the weights are fitted on the project's own texts alone. FIXTURES may hold
+ * injection/labelled.jsonl, which is only measured. `--sources` counts by source, `--mistakes` prints what goes wrong in the half that may
+ * be read.
  */
 const [folder = "fixtures"] = process.argv.slice(2).filter((word) => !word.startsWith("--"));
 const flag = (name: string): boolean => process.argv.includes(`--${name}`);
+const corporaFolder = process.argv.find((word) => word.startsWith("--corpora="))?.slice("--corpora=".length);
 
 const OPTIONS: FitOptions = {
   epochs: 8,
@@ -18,19 +21,10 @@ const OPTIONS: FitOptions = {
   wholeDecay: 1e-3,
   strongDecay: 5e-3,
   drop: 0.5,
-  weightOf: ({ attack, position }) => (attack ? 1 : position === "untrusted" ? 4 : 2),
+  weightOf: ({ attack, position, weight = 1 }) => weight * (attack ? 1 : position === "untrusted" ? 4 : 2),
 };
-/**
- * Share of the own set's ordinary lines, unknown to the model, that may pass a score of one half. Half of what the aim allows: mistakes among
- * them were read while patterns were written.
- */
-const FALSE_SHARE = 0.01;
-
-/**
- * How far above that the half stands for untrusted text, as a logit. Documents and results of tools are more various than the own set's: of the
- * public half that is not read 5 of 39 ordinary ones passed without it, and 3 with it, for 1 of 59 attacks.
- */
-const UNTRUSTED_MARGIN = 0.75;
+/** Share of ordinary texts, unknown to the model, that may pass a score of one half; the aim is 2%. */
+const FALSE_SHARE = 0.015;
 
 interface Scored {
   readonly sample: Sample;
@@ -40,23 +34,29 @@ const scoreWith = (data: readonly Prepared[], model: Model): readonly Scored[] =
   data.map((item) => ({ sample: item.sample, logit: strongestWindow(item, model).logit }));
 
 /**
- * Where the score's half stands for the user's words and for untrusted text: what few ordinary lines of the own set pass, each scored by a model
- * that did not learn from it. Their false positives are thus chosen, not measured.
+ * Where the score's half stands for the user's words and for untrusted text: what few ordinary texts of a middling source pass, each scored by
+ * a model that did not learn from its part of the own set, or from its corpus. Their false positives are thus chosen, not measured. The middle, not the
+ * mean: a corpus left out may take a whole language with it.
  */
 function halves(unknown: readonly Scored[]): readonly [user: number, untrusted: number] {
   const ordinary = unknown.filter(({ sample }) => !sample.attack && !sample.hard);
-  const of = (position: Sample["position"]): number => quantile(ordinary.filter(({ sample }) => sample.position === position));
-  return [of("user"), of("untrusted") + UNTRUSTED_MARGIN];
+  const of = (position: Sample["position"]): number => {
+    const texts = ordinary.filter(({ sample }) => sample.position === position);
+    const sources = Map.groupBy(texts, ({ sample }) => (sample.weight === undefined ? "own" : sample.source)).values();
+    const bars = [...sources].filter((list) => list.length * FALSE_SHARE >= 1).map(quantile);
+    return bars.sort((a, b) => a - b)[Math.floor(bars.length / 2)] ?? 0;
+  };
+  return [of("user"), of("untrusted")];
 }
 
 /** The logit that `FALSE_SHARE` of the texts pass; lines of one template count as one. */
 function quantile(scored: readonly Scored[]): number {
-  const sizes = new Map<number, number>();
-  for (const { sample } of scored) sizes.set(sample.group ?? 0, (sizes.get(sample.group ?? 0) ?? 0) + 1);
-  let left = sizes.size * FALSE_SHARE;
-  for (const { sample, logit } of scored.toSorted((a, b) => b.logit - a.logit)) {
-    left -= 1 / (sizes.get(sample.group ?? 0) ?? 1);
-    if (left < 0) return logit;
+  const kin = [...Map.groupBy(scored, ({ sample }) => sample.group ?? sample.text).values()];
+  const shareOf = new Map(kin.flatMap((list) => list.map((one) => [one, 1 / list.length])));
+  let left = FALSE_SHARE * kin.length;
+  for (const one of scored.toSorted((a, b) => b.logit - a.logit)) {
+    left -= shareOf.get(one) ?? 0;
+    if (left < 0) return one.logit;
   }
   return 0;
 }
@@ -96,23 +96,37 @@ function bySource(scored: readonly Scored[]): void {
     console.log(`  ${key}: ${list.filter(({ logit }) => logit > 0).length} of ${list.length} flagged`);
 }
 
+const measured = [...sharedSamples(folder), ...freshSamples()];
+const composed = corporaFolder === undefined ? { samples: [], counts: [] } : composedSamples(corporaFolder, measured);
+if (composed.counts.length === 0) console.log("no corpora: fitted on the project's own texts alone");
+for (const { corpus, taken, dropped } of composed.counts)
+  console.log(
+    `${corpus.repository} at ${corpus.commit} (${corpus.licence}): ${taken} texts, ${dropped} left out as nearly one that is measured`,
+  );
+const foldOf = new Map(composed.counts.map(({ corpus }, index) => [corpus.repository, index % FOLDS]));
+const corpora = prepare(composed.samples);
 const written = prepare(writtenSamples());
-/** Each part of the own set, scored by a model that did not learn from it. */
+/** Each part of the own set and each corpus, scored by a model that did not learn from it. */
 const unknown = Array.from({ length: FOLDS }, (_, fold) => {
   const own = prepare(ownSamples(fold));
-  const others = [...own.filter(({ sample }) => sample.half === "develop"), ...prepare(mixedSamples(fold)), ...written];
-  const heldOut = own.filter(({ sample }) => sample.half === "held-out");
+  const [left = [], taken = []] = [true, false].map((is) => corpora.filter(({ sample }) => (foldOf.get(sample.source) === fold) === is));
+  const others = [...own.filter(({ sample }) => sample.half === "develop"), ...prepare(mixedSamples(fold)), ...written, ...taken];
+  const heldOut = [...own.filter(({ sample }) => sample.half === "held-out"), ...left];
   return scoreWith(heldOut, fit(others, OPTIONS));
 }).flat();
 const [user, untrusted] = halves(unknown);
 console.log(`halves at logits of ${user.toFixed(2)} and ${untrusted.toFixed(2)}`);
 const barred = ({ sample, logit }: Scored): Scored => ({ sample, logit: logit - (sample.position === "user" ? user : untrusted) });
-report("own, each part by a model that did not learn from it", unknown.map(barred));
-if (flag("sources")) bySource(unknown.map(barred));
-const all = [...prepare(ownSamples()), ...prepare(mixedSamples()), ...written];
+for (const isOwn of [true, false]) {
+  const scored = unknown.filter(({ sample }) => foldOf.has(sample.source) !== isOwn).map(barred);
+  report(`${isOwn ? "own, each part" : "corpora, each"} by a model that did not learn from it`, scored);
+  if (flag("sources")) bySource(scored);
+}
+const all = [...prepare(ownSamples()), ...prepare(mixedSamples()), ...written, ...corpora];
 const fitted = fit(all, OPTIONS);
 const model: Model = { ...fitted, bias: fitted.bias.map((bias, index) => bias - (index < fitted.bias.length / 2 ? user : untrusted)) };
-report("own, trained", scoreWith(all, model));
+report("trained", scoreWith(all, model));
+report("own, never trained", scoreWith(prepare(freshSamples()), model));
 const shared = scoreWith(prepare(sharedSamples(folder)), model);
 // The half that may not be read is printed when asked for: each look at its figures takes some of their worth.
 for (const half of flag("unread") ? (["develop", "held-out"] as const) : (["develop"] as const)) {

@@ -1,0 +1,314 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/**
+ * Texts of public repositories that the weights are fitted on beside the project's own. They stand in a folder that is not part of the project, as
+ * `FOLDER/owner/name`, each at the commit named here. All are under licences that allow it (MIT, Apache-2.0, CC0, CC-BY). None is a source
+ * of the public sets that the score is measured on, nor was taken from one.
+ */
+export interface Corpus {
+  readonly repository: string;
+  readonly commit: string;
+  readonly licence: string;
+  /** At most so many texts of each kind are taken, the same ones each time. */
+  readonly most: number;
+  texts(folder: string): readonly CorpusText[];
+}
+export interface CorpusText {
+  readonly text: string;
+  /** What a user asked, what a document or a tool says, an attack by a user, a document with an attack, and an attack to put into one. */
+  readonly kind: "request" | "document" | "attack" | "poisoned" | "insert";
+  /** A request with words that attacks have. */
+  readonly hard?: boolean;
+  /** Where the attack stands. */
+  readonly place?: readonly [start: number, end: number];
+}
+
+const PIECE_CHARS_MIN = 120;
+/** Documents are cut into pieces of these lengths in turn, characters. */
+const PIECE_CHARS = [400, 900, 1_600, 2_600] as const;
+
+export const CORPORA: readonly Corpus[] = [
+  corpus("ShishirPatil/gorilla", "6ea57973c7a6097fd7c5915698c54c17c5b1b6c8", "Apache-2.0", 2_500, (at) => [
+    ...["live_multiple", "live_irrelevance", "live_simple"].flatMap((name) =>
+      jsonLines(at(`berkeley-function-call-leaderboard/bfcl_eval/data/BFCL_v4_${name}.json`)).flatMap((line) => [
+        ...requests([
+          text(
+            list(list(line, "question", 0)).findLast((turn) => text(turn, "role") === "user"),
+            "content",
+          ),
+        ]),
+        ...documents([JSON.stringify(list(line, "function"), undefined, name === "live_simple" ? 1 : undefined)]),
+      ]),
+    ),
+    ...jsonLines(at("data/apibench/huggingface_eval.json")).flatMap((line) => [
+      ...requests([/###Instruction: (.*)/.exec(text(line, "code"))?.[1] ?? ""]),
+      ...documents([JSON.stringify(inside(line, "api_data"), undefined, 1)]),
+    ]),
+  ]),
+  corpus("yizhongw/self-instruct", "0b26ccaa415992100fa32df62d41b994cf928e23", "Apache-2.0", 2_000, (at) =>
+    ["data/seed_tasks.jsonl", "human_eval/user_oriented_instructions.jsonl"].flatMap((file) =>
+      jsonLines(at(file)).flatMap((line) => {
+        const [task, input, output] = [
+          text(line, "instruction"),
+          text(line, "instances", 0, "input"),
+          text(line, "instances", 0, "output"),
+        ];
+        return [...requests([task, input === "" ? "" : `${task}\n\n${input}`]), ...documents([input, output])];
+      }),
+    ),
+  ),
+  corpus("tatsu-lab/alpaca_eval", "cd543a149df89434d8a54582c0151c0b945c3d20", "Apache-2.0", 2_000, (at) =>
+    list(json(at("example/outputs.json"))).flatMap((line) => [
+      ...requests([text(line, "instruction")]),
+      ...documents([text(line, "output")]),
+    ]),
+  ),
+  corpus("Open-Assistant/oasst-model-eval", "ce935dee6922ec75d5a4006dd1c3595b39a01fdf", "Apache-2.0", 2_000, (at) => [
+    ...jsonLines(at("model_eval/manual/data/en_100_message.jsonl")).flatMap((line) =>
+      text(line, "role") === "prompter" ? requests([text(line, "text")]) : documents([text(line, "text")]),
+    ),
+    ...requests(jsonLines(at("model_eval/manual/data/prompt_lottery_en_250_text.jsonl")).map((line) => text(line))),
+    ...files(at("sampling_reports/deepseek"), "").flatMap((file) =>
+      list(json(file), "prompts").flatMap((line) =>
+        list(line, "results").flatMap((result) => documents(list(result, "outputs").map((output) => text(output)))),
+      ),
+    ),
+  ]),
+  corpus("openai/grade-school-math", "3101c7d5072418e28b9008a6636bde82a006892c", "MIT", 800, (at) =>
+    jsonLines(at("grade_school_math/data/test.jsonl")).flatMap((line) => requests([text(line, "question")])),
+  ),
+  corpus("sahil280114/codealpaca", "2f78ddc5c682ed6738ad092bbbfa59ba915afcb0", "Apache-2.0", 2_000, (at) =>
+    ["data/new_codealpaca.json", "data/code_alpaca_2k.json"].flatMap((file) =>
+      list(json(at(file))).flatMap((line) => {
+        const [task, input] = [text(line, "instruction"), text(line, "input")];
+        const answer = text(line, "response") || text(line, "output");
+        return [...requests([input === "" ? task : `${task}\n${input}`]), ...documents([answer])];
+      }),
+    ),
+  ),
+  corpus("sentient-codebot/awesome-chatgpt-prompts", "eb8d75ee9242f67b9d7b1d9d8f4a0b9e7e0f79b9", "CC0-1.0", 2_000, (at) =>
+    csv(at("prompts.csv")).flatMap(([, prompt = ""]) => requests([prompt])),
+  ),
+  corpus("PlexPt/awesome-chatgpt-prompts-zh", "367ed18b9c50b702d762c6fbc2885107141acb62", "MIT", 1_500, (at) => [
+    ...list(json(at("prompts-zh.json"))).flatMap((line) => requests([text(line, "prompt")])),
+    ...files(at("question"), ".md").flatMap((file) => {
+      const rows = readFileSync(file, "utf8").split("\n").slice(2);
+      return [...requests(rows.slice(0, 3).map((row) => row.split("|")[2] ?? "")), ...documents([rows.slice(0, 12).join("\n")])];
+    }),
+  ]),
+  corpus("lm-sys/FastChat", "0e6d3e4beaab66f4d3f93db72541a4abab8af28d", "Apache-2.0", 2_000, (at) =>
+    ["mt_bench", "vicuna_bench"].flatMap((name) =>
+      jsonLines(at(`fastchat/llm_judge/data/${name}/question.jsonl`)).flatMap((line) =>
+        requests(list(line, "turns").map((turn) => text(turn))),
+      ),
+    ),
+  ),
+  corpus("paul-rottger/exaggerated-safety", "d7bb5bd738c1fcbc36edd83d5e7d1b71a3e2d84d", "CC-BY-4.0", 2_000, (at) =>
+    csv(at("xstest_prompts.csv")).flatMap(([, prompt = "", , label]) =>
+      label === "safe" ? requests([prompt]).map((request) => ({ ...request, hard: true })) : [],
+    ),
+  ),
+  corpus("cyberark/FuzzyAI", "a81260f5eb16a361155a235d44e64684e5f5bc85", "Apache-2.0", 1_000, (at) =>
+    requests(lines(at("src/fuzzyai/resources/benign_prompts.txt"))),
+  ),
+  corpus("ReversecLabs/spikee", "454f7a0c21db2dd8779c23408f24700430c71d8b", "Apache-2.0", 2_500, (at) => {
+    const seeds = (folder: string, file: string): readonly unknown[] =>
+      jsonLines(at(`spikee/data/workspace/datasets/seeds-${folder}/${file}.jsonl`));
+    return [
+      ...seeds("investment-advice-fp", "standalone_user_inputs").flatMap((line) => requests([text(line, "text")])),
+      ...["cybersec-2026-01", "llm-mailbox", "sysmsg-extraction-2025-04"].flatMap((folder) => {
+        const frames = seeds(folder, "jailbreaks").map((line) => text(line, "text"));
+        return seeds(folder, "instructions").flatMap((line) =>
+          frames.flatMap((frame) => {
+            const whole = frame.replaceAll("<INSTRUCTION>", () => text(line, "instruction"));
+            return [{ kind: "insert" as const, text: whole }, ...(frame.length > 40 ? [{ kind: "attack" as const, text: whole }] : [])];
+          }),
+        );
+      }),
+    ];
+  }),
+  corpus("enkryptai/xInjectAgent", "21af27703ad4e591b8fc686ab9d79249d299a0e8", "MIT", 2_500, (at) => [
+    ...["dh_base", "ds_base", "dh_enhanced", "ds_enhanced", "dh_tech", "dh_tool", "dh_test", "ds_test"].flatMap((name) =>
+      list(json(at(`data/test_cases_${name}.json`))).flatMap((line): readonly CorpusText[] => {
+        const [attack, whole] = [text(line, "Attacker Instruction"), text(line, "Tool Response")];
+        const start = whole.indexOf(attack.slice(0, 40));
+        if (attack === "" || start < 0) return [];
+        return [
+          { kind: "poisoned", text: whole, place: [start, Math.min(whole.length, start + attack.length)] },
+          { kind: "insert", text: attack },
+        ];
+      }),
+    ),
+    ...Object.values(record(json(at("data/attacker_simulated_responses.json")))).flatMap((answer) => documents([text(answer)])),
+    // The same answers of tools with something ordinary where the attack stands.
+    ...jsonLines(at("data/user_cases.jsonl")).flatMap((line) =>
+      ORDINARY_REMARKS.map(
+        (remark): CorpusText => ({
+          kind: "document",
+          text: text(line, "Tool Response Template").replaceAll("<Attacker Instruction>", remark),
+        }),
+      ),
+    ),
+  ]),
+  corpus("microsoft/TaskTracker", "b4fabe25504dc1d3f7c6fdf5e50d4bb209a152b0", "MIT", 1_500, (at) =>
+    ["translated_secondary_tasks", "trivia_pairs"].flatMap((name) =>
+      lines(at(`task_tracker/dataset_creation/datasets/${name}.txt`)).map(
+        (line): CorpusText => ({ kind: "insert", text: /Question: (.*?) ?Answer:/.exec(line)?.[1] ?? line }),
+      ),
+    ),
+  ),
+  corpus("sierra-research/tau-bench", "59a200c6d575d595120f1cb70fea53cef0632f6b", "MIT", 2_000, (at) => [
+    ...[
+      "airline/data/users",
+      "airline/data/reservations",
+      "airline/data/flights",
+      "retail/data/orders",
+      "retail/data/users",
+      "retail/data/products",
+    ].flatMap((name) =>
+      Object.values(record(json(at(`tau_bench/envs/${name}.json`))))
+        .filter((_, index) => index % 3 === 0)
+        .flatMap((entry, index) => documents([JSON.stringify(entry, undefined, index % 2)])),
+    ),
+    ...["MockRetailDomainEnv", "MockAirlineDomainEnv"].flatMap((name) =>
+      jsonLines(at(`few_shot_data/${name}-few_shot.jsonl`)).flatMap((line) =>
+        requests(
+          text(line, "messages_display")
+            .split("\n")
+            .flatMap((turn) => /^user: (.{20,})/.exec(turn)?.[1] ?? []),
+        ),
+      ),
+    ),
+  ]),
+  corpus("stripe/openapi", "f6c2a48fbac2819d1feba8143d942ffc65e1c0d2", "MIT", 2_000, (at) => [
+    ...Object.values(record(json(at("openapi/fixtures3.json")), "resources")).flatMap((entry, index) =>
+      documents([JSON.stringify(entry, undefined, index % 3)]),
+    ),
+    ...files(at("openapi/upcoming-changes"), ".md").flatMap((file) => pieces(readFileSync(file, "utf8"))),
+  ]),
+  corpus("octokit/fixtures", "cb8bc9dafc55a3837be4434ff4ba7acf3d9cadde", "MIT", 1_000, (at) =>
+    files(at("scenarios"), "normalized-fixture.json").flatMap((file) =>
+      list(json(file)).flatMap((exchange, index) => pieces(JSON.stringify(inside(exchange, "response"), undefined, index % 2))),
+    ),
+  ),
+  corpus("THUDM/AgentBench", "578c5e9f706fc2dd96188ca6c8cf9095ca0c6528", "Apache-2.0", 2_000, (at) => [
+    ...jsonLines(at("data/dbbench/standard.jsonl")).flatMap((line, index) => [
+      ...requests([text(line, "description")]),
+      ...documents([
+        table(
+          list(line, "table", "table_info", "columns").map((column) => text(column, "name")),
+          list(line, "table", "table_info", "rows"),
+          index,
+        ),
+      ]),
+    ]),
+    ...list(json(at("data/os_interaction/train_0317/training.json"))).flatMap((line) => [
+      ...requests([text(line, "description")]),
+      ...documents([text(line, "explanation")]),
+    ]),
+  ]),
+  corpus("donnemartin/system-design-primer", "ae9bbd7b02d90b9866215de185217d33f39ab733", "CC-BY-4.0", 1_000, markdown),
+  corpus("AlibabaResearch/DAMO-ConvAI", "483554eae102996f5ec1f4feab4e78ef29c2a394", "MIT", 1_000, (at) =>
+    list(json(at("api-bank/init_database/SearchEngine.json")), "raw_documents").flatMap((line) =>
+      documents([JSON.stringify(line), text(line, "content") || text(line, "abstract")]),
+    ),
+  ),
+  corpus("tldr-pages/tldr", "08e345f42639f67d99282813247ac670dc6e87cb", "CC-BY-4.0", 1_200, markdown),
+  corpus("fastapi/fastapi", "c3f316b7e814667e8ee81e03a7330d00ee61e45c", "MIT", 3_000, markdown),
+  corpus("rust-lang/book", "917544888a55e4da7109bdba8c88c893c0da70f4", "MIT", 800, markdown),
+  corpus("public-apis/public-apis", "c045a2eb505f0f8b7992bb4af53cc020f25003fd", "MIT", 200, markdown),
+  corpus("reactjs/react.dev", "12d692da47e77cdc558b928fcfbaf4e71c6d0cec", "CC-BY-4.0", 800, markdown),
+];
+
+/** What stands in an ordinary answer of a tool where another holds an attack. */
+const ORDINARY_REMARKS = [
+  "Works as described, arrived two days early.",
+  "Thanks for the quick reply! I will check and come back to you on Monday.",
+  "Could you please send me the updated schedule when you have a minute?",
+  "Reminder: the meeting was moved to 3 pm, room 204. Please bring your notes.",
+  "Please ignore my last message, I found the invoice.",
+  "What time does the store open on Sundays?",
+];
+
+type At = (path: string) => string;
+function corpus(repository: string, commit: string, licence: string, most: number, read: (at: At) => readonly CorpusText[]): Corpus {
+  return { repository, commit, licence, most, texts: (folder) => read((path) => join(folder, repository, path)) };
+}
+
+function markdown(at: At): readonly CorpusText[] {
+  return files(at(""), ".md").flatMap((file) => pieces(readFileSync(file, "utf8")));
+}
+
+/** A text in pieces at empty lines or line ends. */
+function pieces(whole: string): readonly CorpusText[] {
+  const found: CorpusText[] = [];
+  let piece = "";
+  for (const line of whole.replace(/^---\n[\s\S]*?\n---\n/, "").split(/(?<=\n)/)) {
+    piece += line.slice(0, 1_000);
+    if (piece.length < (PIECE_CHARS[found.length % PIECE_CHARS.length] ?? 0)) continue;
+    found.push({ kind: "document", text: piece.trim() });
+    piece = "";
+  }
+  if (piece.trim().length >= PIECE_CHARS_MIN) found.push({ kind: "document", text: piece.trim() });
+  return found;
+}
+
+/** Rows as Markdown, as values between commas, or as JSON. */
+function table(columns: readonly string[], rows: readonly unknown[], form: number): string {
+  const cells = rows.slice(0, 14).map((row) => list(row).map((cell) => text(cell)));
+  if (form % 4 === 0) return [columns, ...cells].map((row) => row.join(",")).join("\n");
+  if (form % 4 === 1) return JSON.stringify(cells.map((row) => Object.fromEntries(row.map((cell, at) => [columns[at] ?? "", cell]))));
+  return [columns, columns.map(() => "---"), ...cells].map((row) => `| ${row.join(" | ")} |`).join("\n");
+}
+
+const kindOf = (kind: CorpusText["kind"], least: number) => (texts: readonly string[]) =>
+  texts.filter((value) => value.trim().length >= least).map((value): CorpusText => ({ kind, text: value.trim() }));
+const requests = kindOf("request", 4);
+const documents = (texts: readonly string[]): readonly CorpusText[] =>
+  texts.flatMap((whole) => (whole.length > 3_000 ? pieces(whole) : kindOf("document", 40)([whole])));
+
+const json = (file: string): unknown => JSON.parse(readFileSync(file, "utf8"));
+const lines = (file: string): readonly string[] =>
+  readFileSync(file, "utf8")
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
+const jsonLines = (file: string): readonly unknown[] => lines(file).map((line): unknown => JSON.parse(line));
+const files = (folder: string, end: string): readonly string[] =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(end))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+
+function inside(value: unknown, ...path: readonly (string | number)[]): unknown {
+  let found = value;
+  for (const key of path) found = typeof found === "object" && found !== null ? Reflect.get(found, key) : undefined;
+  return found;
+}
+const list = (value: unknown, ...path: readonly (string | number)[]): readonly unknown[] => {
+  const found = inside(value, ...path);
+  return Array.isArray(found) ? found : [];
+};
+const record = (value: unknown, ...path: readonly (string | number)[]): object => {
+  const found = inside(value, ...path);
+  return typeof found === "object" && found !== null ? found : {};
+};
+function text(value: unknown, ...path: readonly (string | number)[]): string {
+  const found = inside(value, ...path);
+  return typeof found === "string" ? found : typeof found === "number" ? String(found) : "";
+}
+
+/** Rows of values between commas; a value in quotes may hold commas, quotes written twice and line ends. */
+function csv(file: string): readonly (readonly string[])[] {
+  const rows: string[][] = [[]];
+  for (const [, quoted, plain, end] of readFileSync(file, "utf8").matchAll(/(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r?\n|$)/g)) {
+    rows.at(-1)?.push(quoted?.replaceAll('""', '"') ?? plain ?? "");
+    if (end !== ",") rows.push([]);
+  }
+  return rows.slice(1);
+}
+
+/** Those whose repository is in the folder. */
+export const presentCorpora = (folder: string): readonly Corpus[] =>
+  CORPORA.filter(({ repository }) => existsSync(join(folder, repository)));
