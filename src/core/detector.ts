@@ -18,6 +18,8 @@ export interface ScanText {
   readonly folded: string;
   /** False while more text may come behind it. */
   readonly ended: boolean;
+  /** Whether it has a digit where something is not decided yet. */
+  readonly hasDigit: boolean;
   /** Runs of ASCII letters and digits of `folded` that hold a digit, in order: where numbers and codes may begin. */
   readonly atoms: readonly Atom[];
   /** Words close before an offset. */

@@ -66,6 +66,8 @@ const MONTHS = [
 const MONTH = `(?:${[...new Set(MONTHS)].join("|")})`;
 /** How a month may begin, for a text that ends in it. */
 const MONTH_BEGUN = `(?:${[...new Set(MONTHS.flatMap((month) => Array.from(month, (_, index) => month.slice(0, index + 1))))].sort((a, b) => b.length - a.length).join("|")})?`;
+/** Longest of them. */
+const MONTH_CHARS_MAX = 12;
 const NUMBERS = "[0-9]{1,4}(?: ?[-./] ?)[0-9]{1,2}(?: ?[-./] ?)[0-9]{1,4}";
 const CHINESE = "[0-9]{4} ?年 ?[0-9]{1,2} ?月 ?[0-9]{1,2} ?[日号]";
 const DAY = "[0-9]{1,2}(?:st|nd|rd|th|º|er|\\.)?";
@@ -122,6 +124,8 @@ export const dateOfBirth = patternDetector({
     `${EDGE}(?:[0-9]{1,8}(?: ?[-./年] ?[0-9]{0,4}){0,1}(?: ?[-./月] ?[0-9]{0,4}){0,1} ?|${DAY}(?: of| de| o| d)?[ -](?:${MONTH_BEGUN}|${MONTH}\\.?(?: de| del| d)?,?[ -]?[0-9]{0,4})|[0-9]{1,2}(?:s|n|r|t|st|nd|rd|th|e|er|º|\\.)?(?: o| of| d| de)?[ -]?|${MONTH_BEGUN}\\.?|${MONTH}\\.? ?[0-9]{0,2}(?:s|n|r|t|st|nd|rd|th|e|er|º|\\.)?,? ?[0-9]{0,4})$`,
     "iu",
   ),
+  // A month, a stop and a blank, and `rd, ` before the year.
+  begunWordsMax: MONTH_CHARS_MAX + 8,
   starts,
   lookBehind: BEFORE_CHARS,
   lengthMax: 40,
@@ -174,7 +178,6 @@ function monthBefore(folded: string, { start }: Atom): number {
   while (end - month < MONTH_CHARS_MAX && isLatin(folded.charCodeAt(month - 1))) month -= 1;
   return month < end && mayBeMonth(folded, month) ? month : start;
 }
-const MONTH_CHARS_MAX = 12;
 const isLatin = (code: number): boolean => isLetter(code) || (code >= 0xc0 && code <= 0x24f) || code === 0x212a;
 
 /** By its first three letters; all letters beyond ASCII may be of one. */

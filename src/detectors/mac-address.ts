@@ -1,6 +1,6 @@
 import type { ScanText } from "../core/detector.ts";
 import { patternDetector } from "./shared/patterns.ts";
-import { isAlnum } from "./shared/text.ts";
+import { isDigit } from "./shared/text.ts";
 
 /** Hardware addresses (IEEE 802 EUI-48): six pairs by `:` or `-`, or three fours by `.` with a letter among them. Numbers in pairs by `-` are none. */
 export const macAddress = patternDetector({
@@ -11,7 +11,7 @@ export const macAddress = patternDetector({
     /(?<![0-9A-Za-z]|[0-9A-Za-z][:.-])(?:[0-9A-Fa-f]{2}(?:(?::[0-9A-Fa-f]{2}){5}|(?:-[0-9A-Fa-f]{2}){5})|[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2})(?![0-9A-Za-z])/,
   begun:
     /(?<![0-9A-Za-z]|[0-9A-Za-z][:.-])(?:[0-9A-Fa-f]{2}[:-]){0,5}[0-9A-Fa-f]{0,2}[:-]?$|(?<![0-9A-Za-z]|[0-9A-Za-z][:.-])(?:[0-9A-Fa-f]{4}\.){0,2}[0-9A-Fa-f]{0,4}$/,
-  mayEndBegun: (last) => isAlnum(last) || last === 45 || last === 46 || last === 58,
+  mayEndBegun: (last) => isHex(last) || last === 45 || last === 46 || last === 58,
   starts,
   lookBehind: 2,
   lengthMax: 17,
@@ -22,6 +22,8 @@ export const macAddress = patternDetector({
     return /[A-Fa-f]/.test(match[0]) || match[0].charAt(2) === ":" ? 0.95 : 0;
   },
 });
+
+const isHex = (code: number): boolean => isDigit(code) || ((code | 32) >= 97 && (code | 32) <= 102);
 
 /** By the first two signs of the three forms, each with so many units before it. */
 function starts({ folded }: ScanText, from: number): readonly number[] {

@@ -25,9 +25,9 @@ export class Sink {
   readonly ended: boolean;
   readonly from: number;
   readonly sentence = new Sentence();
-  /** What names promise, so that one that stands a thousand times is read once. */
-  readonly #promises = new Map<string, NamePromise | undefined>();
-  readonly #scores = new Map<string, number>();
+  /** What names promise, so that one that stands a thousand times is read once. Made when it is asked for, as the next: most texts have none. */
+  #promises: Map<string, NamePromise | undefined> | undefined;
+  #scores: Map<string, number> | undefined;
   readonly #candidates: Candidate[] = [];
   #open: number;
 
@@ -39,6 +39,7 @@ export class Sink {
   }
 
   promiseOf(name: string): NamePromise | undefined {
+    this.#promises ??= new Map();
     const known = this.#promises.get(name);
     if (known !== undefined || this.#promises.has(name)) return known;
     const promise = promiseOf(name);
@@ -48,6 +49,7 @@ export class Sink {
 
   /** The score of a value with its name, judged once a scan. */
   scoreOf(key: string, judge: () => number): number {
+    this.#scores ??= new Map();
     const known = this.#scores.get(key);
     if (known !== undefined) return known;
     const score = judge();

@@ -12,6 +12,8 @@ export interface PatternSpec {
   readonly pattern: RegExp;
   /** Matches, up to `$`, whatever may become a match when more text comes; it starts where the pattern may. */
   readonly begun: RegExp;
+  /** Longest of these without a digit, in UTF-16 units; `lengthMax` where it is absent. */
+  readonly begunWordsMax?: number;
   /** Whether a text that ends in this unit may end in what `begun` matches; absent: any. */
   readonly mayEndBegun?: (last: number) => boolean;
   /** Where a match may begin at or after an offset, in order, so that only there is looked. By default it is looked everywhere. */
@@ -61,7 +63,8 @@ function find(text: ScanText, from: number, search: Search): Found {
   const findings: Finding[] = [];
   const openFrom = (least: number): number => {
     if (ended || spec.mayEndBegun?.(folded.charCodeAt(folded.length - 1)) === false) return folded.length;
-    begun.lastIndex = Math.max(least, folded.length - spec.lengthMax);
+    const longest = text.hasDigit ? spec.lengthMax : (spec.begunWordsMax ?? spec.lengthMax);
+    begun.lastIndex = Math.max(least, folded.length - longest);
     return begun.exec(folded)?.index ?? folded.length;
   };
   let least = from;

@@ -47,8 +47,9 @@ export class Scanned implements ScanText {
   #folded: string | undefined;
   #hasDigit: boolean | undefined;
   #atoms: readonly Atom[] | undefined;
-  readonly #ahead = new Map<number, Worded>();
-  readonly #behind = new Map<number, Worded | undefined>();
+  /** Made when words are first asked for: most pieces of a stream have none that count. */
+  #ahead: Map<number, Worded> | undefined;
+  #behind: Map<number, Worded | undefined> | undefined;
 
   /** Atoms that end at or before `from` are left out: nobody asks for them any more. */
   constructor(text: string, ended: boolean, from = 0) {
@@ -74,6 +75,7 @@ export class Scanned implements ScanText {
   }
 
   wordsBefore(start: number): Worded {
+    this.#ahead ??= new Map();
     const known = this.#ahead.get(start);
     if (known !== undefined) return known;
     const made = wordsOf(before(this.folded, start));
@@ -82,6 +84,7 @@ export class Scanned implements ScanText {
   }
 
   wordsAfter(end: number): Worded | undefined {
+    this.#behind ??= new Map();
     if (this.#behind.has(end)) return this.#behind.get(end);
     const text = after(this.folded, end, this.ended);
     const made = text === undefined ? undefined : wordsOf(withoutCutWord(text));
