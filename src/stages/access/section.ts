@@ -42,7 +42,13 @@ export const accessSection = z
           .enum(["refuse", "remove"])
           .default("refuse")
           .describe(
-            "A request that offers a tool which is not allowed: refuse it, or take the tool out of the offer. A call of such a tool is always refused.",
+            "A request that offers a tool which is not allowed: refuse it, or take the tool out of the offer. What becomes of a call: onDeniedCall.",
+          ),
+        onDeniedCall: z
+          .enum(["refuse", "remove"])
+          .default("refuse")
+          .describe(
+            "A call of the model that is not allowed, by its name or its arguments. refuse: an error. remove: the answer ends before it, well formed, as filtered ones do.",
           ),
         arguments: z
           .array(

@@ -90,6 +90,20 @@ test("arguments: a schema that holds, one that does not, and text that is no JSO
   }
 });
 
+test("a call that is not allowed may be removed instead: the answer ends as filtered, and the record says why", async () => {
+  const rules = { allow: ["get"], onDeniedCall: "remove", arguments: [{ tool: "get", schema: { required: ["id"] } }] };
+  for (const [name, text] of [
+    ["drop", "{}"],
+    ["get", "{}"],
+    ["get", "{"],
+  ] as const) {
+    const { outcome, evidence } = await called(rules, name, text, offering(["get"]));
+    assertSubset(outcome, { kind: "stop", stop: { kind: "filtered", denial: { code: "tool_not_allowed" } } });
+    assertSubset(evidence, { verdict: "deny", denial: { code: "tool_not_allowed" } });
+  }
+  assertSubset((await called(rules, "get", '{"id":1}', offering(["get"]))).outcome, { kind: "pass" });
+});
+
 test("arguments: as much as is checked passes a rule, more is refused", async () => {
   const rules = { allow: ["refund"], arguments: [{ tool: "refund", schema: {} }] };
   const of = offering(["refund"]);

@@ -207,32 +207,28 @@ export class ToolGuard implements AnswerGuard {
 
   #judge(call: ToolCall): CallVerdict {
     const byName = judgeTool(this.#section, call.name, this.#tainted);
-    const refused: CallVerdict = stopWith({
-      code: "tool_not_allowed",
-      detail: `The model called the tool${quoted(call.name)}, which is not allowed.`,
-    });
-    if (byName === "deny") return refused;
+    if (byName === "deny") return this.#deny(`The model called the tool${quoted(call.name)}, which is not allowed.`);
     const text = call.arguments === "" ? "{}" : call.arguments;
     const canonical = canonicalJson(text);
     if (canonical === undefined)
-      return stopWith({
-        code: "tool_not_allowed",
-        detail: `The arguments of the tool${quoted(call.name)} are no JSON, or more than can be checked (${CALL_CHARS_MAX} characters, ${CALL_VALUES_MAX} values).`,
-      });
+      return this.#deny(
+        `The arguments of the tool${quoted(call.name)} are no JSON, or more than can be checked (${CALL_CHARS_MAX} characters, ${CALL_VALUES_MAX} values).`,
+      );
     const byArguments = this.#judgeArguments(call.name, parseJsonValue(text));
     if (byArguments.verdict === "deny")
-      return stopWith({
-        code: "tool_not_allowed",
-        detail: `A call of the tool${quoted(call.name)} breaks the policy's ${byArguments.where}.`,
-      });
+      return this.#deny(`A call of the tool${quoted(call.name)} breaks the policy's ${byArguments.where}.`);
     if (byName !== "approve" && byArguments.verdict !== "approve") return { kind: "pass" };
     // Nobody approves what cannot be shown whole, so nobody is asked.
     if (Buffer.byteLength(canonical) > APPROVAL_ARGUMENTS_BYTES_MAX)
-      return stopWith({
-        code: "tool_not_allowed",
-        detail: `A call of the tool${quoted(call.name)} needs approval, and its arguments are longer than the ${APPROVAL_ARGUMENTS_BYTES_MAX} bytes that approvers are shown.`,
-      });
+      return this.#deny(
+        `A call of the tool${quoted(call.name)} needs approval, and its arguments are longer than the ${APPROVAL_ARGUMENTS_BYTES_MAX} bytes that approvers are shown.`,
+      );
     return this.#ask(call.name, canonical);
+  }
+
+  #deny(detail: string): CallVerdict {
+    const denial: Denial = { code: "tool_not_allowed", detail };
+    return this.#section.onDeniedCall === "remove" ? { kind: "stop", stop: { kind: "filtered", denial } } : stopWith(denial);
   }
 
   #judgeArguments(name: string, value: Json | undefined): { readonly verdict: NameVerdict; readonly where: string } {
