@@ -3,13 +3,14 @@
  * and then only that one is moved.
  */
 export class Places {
-  /** Good while they are not at one place. */
-  readonly #each: number[];
+  readonly #count: number;
+  /** Good while they are not at one place; empty until then. */
+  readonly #each: number[] = [];
   #least: number;
   #areTogether = true;
 
   constructor(count: number) {
-    this.#each = Array.from({ length: count }, () => 0);
+    this.#count = count;
     this.#least = count === 0 ? Number.POSITIVE_INFINITY : 0;
   }
 
@@ -29,7 +30,7 @@ export class Places {
 
   /** Moves each to a place of its own: `move` changes the list that it gets. */
   moveEach<Result>(move: (each: number[]) => Result): Result {
-    if (this.#areTogether) this.#each.fill(this.#least);
+    if (this.#areTogether) for (let finder = 0; finder < this.#count; finder += 1) this.#each[finder] = this.#least;
     const result = move(this.#each);
     this.#least = leastOf(this.#each, Number.POSITIVE_INFINITY);
     this.#areTogether = this.#each.every((from) => from === this.#least);
