@@ -261,6 +261,27 @@ describe("the embedded ledger's file", () => {
     await ledger.close();
   });
 
+  test("somebody who reads one state of the file for long lets its log grow; once he is gone, the disk is given back", async () => {
+    const dir = folder();
+    const ledger = await open(dir);
+    const log = (): number => statSync(join(dir, "ledger.db-wal")).size;
+    const reader = new DatabaseSync(join(dir, "ledger.db"), { readOnly: true });
+    reader.exec("BEGIN");
+    assert.ok(reader.prepare("SELECT count(*) FROM entries").get());
+    const other = new DatabaseSync(join(dir, "ledger.db"));
+    other.exec(
+      "PRAGMA wal_autocheckpoint = 0; CREATE TABLE much (bytes BLOB); INSERT INTO much VALUES (zeroblob(48000000)); DROP TABLE much",
+    );
+    other.close();
+    assert.ok((await ledger.hold(request("a"))).ok);
+    assert.ok(log() > 48_000_000, `${log()} bytes`);
+    reader.exec("COMMIT");
+    reader.close();
+    for (let at = 0; at < 3; at++) assert.ok((await ledger.hold(request(`b${at}`))).ok);
+    assert.ok(log() <= 32 * 1024 * 1024, `${log()} bytes`);
+    await ledger.close();
+  });
+
   test("steps of one turn of the event loop are one transaction, and a long line of them does not hold the loop", async () => {
     const dir = folder();
     const ledger = await open(dir);

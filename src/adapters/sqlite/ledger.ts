@@ -12,7 +12,7 @@
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
-import { LEDGER_QUEUED_MAX } from "../../core/limits.ts";
+import { LEDGER_QUEUED_MAX, MIB } from "../../core/limits.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import type { PortError } from "../../core/stage.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -71,6 +71,11 @@ const TURN_MS = 4;
  * 1,000 would wait four times as often.
  */
 const CHECKPOINT_PAGES = 4_000;
+/**
+ * Bytes that the log keeps of the disk once it is brought into the file: twice what it has then. It grows as long as somebody reads one
+ * state of the file, a backup that hangs say: some 5 KB a transaction; it stayed as long as it had grown.
+ */
+const LOG_KEPT_BYTES = 32 * MIB;
 /** Longest that a transaction may stay open for holds to come, milliseconds; where it took longer, none is kept open for a while. */
 const OPEN_MS = 4;
 const OPEN_PAUSE_MS = 25;
@@ -83,7 +88,7 @@ export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Re
   try {
     const schema = { schema: SCHEMA, upgrades: UPGRADES };
     const database = await openDatabase({ dir: options.dir, name: "ledger.db", ...schema, synchronous: "normal", busyMs: 0 });
-    database.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    database.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA journal_size_limit = ${LOG_KEPT_BYTES}`);
     return ok(new SqliteLedger(database, options));
   } catch (cause) {
     return err({ code: "unavailable", cause });
