@@ -59,6 +59,7 @@ export class ShapeSet {
       // Before anything else: digits parted by signs are many atoms, and all but the first are part of a longer number.
       if (isFreeAt(folded, start)) this.#findAt(look, start, 0);
     }
+    this.#walk.close();
     this.#open(look);
     return look.findings;
   }

@@ -78,6 +78,13 @@ export class ShapeWalk {
     this.#ended = ended;
   }
 
+  /** Lets go of the text and of what was read of it: it lives as long as the policy. */
+  close(): void {
+    this.#folded = "";
+    this.#compact = "";
+    this.#values.fill(0);
+  }
+
   /**
    * Fills `hits` and `more` for codes that begin at `start`, which stands alone, with so many capitals before the first digit. Says
    * whether there are any.
