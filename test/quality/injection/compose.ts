@@ -63,7 +63,8 @@ function mixed(all: readonly Taken[], most: ReadonlyMap<string, number>): readon
   for (const entry of documents) add(entry, false, "untrusted", entry.text);
   for (const entry of of("attack")) add(entry, true, "user", entry.text);
   for (const entry of of("poisoned")) add(entry, true, "untrusted", entry.text, entry.place);
-  // What a user asks about a document that stands in the prompt.
+  // A user pastes a text, or asks about one that stands in the prompt.
+  for (const [index, entry] of documents.entries()) if (index % 5 === 0) add(entry, false, "user", entry.text);
   for (const [index, entry] of of("request").entries()) {
     const document = pick(documents, digest(`about ${entry.text}`));
     if (index % 4 === 0 && document !== undefined && document.from !== entry.from)

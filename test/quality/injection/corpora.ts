@@ -28,6 +28,9 @@ const PIECE_CHARS_MIN = 120;
 /** Documents are cut into pieces of these lengths in turn, characters. */
 const PIECE_CHARS = [400, 900, 1_600, 2_600] as const;
 
+/** Translations of the manuals that are read. */
+const TONGUES = "ar bn de es fr hi id it ja ko nl pl pt_BR ru tr uk zh".split(" ");
+
 export const CORPORA: readonly Corpus[] = [
   corpus("ShishirPatil/gorilla", "6ea57973c7a6097fd7c5915698c54c17c5b1b6c8", "Apache-2.0", 2_500, (at) => [
     ...["live_multiple", "live_irrelevance", "live_simple"].flatMap((name) =>
@@ -208,17 +211,29 @@ export const CORPORA: readonly Corpus[] = [
       ...documents([text(line, "explanation")]),
     ]),
   ]),
-  corpus("donnemartin/system-design-primer", "ae9bbd7b02d90b9866215de185217d33f39ab733", "CC-BY-4.0", 1_000, markdown),
+  corpus(
+    "donnemartin/system-design-primer",
+    "ae9bbd7b02d90b9866215de185217d33f39ab733",
+    "CC-BY-4.0",
+    1_000,
+    markdown("README.md", "README-ja.md", "README-zh-Hans.md", "solutions"),
+  ),
   corpus("AlibabaResearch/DAMO-ConvAI", "483554eae102996f5ec1f4feab4e78ef29c2a394", "MIT", 1_000, (at) =>
     list(json(at("api-bank/init_database/SearchEngine.json")), "raw_documents").flatMap((line) =>
       documents([JSON.stringify(line), text(line, "content") || text(line, "abstract")]),
     ),
   ),
-  corpus("tldr-pages/tldr", "08e345f42639f67d99282813247ac670dc6e87cb", "CC-BY-4.0", 1_200, markdown),
-  corpus("fastapi/fastapi", "c3f316b7e814667e8ee81e03a7330d00ee61e45c", "MIT", 3_000, markdown),
-  corpus("rust-lang/book", "917544888a55e4da7109bdba8c88c893c0da70f4", "MIT", 800, markdown),
-  corpus("public-apis/public-apis", "c045a2eb505f0f8b7992bb4af53cc020f25003fd", "MIT", 200, markdown),
-  corpus("reactjs/react.dev", "12d692da47e77cdc558b928fcfbaf4e71c6d0cec", "CC-BY-4.0", 800, markdown),
+  corpus(
+    "tldr-pages/tldr",
+    "08e345f42639f67d99282813247ac670dc6e87cb",
+    "CC-BY-4.0",
+    1_800,
+    markdown("pages/linux", ...TONGUES.map((tongue) => `pages.${tongue}/common`)),
+  ),
+  corpus("fastapi/fastapi", "c3f316b7e814667e8ee81e03a7330d00ee61e45c", "MIT", 3_000, markdown("docs")),
+  corpus("rust-lang/book", "917544888a55e4da7109bdba8c88c893c0da70f4", "MIT", 800, markdown("src")),
+  corpus("public-apis/public-apis", "c045a2eb505f0f8b7992bb4af53cc020f25003fd", "MIT", 200, markdown("README.md")),
+  corpus("reactjs/react.dev", "12d692da47e77cdc558b928fcfbaf4e71c6d0cec", "CC-BY-4.0", 800, markdown("src/content/learn")),
 ];
 
 /** What stands in an ordinary answer of a tool where another holds an attack. */
@@ -236,8 +251,12 @@ function corpus(repository: string, commit: string, licence: string, most: numbe
   return { repository, commit, licence, most, texts: (folder) => read((path) => join(folder, repository, path)) };
 }
 
-function markdown(at: At): readonly CorpusText[] {
-  return files(at(""), ".md").flatMap((file) => pieces(readFileSync(file, "utf8")));
+/** Markdown files, and those in folders, in pieces. */
+function markdown(...paths: readonly string[]): (at: At) => readonly CorpusText[] {
+  return (at) =>
+    paths
+      .flatMap((path) => (path.endsWith(".md") ? [at(path)] : files(at(path), ".md")))
+      .flatMap((file) => pieces(readFileSync(file, "utf8")));
 }
 
 /** A text in pieces at empty lines or line ends. */

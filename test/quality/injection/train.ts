@@ -23,8 +23,8 @@ const OPTIONS: FitOptions = {
   drop: 0.5,
   weightOf: ({ attack, position, weight = 1 }) => weight * (attack ? 1 : position === "untrusted" ? 4 : 2),
 };
-/** Share of ordinary texts, unknown to the model, that may pass a score of one half; the aim is 2%. */
-const FALSE_SHARE = 0.015;
+/** Share of ordinary texts, unknown to the model, that may pass a score of one half: a little under the aim of 2%. */
+const FALSE_SHARE = 0.0175;
 
 interface Scored {
   readonly sample: Sample;
