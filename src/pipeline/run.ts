@@ -108,28 +108,28 @@ interface Fault {
 }
 
 /** What a stage found out, or that it did not in time: then what it claims later is given back. */
-async function inTime(
+function inTime(
   work: Work,
   stage: BoundStage,
   evaluated: Exclude<ReturnType<BoundStage["evaluate"]>, Verdict>,
   deadline: Deadline,
 ): Promise<Evaluation | Fault> {
-  let late = false;
-  const settled = evaluated.then((result) => {
-    if (result.ok && result.value.settle !== undefined) {
-      if (late) void result.value.settle(NOT_USED);
-      else work.claims.set(stage.name, result.value.settle);
-    }
-    return result;
-  });
-  const result = await new Promise<Awaited<typeof settled>>((resolve, reject) => {
+  return new Promise((resolve, reject) => {
+    let late = false;
     deadline.begin(() => {
       late = true;
-      resolve({ ok: false, error: { code: "timeout" } });
+      resolve({ kind: "fault", why: "timeout" });
     });
-    settled.then(resolve, reject);
+    evaluated.then((result) => {
+      if (!result.ok) return resolve({ kind: "fault", why: result.error.code, concerns: result.error.concerns });
+      const { settle } = result.value;
+      if (settle !== undefined) {
+        if (late) void settle(NOT_USED);
+        else work.claims.set(stage.name, settle);
+      }
+      resolve(result.value);
+    }, reject);
   });
-  return result.ok ? result.value : { kind: "fault", why: result.error.code, concerns: result.error.concerns };
 }
 
 /** For what was claimed for an exchange that had been refused by then. */
@@ -164,9 +164,7 @@ function judge(work: Work, stage: BoundStage, outcome: Evaluation | Fault, us: n
   }
   const { verdict } = outcome;
   const { beside } = verdict;
-  const isPlain = verdict.kind === "allow" && verdict.reason === undefined && verdict.evidence === undefined;
-  if (mode !== "off")
-    work.entries.push(isPlain ? { stage: name, mode, verdict: "allow", us } : { stage: name, mode, ...entryOf(verdict), us });
+  if (mode !== "off") work.entries.push(entry(name, mode, verdict, us));
   let said = weigh(work, stage, verdict);
   if (beside !== undefined) {
     const other = { name: beside.stage, mode: beside.mode, planning: stage.planning, onFault: stage.onFault };
@@ -197,7 +195,7 @@ function weigh(
   const effects = enforced ? all : all.filter(({ kind }) => FACTS.has(kind));
   if (effects.length > 0) {
     const applied = { stage: name, planning: stage.planning, mode, onFault: stage.onFault, effects };
-    work.applied = [...work.applied, applied];
+    work.applied.push(applied);
     for (const effect of effects) apply(work, effect, applied);
   }
   if (verdict.kind === "allow") return undefined;
@@ -215,6 +213,13 @@ function weigh(
     return { kind: "deny", denial };
   }
   return verdict;
+}
+
+/** Nearly every stage allows, and says nothing or one thing: made without going through parts. */
+function entry(stage: string, mode: StageEntry["mode"], verdict: Verdict, us: number): StageEntry {
+  if (verdict.kind !== "allow" || verdict.evidence !== undefined) return { stage, mode, ...entryOf(verdict), us };
+  const { reason } = verdict;
+  return reason === undefined ? { stage, mode, verdict: "allow", us } : { stage, mode, verdict: "allow", reason, us };
 }
 
 function entryOf(verdict: Verdict): Pick<StageEntry, "verdict" | "code" | "reason" | "evidence"> {
@@ -294,8 +299,14 @@ function replan(work: Work, { ask }: Replan): void {
   for (const applied of work.applied) for (const effect of applied.effects) apply(work, effect, applied);
 }
 
+function isEmpty(value: object): boolean {
+  for (const _key in value) return false;
+  return true;
+}
+
 /** Later changes win; of two output caps the lower. */
 function merge(before: RequestChange, after: RequestChange): RequestChange {
+  if (isEmpty(before)) return after;
   const caps = [before.outputTokensMax, after.outputTokensMax].filter((cap) => cap !== undefined);
   return {
     ...before,
@@ -309,6 +320,7 @@ function merge(before: RequestChange, after: RequestChange): RequestChange {
 }
 
 function mergeMarks(before: Marks, after: Marks): Marks {
+  if (isEmpty(before)) return after;
   const dataClass = higherClass(before.dataClass, after.dataClass);
   const tainted = [...new Set([...(before.tainted ?? []), ...(after.tainted ?? [])])];
   const entities = [...new Set([...(before.entities ?? []), ...(after.entities ?? [])])];

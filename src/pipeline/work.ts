@@ -111,7 +111,7 @@ export interface Work {
   /** Facts that stages found. */
   marks: Marks;
   /** What each stage's word does, in order, so that a replan can begin again from those that do not plan. */
-  applied: readonly Applied[];
+  applied: Applied[];
   /** Changes that rules in enforce asked for. */
   change: RequestChange;
   /** Headers that stages put on the answer. */
