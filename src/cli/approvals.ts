@@ -4,7 +4,7 @@ import { request as requestHttps } from "node:https";
 import { parseArgs } from "node:util";
 import { err, ok, type Result } from "../core/result.ts";
 import { columns, paintFor, shown } from "./audit/words.ts";
-import type { Command, CommandIo } from "./command.ts";
+import { type Command, type CommandIo, usageProblem } from "./command.ts";
 
 const HELP = `sluice approvals: decide on tool calls that wait for people
 
@@ -54,7 +54,7 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   try {
     parsed = parse(args);
   } catch (cause) {
-    return fail(2, cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : "unusable arguments");
+    return fail(2, usageProblem(cause));
   }
   const { values, positionals } = parsed;
   const [word = "list", id, ...more] = positionals;

@@ -13,7 +13,7 @@ import { showRecord } from "./audit/show.ts";
 import { SUM_KEYS, Sums } from "./audit/sum.ts";
 import { tableHead, tableRow } from "./audit/table.ts";
 import { type Paint, paintFor, shown } from "./audit/words.ts";
-import type { Command, CommandIo } from "./command.ts";
+import { type Command, type CommandIo, usageProblem } from "./command.ts";
 
 const LIMIT = 50;
 const FOLLOW_FIRST = 10;
@@ -122,7 +122,7 @@ function readCall(args: readonly string[]): Result<ReadCall, string> {
   try {
     parsed = parse(args);
   } catch (cause) {
-    return err(cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : "unusable arguments");
+    return err(usageProblem(cause));
   }
   const { values, positionals } = parsed;
   const [word = "list", id = "", ...more] = positionals;

@@ -18,7 +18,7 @@ import { secondsOf, userDigest, windowSpec } from "../stages/shared/ledger-rules
 import { paintFor, shown } from "./audit/words.ts";
 import { type ScopeRow, scopeRow, scopeTable, windowName } from "./budget/rows.ts";
 import { unusedBudgets } from "./budget/unused.ts";
-import type { Command, CommandIo } from "./command.ts";
+import { type Command, type CommandIo, usageProblem } from "./command.ts";
 import { openStore } from "./ledger.ts";
 import { readLedgerSettings } from "./ledger-settings.ts";
 
@@ -82,7 +82,7 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   try {
     parsed = read(args);
   } catch (cause) {
-    return fail(cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : "unusable arguments");
+    return fail(usageProblem(cause));
   }
   const { values, positionals } = parsed;
   const [verb = "list", ...rest] = positionals;

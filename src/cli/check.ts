@@ -5,7 +5,7 @@ import { type LoadedPolicy, loadPolicy } from "../config/load.ts";
 import { formatProblem, type PolicyProblem } from "../config/problems.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { STAGES } from "../stages/index.ts";
-import type { Command, CommandIo } from "./command.ts";
+import { type Command, type CommandIo, usageProblem } from "./command.ts";
 
 const HELP = `sluice check: finds every mistake of a policy, with file, line and remedy
 
@@ -65,7 +65,7 @@ function readOptions(args: readonly string[]): Result<Options, string> {
     if (paths.length > 1) return err("one policy at a time; a policy of several files is a folder");
     return ok({ policy: paths[0], explain: values.explain, json: values.json ?? false, schema: values.schema ?? false });
   } catch (error) {
-    return err(error instanceof Error ? (error.message.split("\n")[0] ?? "") : "wrong options");
+    return err(usageProblem(error));
   }
 }
 

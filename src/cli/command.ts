@@ -15,3 +15,7 @@ export interface Command {
   readonly help: string;
   run(args: readonly string[], io: CommandIo): Promise<number>;
 }
+
+/** What is wrong with a command's words, in one line: what `parseArgs` threw. */
+export const usageProblem = (cause: unknown): string =>
+  cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : "unusable arguments";

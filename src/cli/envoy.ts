@@ -12,7 +12,7 @@ import { envoyArguments, type RenderedEnvoy, renderEnvoy } from "../envoy/bootst
 import { findSystemCa } from "../envoy/bootstrap/system-ca.ts";
 import { writeJsonFile } from "../envoy/bootstrap/write.ts";
 import { STAGES } from "../stages/index.ts";
-import type { Command, CommandIo } from "./command.ts";
+import { type Command, type CommandIo, usageProblem } from "./command.ts";
 import { writeEnvoyFolder } from "./envoy-folder.ts";
 import { parseWorkers, WORKERS_MAX, workerSockets } from "./worker-names.ts";
 
@@ -91,7 +91,7 @@ function readArguments(args: readonly string[], { env, cwd }: CommandIo): Result
   try {
     values = parse(args);
   } catch (cause) {
-    return err(cause instanceof Error ? cause.message : "unusable arguments");
+    return err(usageProblem(cause));
   }
   const policy = values.policy ?? env["SLUICE_POLICY"];
   if (policy === undefined) return err("--policy is needed");

@@ -3,7 +3,7 @@ import { type IssuedKey, issueKey, listKeys, parseLifetimeMs, revokeKey, rotateK
 import { loadPolicy } from "../config/load.ts";
 import { formatProblem } from "../config/problems.ts";
 import { STAGES } from "../stages/index.ts";
-import type { Command, CommandIo } from "./command.ts";
+import { type Command, type CommandIo, usageProblem } from "./command.ts";
 
 const HELP = `sluice keys: API keys that applications use in place of a provider's
 
@@ -64,7 +64,7 @@ export const keysCommand: Command = {
     try {
       parsed = parseOptions(rest);
     } catch (error) {
-      return usage(io, error instanceof Error ? (error.message.split("\n")[0] ?? "") : "wrong options");
+      return usage(io, usageProblem(error));
     }
     const { values, positionals } = parsed;
     const strange = Object.keys(values).find((key) => key !== "policy" && key !== "json" && !subcommand.options.includes(key));

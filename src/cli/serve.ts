@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { openLog } from "../adapters/log/pino.ts";
 import { MIB } from "../core/limits.ts";
 import { err, ok, type Result } from "../core/result.ts";
-import type { Command, CommandIo } from "./command.ts";
+import { type Command, type CommandIo, usageProblem } from "./command.ts";
 import { type Sluice, type SluiceOptions, startSluice } from "./compose.ts";
 import { readLedgerSettings } from "./ledger-settings.ts";
 import { startSupervisor } from "./supervise.ts";
@@ -112,7 +112,7 @@ function readOptions(args: readonly string[], { env, stderr }: CommandIo): Resul
   try {
     ({ values } = parseArgs({ args: [...args], options: OPTIONS, strict: true }));
   } catch (cause) {
-    return err(cause instanceof Error ? cause.message : "unusable arguments");
+    return err(usageProblem(cause));
   }
   const policy = values["policy"] ?? env["SLUICE_POLICY"];
   const data = values["data"] ?? env["SLUICE_DATA"];

@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { columns, type Paint, paintFor, shown } from "./audit/words.ts";
-import type { Command, CommandIo } from "./command.ts";
+import { type Command, type CommandIo, usageProblem } from "./command.ts";
 
 const HELP = `sluice status: how running processes fare
 
@@ -38,7 +38,7 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   try {
     values = parse(args);
   } catch (cause) {
-    return wrong(cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : "unusable arguments");
+    return wrong(usageProblem(cause));
   }
   const timeoutMs = Number(values["timeout-ms"] ?? 2_000);
   if (!(timeoutMs >= 1 && timeoutMs <= 60_000)) return wrong("--timeout-ms wants a number from 1 to 60000");

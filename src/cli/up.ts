@@ -2,7 +2,7 @@ import { accessSync, constants } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { err, ok, type Result } from "../core/result.ts";
-import type { Command, CommandIo } from "./command.ts";
+import { type Command, type CommandIo, usageProblem } from "./command.ts";
 import { type Address, parseAddress } from "./up/address.ts";
 import { Stack, type UpOptions } from "./up/stack.ts";
 import { parseWorkers, WORKERS_MAX } from "./worker-names.ts";
@@ -85,7 +85,7 @@ function readOptions(args: readonly string[], { cwd, env }: CommandIo): Result<O
   try {
     values = parse(args);
   } catch (cause) {
-    return err(cause instanceof Error ? cause.message : "unusable arguments");
+    return err(usageProblem(cause));
   }
   const addresses: Address[] = [];
   for (const text of [values.listen ?? "127.0.0.1:8080", values.admin ?? "127.0.0.1:9901", values["envoy-admin"] ?? "127.0.0.1:9902"]) {

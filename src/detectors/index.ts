@@ -121,6 +121,11 @@ export const DETECTORS: readonly Detector[] = [
   url,
 ];
 
+/** Every entity that is built in. */
+export const ENTITIES: ReadonlySet<string> = new Set(DETECTORS.flatMap(({ entities }) => entities));
+/** Findings less sure than this are left, where a policy says nothing else: 1 a checksum or published shape, 0.8 a word of context near it. */
+export const SCORE_MIN = 0.5;
+
 /** The detectors of the named entities; one that reports several is taken when any of them is named. */
 export const detectorsOf = (entities: ReadonlySet<string>): readonly Detector[] =>
   DETECTORS.filter((detector) => detector.entities.some((entity) => entities.has(entity)));

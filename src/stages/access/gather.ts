@@ -8,6 +8,8 @@ import { asksForTaint, heldVerdict, mayApprove, taintsOf } from "./tools.ts";
 export interface AccessFacts extends StateFacts {
   /** Untrusted content came into this conversation before. */
   readonly conversationTainted: boolean;
+  /** What untrusted content the request brings; undefined: nobody asked yet. */
+  readonly taints?: readonly string[];
   /** The answer that waited for approval, or that it still waits. */
   readonly held: Verdict | undefined;
 }
@@ -37,6 +39,7 @@ function gatherTools(context: StageContext, { tools }: AccessSection): Result<Om
   if (!asksConversation) return ok({ conversationTainted: false, held });
   const before = approvals.isTainted(principal.tenant, conversation);
   if (!before.ok) return before;
-  if (taintsOf(context, tools).length > 0) approvals.taint(principal.tenant, conversation);
-  return ok({ conversationTainted: before.value, held });
+  const taints = taintsOf(context, tools);
+  if (taints.length > 0) approvals.taint(principal.tenant, conversation);
+  return ok({ conversationTainted: before.value, taints, held });
 }

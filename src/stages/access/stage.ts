@@ -31,7 +31,7 @@ function decide(context: StageContext, section: AccessSection, facts: AccessFact
 function toolsVerdict(context: StageContext, { tools }: AccessSection, facts: AccessFacts | undefined): Verdict {
   if (facts?.held !== undefined) return facts.held;
   const view = context.request?.view;
-  const taints = asksForTaint(tools) ? taintsOf(context, tools) : [];
+  const taints = asksForTaint(tools) ? (facts?.taints ?? taintsOf(context, tools)) : [];
   const named = facts?.conversationTainted === true ? [...taints, "conversation"] : taints;
   const effects: Effect[] = named.length === 0 ? [] : [{ kind: "mark", mark: { tainted: named } }];
   if (view === undefined || !mayCallTools(view)) return { kind: "allow", effects };

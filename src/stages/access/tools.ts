@@ -12,13 +12,14 @@ import type { Denial } from "../../core/denials.ts";
 import type { AnswerGuard, CallVerdict, GuardEvidence, Stop } from "../../core/guard.ts";
 import { type Json, parseJsonValue } from "../../core/json.ts";
 import { APPROVAL_ARGUMENTS_BYTES_MAX, CALL_CHARS_MAX, CALL_VALUES_MAX } from "../../core/limits.ts";
+import { memoized } from "../../core/memo.ts";
 import { judgeName, matchesAny, matchesPattern } from "../../core/patterns.ts";
 import type { FoundCount } from "../../core/record.ts";
 import type { Marks, StageContext, Verdict } from "../../core/stage.ts";
 import type { ProviderStateRef, RequestView, ToolCall, ToolRef } from "../../core/view.ts";
 import type { ApprovalsPort, HeldFor } from "../../ports/approvals.ts";
 import { isAllowed } from "../shared/hosts.ts";
-import { type CheckValue, compileSchema } from "../shared/json-schema.ts";
+import { compileSchema } from "../shared/json-schema.ts";
 import type { AccessSection } from "./section.ts";
 
 type ToolsSection = AccessSection["tools"];
@@ -149,17 +150,9 @@ export function heldVerdict(context: StageContext, approvals: ApprovalsPort | un
 }
 
 /** Compiled once for each section. */
-const checks = new WeakMap<
-  ToolsSection,
-  readonly { readonly tool: string; readonly check: CheckValue; readonly otherwise: "deny" | "approve" }[]
->();
-function checksOf(section: ToolsSection) {
-  const known = checks.get(section);
-  if (known !== undefined) return known;
-  const made = section.arguments.map(({ tool, schema, otherwise }) => ({ tool, otherwise, check: compileSchema(schema) }));
-  checks.set(section, made);
-  return made;
-}
+const checksOf = memoized((section: ToolsSection) =>
+  section.arguments.map(({ tool, schema, otherwise }) => ({ tool, otherwise, check: compileSchema(schema) })),
+);
 
 /** Judges what the model calls. */
 export class ToolGuard implements AnswerGuard {

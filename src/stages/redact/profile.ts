@@ -1,7 +1,7 @@
 import type { Detector, DetectorClass } from "../../core/detector.ts";
 import { REDACT_CHOICES_MAX } from "../../core/limits.ts";
 import { except } from "../../detectors/custom/index.ts";
-import { DETECTORS, entitiesOf } from "../../detectors/index.ts";
+import { DETECTORS, entitiesOf, SCORE_MIN } from "../../detectors/index.ts";
 import { ACTIONS, type Action, makeDetector, type ProfileSetting, type RedactSection } from "./section.ts";
 
 /** A profile with everything said: what is done with each entity. */
@@ -19,7 +19,6 @@ interface OwnDetectors {
   readonly allowed: readonly string[];
 }
 
-const MIN_SCORE = 0.5;
 const CLASSES: ReadonlyMap<string, DetectorClass> = new Map(
   DETECTORS.flatMap((one) => one.entities.map((entity) => [entity, one.class] as const)),
 );
@@ -46,7 +45,7 @@ function builtIn(name: "standard" | "strict", classes: Classes, own: OwnDetector
     if (name === "strict" || secret) answers.set(entity, "mask");
   }
   for (const [entity] of classes) if (!CLASSES.has(entity) && !requests.has(entity)) requests.set(entity, "pseudonymise");
-  return { requests, answers, minScore: MIN_SCORE, inNumber: undefined, own };
+  return { requests, answers, minScore: SCORE_MIN, inNumber: undefined, own };
 }
 
 /** Detectors of a policy's own, made once; they go with the policy. */
@@ -81,7 +80,7 @@ function compiled(setting: ProfileSetting, classes: Classes, own: OwnDetectors):
   return {
     requests: ruled(setting.entities, base?.requests, classes),
     answers: ruled(setting.answers, base?.answers, inAnswers),
-    minScore: setting.minScore ?? MIN_SCORE,
+    minScore: setting.minScore ?? SCORE_MIN,
     inNumber: setting.numbers === "zero" ? "0" : undefined,
     own,
   };
@@ -141,7 +140,7 @@ function piiMode(mode: string, section: RedactSection, others: readonly string[]
   const more = [...classesOf(own, others)].filter(([entity, kind]) => !CLASSES.has(entity) && kind !== "secret").map(([entity]) => entity);
   const all = [...new Set([...entities, ...others.filter((entity) => CLASSES.get(entity) !== "secret"), ...more])];
   const requests = new Map(all.map((entity) => [entity, action]));
-  return { requests, answers: new Map(), minScore: MIN_SCORE, inNumber: undefined, own };
+  return { requests, answers: new Map(), minScore: SCORE_MIN, inNumber: undefined, own };
 }
 
 /** What a caller may say of redaction: `x-ai-redaction-profile` and `x-ai-pii-mode`. */

@@ -3,7 +3,7 @@ import type { Detector } from "../../core/detector.ts";
 import { CUSTOM_PATTERN_CHARS_MAX, CUSTOM_WORD_CHARS_MAX, CUSTOM_WORDS_MAX } from "../../core/limits.ts";
 import type { Result } from "../../core/result.ts";
 import { customPatternDetector, wordDetector } from "../../detectors/custom/index.ts";
-import { DETECTORS } from "../../detectors/index.ts";
+import { ENTITIES } from "../../detectors/index.ts";
 
 /** What may become of a value that was found, from the least to the most that is kept from the provider. */
 export const ACTIONS = ["pass", "watch", "partial", "pseudonymise", "hash", "mask", "block"] as const;
@@ -47,7 +47,6 @@ const profile = z.strictObject({
 });
 export type ProfileSetting = z.infer<typeof profile>;
 
-const BUILT_IN: ReadonlySet<string> = new Set(DETECTORS.flatMap(({ entities }) => entities));
 const custom = z
   .strictObject({
     words: z
@@ -127,7 +126,7 @@ export const redactSection = z
     "names a profile that is not there -> write it under profiles, or use standard or strict",
   )
   .refine(
-    ({ custom: own }) => !Object.keys(own).some((name) => BUILT_IN.has(name)),
+    ({ custom: own }) => !Object.keys(own).some((name) => ENTITIES.has(name)),
     "names an entity that is built in -> give it a name of its own, such as acme_email",
   )
   .describe("What must not leave: personal data, financial data and secrets, found and replaced in requests and answers.");
