@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
@@ -121,5 +121,31 @@ test("what cannot be meant changes nothing", async () => {
     assert.equal(code, 2, args.join(" "));
     assert.match(err, says);
     assert.doesNotMatch(err, /secret/);
+  }
+});
+
+test("a folder without a ledger: nothing is shown as spent, nothing is done and nothing is made", async () => {
+  const empty = await mkdtemp(join(tmpdir(), "sluice-budget-none-"));
+  try {
+    const change = ["--tenant", "acme", "--scope", "tenant", ...WHY];
+    for (const data of [empty, join(empty, "not-there")])
+      for (const args of [
+        [],
+        ["list", "--json"],
+        ["grant", "--window", "day", "--usd", "1", ...change],
+        ["reset", "--window", "day", ...change],
+        ["freeze", ...change],
+        ["thaw", ...change],
+      ]) {
+        const { code, out, err } = await budget(...args, "--data", data);
+        assert.equal(code, 1, args.join(" "));
+        assert.equal(out, "");
+        assert.equal(err.split("\n").length, 2, "one line");
+        assert.ok(err.includes(`there is no ledger.db in ${data}`), err);
+        assert.match(err, /--data of sluice serve.*make run.*\.run\/records.*when it starts/);
+      }
+    assert.deepEqual(await readdir(empty), []);
+  } finally {
+    await rm(empty, { recursive: true, force: true });
   }
 });

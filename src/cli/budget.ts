@@ -19,7 +19,7 @@ import { paintFor, shown } from "./audit/words.ts";
 import { type ScopeRow, scopeRow, scopeTable, windowName } from "./budget/rows.ts";
 import { unusedBudgets } from "./budget/unused.ts";
 import { type Command, type CommandIo, usageProblem } from "./command.ts";
-import { openStore } from "./ledger.ts";
+import { openKept } from "./ledger.ts";
 import { readLedgerSettings } from "./ledger-settings.ts";
 
 const HELP = `sluice budget: what is spent, held and left, and to change it
@@ -44,7 +44,7 @@ const HELP = `sluice budget: what is spent, held and left, and to change it
 
 grant: room beside the budget, in this window only. reset: spent and granted are nothing again, what is held stays. freeze: refuses all
 that names the scope, until it is thawed. Each is recorded: sluice audit events. It goes to the store itself, so it counts at once for
-all processes. Exit code: 0 done; 1 the store or the record failed; 2 wrong usage.
+all processes. Exit code: 0 done; 1 there is no store, or it or the record failed; 2 wrong usage.
 `;
 
 export const budgetCommand: Command = { help: HELP, run };
@@ -97,7 +97,7 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   if (!loaded.ok) return fail(loaded.error.map(formatProblem).join("\n"), 1);
   const log = openLog({ level: "error", stream: io.stderr, color: false });
   // A busy store may take a moment; nobody's call waits for this one.
-  const store = await openStore({ ...settings.value, deadlineMs: 4_000 }, data, log);
+  const store = await openKept({ ...settings.value, deadlineMs: 4_000 }, data, log);
   if (!store.ok) return fail(store.error, 1);
   try {
     const work = { values, data, loaded: loaded.value, snapshot: compileSnapshot(loaded.value, STAGES), ledger: store.value, io };

@@ -1,6 +1,8 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
 import { LocalAllowance } from "../adapters/redis/allowance.ts";
 import { openRedisLedger } from "../adapters/redis/ledger.ts";
-import { openSqliteLedger } from "../adapters/sqlite/ledger.ts";
+import { LEDGER_FILE, openSqliteLedger } from "../adapters/sqlite/ledger.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { systemClock } from "../ports/clock.ts";
 import type { LedgerPort } from "../ports/ledger.ts";
@@ -29,8 +31,22 @@ export function watchedLedger({ ledger, desk }: Pick<OpenLedger, "ledger" | "des
   ];
 }
 
-/** The store alone, for commands. */
-export async function openStore(settings: LedgerSettings, data: string, log: Log): Promise<Result<LedgerPort, string>> {
+/** The store alone, for commands: one that a server has made. A new file would show everything as unspent. */
+export async function openKept(settings: LedgerSettings, data: string, log: Log): Promise<Result<LedgerPort, string>> {
+  if (settings.redis === undefined && (await isMissing(join(data, LEDGER_FILE))))
+    return err(
+      `there is no ${LEDGER_FILE} in ${data}: name the folder that is --data of sluice serve (make run has .run/records), or the store with --ledger; a server makes its ledger when it starts`,
+    );
+  return openStore(settings, data, log);
+}
+const isMissing = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => false,
+    // Other faults are told better when it is opened.
+    (cause: unknown) => cause instanceof Error && "code" in cause && (cause.code === "ENOENT" || cause.code === "ENOTDIR"),
+  );
+
+async function openStore(settings: LedgerSettings, data: string, log: Log): Promise<Result<LedgerPort, string>> {
   const { redis, keyPrefix, deadlineMs } = settings;
   if (redis !== undefined) {
     const onChange = ({ up, cause }: { readonly up: boolean; readonly cause: unknown }): void => {

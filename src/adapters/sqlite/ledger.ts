@@ -48,6 +48,9 @@ import { LedgerBooks } from "./ledger-books.ts";
 import { SCHEMA, UPGRADES } from "./ledger-schema.ts";
 import { type How, type Job, nothing, queued, Step } from "./ledger-step.ts";
 
+/** In the data folder. */
+export const LEDGER_FILE = "ledger.db";
+
 export interface SqliteLedgerOptions {
   /** Folder of `ledger.db`; made where it is not there. */
   readonly dir: string;
@@ -87,7 +90,7 @@ const FLUSH_MS = 5_000;
 export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Result<LedgerPort, PortError>> {
   try {
     const schema = { schema: SCHEMA, upgrades: UPGRADES };
-    const database = await openDatabase({ dir: options.dir, name: "ledger.db", ...schema, synchronous: "normal", busyMs: 0 });
+    const database = await openDatabase({ dir: options.dir, name: LEDGER_FILE, ...schema, synchronous: "normal", busyMs: 0 });
     database.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA journal_size_limit = ${LOG_KEPT_BYTES}`);
     return ok(new SqliteLedger(database, options));
   } catch (cause) {
