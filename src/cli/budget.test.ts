@@ -13,12 +13,18 @@ import type { Command } from "./command.ts";
 const POLICY = `
 apiVersion: sluice/v1
 version: "1"
+providers: { openai: { format: openai, baseUrl: https://api.openai.com/v1, credential: { env: K }, limits: [{ tokens: 3, window: day }] } }
+models: { m: { targets: [{ provider: openai, model: gpt-4o-mini }] } }
 tenants:
-  acme: { timeZone: Asia/Tokyo }
+  acme: { timeZone: Asia/Tokyo, apps: { bot: { useCases: [u], budgets: [{ window: day, usd: 10 }] } } }
   globex:
-    budgets: [{ window: day, usd: 5 }, { per: user, window: day, usd: 1 }]
-    apps: { a: { useCases: [u] }, b: { useCases: [u], budgets: [{ window: week, tokens: 100 }] } }
-useCases: { u: { budgets: [{ per: app, window: day, usd: 2 }] } }
+    budgets:
+      - { window: day, usd: 5 }
+      - { per: user, window: day, usd: 1 }
+      - { model: [m*, dear], window: day, usd: 8 }
+      - { model: m*, per: model, operation: chat, window: day, usd: 9 }
+    apps: { a: { useCases: [v] }, b: { useCases: [v], budgets: [{ window: week, tokens: 100 }] } }
+useCases: { u: {}, v: { budgets: [{ per: app, window: day, usd: 2 }] } }
 `;
 const DOLLAR = 1_000_000_000;
 let dir: string;
@@ -67,6 +73,11 @@ test("list, grant, freeze, thaw, reset: seen, in force, and recorded", async () 
     ...{ used: "5", remaining: "5", resetsAt: new Date(day.endMs).toISOString(), frozen: false },
   });
   assert.ok(Number(forecast) >= 3);
+  const taken = await budget("grant", "--tenant", "acme", "--scope", "app=bot", "--window", "day", "--usd", "-1", ...WHY);
+  assert.equal(taken.code, 0, taken.err);
+  const [less] = await scopes("--tenant", "acme");
+  assert.deepEqual([less?.["limit"], less?.["granted"], less?.["remaining"]], ["9", "-1", "4"]);
+  assert.equal((await budget("grant", "--tenant", "acme", "--scope", "app=bot", "--window", "day", "--usd", "1", ...WHY)).code, 0);
   const table = await budget("--tenant", "acme");
   assert.match(table.out, /TENANT +SCOPE +WINDOW[\s\S]*acme +app=bot +day +usd +10 +3 +2 +5/);
 
@@ -90,7 +101,7 @@ test("list, grant, freeze, thaw, reset: seen, in force, and recorded", async () 
     .map((line) => JSON.parse(line));
   assert.deepEqual(
     lines.map(({ event, by, tenant, subject, reason }) => [event, by, tenant, subject, reason]),
-    ["grant", "freeze", "thaw", "reset"].map((what) => [`budget.${what}`, "ada", "acme", "app=bot", "launch day"]),
+    ["grant", "grant", "grant", "freeze", "thaw", "reset"].map((what) => [`budget.${what}`, "ada", "acme", "app=bot", "launch day"]),
   );
 });
 
@@ -99,12 +110,50 @@ test("budgets that nobody has used yet are shown too", async () => {
   assert.deepEqual(
     rows.map(({ scope, window, unit, limit, spent, remaining }) => [scope, window, unit, limit, spent, remaining]),
     [
-      ["app=a,useCase=u", "day", "usd", "2", "0", "2"],
+      ["app=a,useCase=v", "day", "usd", "2", "0", "2"],
       ["tenant", "day", "usd", "5", "0", "5"],
-      ["app=b,useCase=u", "day", "usd", "2", "0", "2"],
+      ["app=b,useCase=v", "day", "usd", "2", "0", "2"],
       ["app=b", "week", "tokens", "100", "0", "100"],
     ],
   );
+});
+
+test("limits are those of the policy in force, not those that the last call came with; what the policy has no more is said", async () => {
+  const data = await mkdtemp(join(tmpdir(), "sluice-budget-edited-"));
+  try {
+    const ledger = await openSqlite(data);
+    const day = new Calendar("UTC").windowAt({ unit: "day" }, Date.now());
+    const partition = { kind: "tenant", name: "globex" } as const;
+    const scope = (key: string) => ({ key, unit: "nanoUsd", window: day, limit: 40 * DOLLAR, amount: DOLLAR }) as const;
+    const keys = ["tenant", "user=0123456789abcdef", "app=a,useCase=v", "app=gone", "model=dear|m*", "model=m,operation=chat"];
+    const answer = await ledger.hold({ partition, exchange: "a", leaseMs: 60_000, onLapse: "charge", scopes: keys.map(scope) });
+    assert.equal(must(answer).kind, "admitted");
+    must(await ledger.admin.grant(partition, scope("tenant"), 2 * DOLLAR));
+    const account = { kind: "account", name: "openai" } as const;
+    const tokens = { key: "account", unit: "tokens", window: day, limit: 9, amount: 5 } as const;
+    must(await ledger.hold({ partition: account, exchange: "a", leaseMs: 60_000, onLapse: "charge", scopes: [tokens] }));
+    await ledger.close();
+    const rows = [...(await scopes("--tenant", "globex", "--data", data)), ...(await scopes("--account", "openai", "--data", data))];
+    assert.deepEqual(
+      rows
+        .filter(({ used }) => used !== "0")
+        .map(({ scope: key, limit, remaining, inPolicy }) => [key, limit, remaining, inPolicy])
+        .sort(),
+      [
+        ["account", "3", "0", undefined],
+        ["app=a,useCase=v", "2", "1", undefined],
+        ["app=gone", "40", "39", false],
+        ["model=dear|m*", "8", "7", undefined],
+        ["model=m,operation=chat", "9", "8", undefined],
+        ["tenant", "7", "6", undefined],
+        ["user=0123456789abcdef", "1", "0", undefined],
+      ],
+    );
+    const { out } = await budget("--tenant", "globex", "--data", data);
+    assert.match(out, /app=gone .* not in the policy/);
+  } finally {
+    await rm(data, { recursive: true, force: true });
+  }
 });
 
 test("what cannot be meant changes nothing", async () => {

@@ -16,8 +16,8 @@ import type { LedgerPort, LedgerRow, Partition, WindowRef } from "../ports/ledge
 import { STAGES } from "../stages/index.ts";
 import { secondsOf, userDigest, windowSpec } from "../stages/shared/ledger-rules.ts";
 import { paintFor, shown } from "./audit/words.ts";
-import { type ScopeRow, scopeRow, scopeTable, windowName } from "./budget/rows.ts";
-import { unusedBudgets } from "./budget/unused.ts";
+import { accountLimitOf, TenantBudgets } from "./budget/in-force.ts";
+import { type BudgetRow, type ScopeRow, scopeRow, scopeTable, windowName } from "./budget/rows.ts";
 import { type Command, type CommandIo, usageProblem } from "./command.ts";
 import { openKept } from "./ledger.ts";
 import { readLedgerSettings } from "./ledger-settings.ts";
@@ -66,7 +66,17 @@ const OPTIONS = {
   limit: { type: "string" },
   json: { type: "boolean" },
 } as const;
-const read = (args: readonly string[]) => parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true, strict: true });
+const read = (args: readonly string[]) => parseArgs({ args: withSigns(args), options: OPTIONS, allowPositionals: true, strict: true });
+/** `--usd -5` as `--usd=-5`: parseArgs takes a minus for the beginning of an option. */
+function withSigns(args: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (const arg of args) {
+    const before = joined.at(-1);
+    if (/^-\d/.test(arg) && (before === "--usd" || before === "--tokens")) joined[joined.length - 1] = `${before}=${arg}`;
+    else joined.push(arg);
+  }
+  return joined;
+}
 type Values = ReturnType<typeof read>["values"];
 
 const LIST_MAX = 1_000;
@@ -145,8 +155,13 @@ async function list({ values, loaded, snapshot, ledger, io }: Work): Promise<Res
       (row) => user === undefined || row.key.split(/[,/]/).includes(user),
     );
     if (!found.ok) return found;
-    const at = { nowMs, nameOf: (window: WindowRef["window"]) => windowName(window, calendar.windows, calendar.weekStartsOn) };
-    const unused = kind === "tenant" && user === undefined ? unusedBudgets(loaded, snapshot, name, { used: found.value, nowMs }) : [];
+    const inForce = kind === "tenant" ? new TenantBudgets(loaded, snapshot, name) : undefined;
+    const at = {
+      nowMs,
+      nameOf: (window: WindowRef["window"]) => windowName(window, calendar.windows, calendar.weekStartsOn),
+      limitOf: (row: BudgetRow) => (inForce === undefined ? accountLimitOf(loaded, snapshot, name, row) : inForce.limitOf(row)),
+    };
+    const unused = user === undefined ? (inForce?.unused(found.value, nowMs) ?? []) : [];
     for (const row of [...found.value, ...unused].slice(0, limit - rows.length))
       rows.push(scopeRow(kind === "tenant" ? { tenant: name } : { account: name }, row, at));
     if (rows.length >= limit) break;

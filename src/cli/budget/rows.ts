@@ -5,6 +5,9 @@ import type { Calendar, TimeWindow, Weekday } from "../../core/windows.ts";
 import type { LedgerRow } from "../../ports/ledger.ts";
 import { columns, type Paint, shown } from "../audit/words.ts";
 
+/** A window as the store has it. */
+export type BudgetRow = Extract<LedgerRow, { readonly kind: "budget" }>;
+
 export interface ScopeRow {
   /** Name of the tenant, or of the provider account. */
   readonly tenant?: string;
@@ -23,6 +26,8 @@ export interface ScopeRow {
   readonly remaining: string;
   readonly resetsAt?: string;
   readonly frozen: boolean;
+  /** false: no rule of the policy counts in it any more, and its limit is the last that one had. */
+  readonly inPolicy?: false;
   /** What it will have spent at its window's end, should it go on as since the window's beginning. */
   readonly forecast?: string;
   /** When nothing will be left, should it go on so; absent where that is after the window's end. */
@@ -32,7 +37,12 @@ export interface ScopeRow {
 export function scopeRow(
   of: { readonly tenant?: string; readonly account?: string },
   row: LedgerRow,
-  at: { readonly nowMs: number; readonly nameOf: (window: TimeWindow) => string },
+  at: {
+    readonly nowMs: number;
+    readonly nameOf: (window: TimeWindow) => string;
+    /** As the policy has it now; undefined: it has it no more. */
+    readonly limitOf: (row: BudgetRow) => number | undefined;
+  },
 ): ScopeRow {
   if (row.kind !== "budget") {
     const { key, kind, limit, used, resetsAtMs, frozen } = row;
@@ -46,16 +56,19 @@ export function scopeRow(
   const money = row.unit === "nanoUsd";
   const show = (amount: number): string => (money ? formatUsd(amount) : String(amount));
   const { startMs, endMs } = row.window;
-  const limit = Math.max(0, row.limit + row.granted);
+  const inForce = at.limitOf(row);
+  const limit = Math.max(0, (inForce ?? row.limit) + row.granted);
+  const remaining = Math.max(0, limit - row.spent - row.held);
   const elapsed = Math.min(endMs, at.nowMs) - startMs;
   const rate = elapsed > 0 ? row.spent / elapsed : 0;
   const forecast = Math.min(Number.MAX_SAFE_INTEGER, Math.round(rate * (endMs - startMs)));
-  const emptyAtMs = rate > 0 && row.limit > 0 ? at.nowMs + row.remaining / rate : Number.POSITIVE_INFINITY;
+  const emptyAtMs = rate > 0 && limit > 0 ? at.nowMs + remaining / rate : Number.POSITIVE_INFINITY;
   return {
     ...of,
     ...({ scope: row.key, kind: "budget", unit: money ? "usd" : "tokens", window: at.nameOf(row.window) } as const),
-    ...{ limit: show(limit), granted: show(Math.max(0, row.granted)), spent: show(row.spent), held: show(row.held) },
-    ...{ used: show(row.spent + row.held), remaining: show(row.remaining), resetsAt: new Date(endMs).toISOString(), frozen: row.frozen },
+    ...{ limit: show(limit), granted: show(row.granted), spent: show(row.spent), held: show(row.held) },
+    ...{ used: show(row.spent + row.held), remaining: show(remaining), resetsAt: new Date(endMs).toISOString(), frozen: row.frozen },
+    ...(inForce === undefined ? { inPolicy: false as const } : {}),
     forecast: show(forecast),
     ...(emptyAtMs < endMs ? { exhaustedAt: new Date(emptyAtMs).toISOString() } : {}),
   };
@@ -100,8 +113,9 @@ export function scopeTable(rows: readonly ScopeRow[], paint: Paint): string {
   return `${paint.bold(head)}\n${lines.map((line, index) => `${paintRow(rows[index])(line)}\n`).join("")}`;
 }
 
-function stateOf({ frozen, remaining, exhaustedAt }: ScopeRow): string {
+function stateOf({ frozen, remaining, exhaustedAt, inPolicy }: ScopeRow): string {
   if (frozen) return "frozen";
+  if (inPolicy === false) return "not in the policy";
   if (remaining === "0") return "used up";
   return exhaustedAt === undefined ? "ok" : `empty at ${exhaustedAt.slice(0, 16).replace("T", " ")}`;
 }

@@ -1,0 +1,120 @@
+/**
+ * Budgets and limits of tokens as the policy has them now. The store keeps what is used, and the limit that the last call came with: an
+ * edit since, and budgets that nobody has called under in their window, are known from here alone.
+ */
+import type { LoadedPolicy } from "../../config/load.ts";
+import { isJsonMap } from "../../config/tree.ts";
+import { parseUsd } from "../../core/money.ts";
+import type { PolicySnapshot } from "../../core/snapshot.ts";
+import type { TimeWindow } from "../../core/windows.ts";
+import type { LedgerRow, LedgerUnit } from "../../ports/ledger.ts";
+import { mergedBudgets } from "../../stages/budgets/section.ts";
+import { type Caller, scopeKey, type Whose, windowSpec } from "../../stages/shared/ledger-rules.ts";
+import type { BudgetRow } from "./rows.ts";
+
+/** A rule of one app and use case. */
+interface Rule {
+  readonly rule: Whose;
+  readonly app: string;
+  readonly useCase: string;
+  readonly unit: LedgerUnit;
+  readonly window: string;
+  readonly limit: number;
+  /** Limits of tokens come and go too quickly to be shown unused. */
+  readonly budget: boolean;
+}
+
+export class TenantBudgets {
+  readonly #rules: readonly Rule[];
+  readonly #windowAt: (window: string, atMs: number) => TimeWindow;
+
+  constructor({ document }: LoadedPolicy, snapshot: PolicySnapshot, tenant: string) {
+    const { windows, weekStartsOn } = snapshot.calendarOf(tenant);
+    this.#windowAt = (window, atMs) => windows.windowAt(windowSpec(window, weekStartsOn), atMs);
+    const rules: Rule[] = [];
+    for (const [app, { useCases }] of Object.entries(document.tenants[tenant]?.apps ?? {}))
+      for (const useCase of useCases) rules.push(...rulesOf(snapshot, tenant, app, useCase));
+    this.#rules = rules;
+  }
+
+  /** A row of the store with the limit that is in force; undefined: no rule counts in this scope any more. */
+  limitOf({ key, unit, window }: BudgetRow): number | undefined {
+    const named = membersOf(key);
+    let lowest: number | undefined;
+    for (const each of this.#rules) {
+      if (each.unit !== unit || keyOf(each, named) !== key) continue;
+      const { startMs, endMs } = this.#windowAt(each.window, window.startMs);
+      if (startMs === window.startMs && endMs === window.endMs) lowest = Math.min(lowest ?? each.limit, each.limit);
+    }
+    return lowest;
+  }
+
+  /** Budgets whose scopes are known without a call, and are not among those that are used. */
+  unused(used: readonly LedgerRow[], nowMs: number): readonly BudgetRow[] {
+    const nameOf = (key: string, unit: string, { startMs, endMs }: TimeWindow): string => `${key} ${unit} ${startMs} ${endMs}`;
+    const known = new Set(used.map((row) => (row.kind === "budget" ? nameOf(row.key, row.unit, row.window) : "")));
+    const rows = new Map<string, BudgetRow>();
+    for (const each of this.#rules) {
+      if (!each.budget || !isKnown(each.rule)) continue;
+      const key = keyOf(each, new Map());
+      if (key === undefined) continue;
+      const { unit, limit } = each;
+      const window = this.#windowAt(each.window, nowMs);
+      const name = nameOf(key, unit, window);
+      const before = rows.get(name);
+      if (known.has(name) || (before !== undefined && before.limit <= limit)) continue;
+      rows.set(name, { kind: "budget", key, unit, window, limit, granted: 0, spent: 0, held: 0, remaining: limit, frozen: false });
+    }
+    return [...rows.values()];
+  }
+}
+
+function rulesOf(snapshot: PolicySnapshot, tenant: string, app: string, useCase: string): readonly Rule[] {
+  const principal = { tenant, app, useCase: undefined, user: undefined, credentialId: "", credentialKind: "observe" } as const;
+  const settings = snapshot.resolve(principal, useCase).stages.find(({ name }) => name === "budgets")?.settings;
+  const { rules, joined } = mergedBudgets.parse(isJsonMap(settings) ? settings : {});
+  const made = rules.map((rule): Rule => {
+    const { window, usd, tokens = 0 } = rule;
+    const amount = usd === undefined ? { unit: "tokens" as const, limit: tokens } : { unit: "nanoUsd" as const, limit: parseUsd(usd) ?? 0 };
+    return { rule, app, useCase, window, ...amount, budget: true };
+  });
+  for (const rule of joined.limits.mode === "off" ? [] : joined.limits.rules)
+    if (rule.tokens !== undefined)
+      made.push({ rule, app, useCase, unit: "tokens", window: rule.window ?? "1m", limit: rule.tokens, budget: false });
+  return made;
+}
+
+/** Scopes by people, models and operations are known only once somebody calls. */
+const KNOWN: readonly string[] = ["tenant", "app", "useCase"];
+const isKnown = ({ per, model, operation }: Whose): boolean =>
+  model === undefined && operation === undefined && (typeof per === "string" ? [per] : per).every((one) => KNOWN.includes(one));
+
+/** `app=bot,user=3f2a`: whose calls a row counts. */
+const membersOf = (key: string): ReadonlyMap<string, string> =>
+  new Map(key.split(",").map((part): [string, string] => [part.slice(0, part.indexOf("=")), part.slice(part.indexOf("=") + 1)]));
+
+/** The key of a rule's scope for a caller who is as `named` says, and otherwise one whom the rule counts. */
+function keyOf({ rule, app, useCase }: Rule, named: ReadonlyMap<string, string>): string | undefined {
+  const firstOf = (list: string | readonly string[] | undefined): string => (typeof list === "string" ? list : (list?.[0] ?? "-"));
+  const caller: Caller = {
+    ...{ app, useCase, user: named.get("user") ?? "-" },
+    model: named.get("model") ?? firstOf(rule.model),
+    operation: named.get("operation") ?? firstOf(rule.operation),
+  };
+  const key = scopeKey(rule, caller);
+  // A list of models is part of the key as it is written, and no model's name.
+  return key ?? scopeKey(rule, { ...caller, model: firstOf(rule.model), operation: firstOf(rule.operation) });
+}
+
+/** The quota of a provider account, as far as the row is of it. */
+export function accountLimitOf({ document }: LoadedPolicy, snapshot: PolicySnapshot, account: string, row: BudgetRow): number | undefined {
+  const { utc } = snapshot.calendarOf("");
+  let last: number | undefined;
+  for (const { tokens, usd, window } of document.providers[account]?.limits ?? []) {
+    const limit = row.unit === "tokens" ? tokens : usd === undefined ? undefined : parseUsd(usd);
+    if (limit === undefined || window === undefined) continue;
+    const { startMs, endMs } = utc.windowAt(windowSpec(window, 1), row.window.startMs);
+    if (startMs === row.window.startMs && endMs === row.window.endMs) last = limit;
+  }
+  return last;
+}
