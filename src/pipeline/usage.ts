@@ -1,6 +1,7 @@
 import { estimateUsage } from "../core/estimate.ts";
 import { costNanoUsd, isMeasured, type Price } from "../core/money.ts";
 import { familyOfAny, type ModelFamily } from "../core/tokens/families.ts";
+import { thinksUnseen } from "../core/tokens/reasoning.ts";
 import { requestTokens } from "../core/tokens/request.ts";
 import type { Work } from "./work.ts";
 
@@ -47,14 +48,10 @@ export function settleUsage(work: Work): void {
   addLostAttempts(work, price);
 }
 
-/** Models that think before they speak, and show nothing of it: OpenAI's by name, Google's where thinking is asked for. */
-const SILENT_THINKERS = /^(?:openai\/)?(?:o\d|gpt-5|codex)/;
-
 /** Output was made that nobody saw, and no usage says how much: what was held for output may all have been used. */
 function hidesReasoning({ request, plan, codec, reader }: Work): boolean {
   if (request === undefined || reader?.usage() !== undefined || codec?.operation !== "chat") return false;
-  if (SILENT_THINKERS.test(plan?.chain[0]?.model ?? request.view.model ?? "")) return true;
-  return (codec.dialect === "gemini" || codec.dialect === "vertex") && request.view.inputParts?.().thinking === true;
+  return thinksUnseen(request, { dialect: codec.dialect, names: [plan?.chain[0]?.model ?? request.view.model] });
 }
 
 /** The provider's headers came, and its answer never did, or not to its end. */

@@ -19,8 +19,9 @@ providers:
   gemini: { format: gemini, baseUrl: "\${SIM}", credential: { env: SIM_KEY } }
 models:
   gpt-4o-mini: { targets: [{ provider: openai, model: gpt-4o-mini }], price: { input: 1, output: 1000 } }
+  o4-mini: { targets: [{ provider: openai, model: o4-mini }], price: { input: 1, output: 1000 } }
   claude-haiku-4-5: { targets: [{ provider: anthropic, model: claude-haiku-4-5 }], price: { input: 1, output: 1000 } }
-  gemini-2.5-flash: { targets: [{ provider: gemini, model: gemini-2.5-flash }], price: { input: 1, output: 1000 } }
+  gemini-2.0-flash: { targets: [{ provider: gemini, model: gemini-2.0-flash }], price: { input: 1, output: 1000 } }
 tenants:
   acme:
     apps:
@@ -86,7 +87,7 @@ const ways: readonly (readonly [string, () => Promise<Ended>, string])[] = [
       const google = new GoogleGenAI({ apiKey: gateway.key(), httpOptions: { baseUrl: gateway.url } });
       let text = "";
       let finish: string | undefined;
-      for await (const chunk of await google.models.generateContentStream({ model: "gemini-2.5-flash", contents: PROMPT })) {
+      for await (const chunk of await google.models.generateContentStream({ model: "gemini-2.0-flash", contents: PROMPT })) {
         text += chunk.text ?? "";
         finish = chunk.candidates?.[0]?.finishReason ?? finish;
       }
@@ -95,6 +96,17 @@ const ways: readonly (readonly [string, () => Promise<Ended>, string])[] = [
     "MAX_TOKENS",
   ],
 ];
+
+test("a model that thinks unseen is told the cap, which its thoughts count against", async () => {
+  const openai = new OpenAI({ apiKey: gateway.key(), baseURL: `${gateway.url}/v1`, maxRetries: 0 });
+  const messages = [{ role: "user", content: PROMPT }] as const;
+  const stream = openai.chat.completions.stream({ model: "o4-mini", reasoning_effort: "high", messages: [...messages] });
+  const { choices } = await stream.finalChatCompletion();
+  assert.equal(choices[0]?.finish_reason, "length");
+  const record = (await gateway.records(1)).at(-1);
+  assert.equal(record?.usage?.outputTokens, CAP);
+  assert.equal(record.ending, "served");
+});
 
 for (const [name, call, finish] of ways)
   test(`${name}: cut at the cap, read as a normal end`, async (t) => {

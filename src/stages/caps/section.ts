@@ -17,7 +17,7 @@ export const capsSection = z
       .enum(["clamp", "refuse", "degrade", "cut"])
       .default("clamp")
       .describe(
-        "A call that may take more than outputTokensMax or costUsdMax. clamp: lower its output cap until it fits. refuse: say no, with what would fit. degrade: try `degradeTo`. cut: leave the request as it is, and end a stream where the cap is met (what does not stream is clamped).",
+        "A call that may take more than outputTokensMax or costUsdMax. clamp: lower its output cap until it fits. refuse: say no, with what would fit. degrade: try `degradeTo`. cut: leave the request as it is, and end a stream where the cap is met (what does not stream, or thinks unseen, is clamped).",
       ),
     degradeTo: z.string().min(1).max(128).default("cheap").describe("onExceeded degrade: a tier (high, standard, cheap) or a model."),
     latencyMsMax: z

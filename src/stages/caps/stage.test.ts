@@ -4,6 +4,8 @@ import fc from "fast-check";
 import { context, decideWith, model, provider, target, view } from "../../../test/support/context.ts";
 import { property } from "../../../test/support/property.ts";
 import { assertSubset } from "../../../test/support/subset.ts";
+import { readInputParts } from "../../codecs/shared/input-parts.ts";
+import { parseJson } from "../../core/json.ts";
 import { familyOf } from "../../core/tokens/families.ts";
 import { OutputCap } from "./guard.ts";
 import { capsStage } from "./stage.ts";
@@ -102,6 +104,31 @@ test("cut: a stream keeps its request and gets a guard, the rest is clamped", ()
     effects: [{ kind: "output_cap", tokens: 100 }, { kind: "guard" }],
   });
   assertSubset(decideWith(capsStage, section, asks(500)), { kind: "allow", effects: [cap(100)] });
+});
+test("cut: where the model thinks and does not show it, only the provider can keep the cap, and is told", () => {
+  const section = { outputTokensMax: 100, onExceeded: "cut" };
+  const planned = (name: string) => {
+    const of = target(provider("p", "openai"), name);
+    return { plan: { choice: { model: model("gpt", [of]), parameters: {}, tier: undefined }, chain: [of] } };
+  };
+  const told = [{ kind: "change", change: { outputTokensMax: 100 } }, { kind: "output_limit" }];
+  const streams = view({ outputTokensMax: 500, streaming: true });
+  for (const name of ["o4-mini", "gpt-5-nano", "openai/o3", "grok-4-0709", "gemini-2.5-flash", "models/gemini-3-pro-preview"])
+    assertSubset(decideWith(capsStage, section, context({ view: streams, ...planned(name) })), { kind: "allow", effects: told });
+  const asked = parseJson(Buffer.from('{"messages":[],"thinking":{"type":"enabled","budget_tokens":2000}}'));
+  assert.ok(asked.ok && asked.value.root.kind === "object");
+  const { root } = asked.value;
+  const thinks = { ...streams, inputParts: () => readInputParts(root, { bare: false }) };
+  assertSubset(decideWith(capsStage, section, context({ view: thinks, ...planned("claude-sonnet-4-5") })), { effects: told });
+  for (const name of [
+    "gpt-4o",
+    "gemini-2.0-flash",
+    "gemini-2.5-flash-lite",
+    "claude-haiku-4-5",
+    "grok-4-fast-non-reasoning",
+    "deepseek-reasoner",
+  ])
+    assertSubset(decideWith(capsStage, section, context({ view: streams, ...planned(name) })), { effects: [{ kind: "output_cap" }, {}] });
 });
 const SPOKEN = "The quick brown fox jumps over the lazy dog, und dann läuft er 12345 Meter weiter: 東京都。 ".repeat(6);
 /** Where the guard ends the text, given to it in pieces. */

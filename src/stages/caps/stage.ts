@@ -3,6 +3,7 @@ import { parseUsd } from "../../core/money.ts";
 import type { Asked } from "../../core/selection.ts";
 import { defineStage, type Effect, type StageContext, type Verdict } from "../../core/stage.ts";
 import { familyOfAny } from "../../core/tokens/families.ts";
+import { thinksUnseen } from "../../core/tokens/reasoning.ts";
 import { fitCost } from "./cost.ts";
 import { OutputCap } from "./guard.ts";
 import { type CapsSection, capsSection } from "./section.ts";
@@ -49,7 +50,7 @@ function capOutput(context: StageContext, section: CapsSection): OutputCapping |
   if (view === undefined || context.surface.operation !== "chat") return { cap: undefined, write: false, cut: false };
   const cap = tighter(section.outputTokensMax, numberOf(context.contract.values.maxTokens));
   const wanted = view.outputTokensMax;
-  const cuts = section.onExceeded === "cut" && view.streaming;
+  const cuts = mayCut(context, section);
   if (wanted === undefined) {
     const given = tighter(section.outputTokensDefault, cap);
     if (given === undefined) return { cap: undefined, write: false, cut: false };
@@ -62,6 +63,13 @@ function capOutput(context: StageContext, section: CapsSection): OutputCapping |
     return { kind: "deny", code: "invalid_request", detail: `The request asks for up to ${wanted} output tokens; ${cap} are allowed.` };
   if (cuts) return { cap, write: false, cut: true, reason: `the stream ends at ${cap} of ${wanted} tokens` };
   return { cap, write: true, cut: false, reason: `output clamped from ${wanted} to ${cap} tokens` };
+}
+
+/** A stream can be ended at its cap, as long as it shows all the output that there is; else the provider must be told. */
+function mayCut({ request, plan, surface }: StageContext, { onExceeded }: CapsSection): boolean {
+  if (onExceeded !== "cut" || request?.view.streaming !== true) return false;
+  const names = [plan?.chain[0]?.model, plan?.choice.model.name, plan?.choice.model.family, request.view.model];
+  return !thinksUnseen(request, { dialect: surface.dialect, names });
 }
 
 function capCost(
@@ -81,8 +89,7 @@ function capCost(
   }
   if (section.onExceeded === "refuse" || fit.outputTokens === 0) return { kind: "deny", ...denial };
   const cap = fit.outputTokens;
-  const cuts = section.onExceeded === "cut" && context.request?.view.streaming === true;
-  if (cuts) return { cap, write: false, cut: true, reason: `the stream ends at ${cap} tokens, by its cap of cost` };
+  if (mayCut(context, section)) return { cap, write: false, cut: true, reason: `the stream ends at ${cap} tokens, by its cap of cost` };
   return { cap, write: true, cut: false, reason: `output clamped to ${cap} tokens, by its cap of cost` };
 }
 
