@@ -87,7 +87,8 @@ describe("anthropic.messages requests", () => {
       "tool_definition: dice",
       "url: https://mcp.example.test",
       "schema: object",
-      "other: user-1",
+      "parameter: END",
+      "parameter: user-1",
     ]);
   });
 

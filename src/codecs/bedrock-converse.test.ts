@@ -98,14 +98,14 @@ test("every text has its place; tools, S3 objects and caps are told", () => {
     "tool_arguments: x",
     "tool_result: blue",
     "tool_result: sunny",
-    "other: END",
+    "parameter: END",
     "tool_definition: get_weather",
     "tool_definition: Weather",
     "tool_definition: object",
     "other: enabled",
     "other: computer_20250124",
     "other: computer",
-    "other: blue",
+    "parameter: blue",
   ]);
   assert.deepEqual(
     view.tools.map(({ name, kind, use }) => `${use} ${kind} ${name}`),

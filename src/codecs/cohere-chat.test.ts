@@ -36,7 +36,7 @@ test("version 2: every text has its place", () => {
     "tool_definition: What for",
     "schema: object",
     "schema: An answer",
-    "other: THE END",
+    "parameter: THE END",
     "other: in a member of tomorrow",
   ]);
   assert.deepEqual(

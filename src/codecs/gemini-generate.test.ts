@@ -135,7 +135,7 @@ describe("gemini requests", () => {
         "tool_definition: Refund",
         "tool_definition: dice",
         "url: https://mcp.example.test",
-        "other: THE END",
+        "parameter: THE END",
         "schema: OBJECT",
         "schema: An answer",
         "other: in a member of tomorrow",

@@ -13,7 +13,7 @@ import { defined, reportedFigures, tokenCount } from "./shared/reported-usage.ts
 import { topLevelEdits } from "./shared/request-edits.ts";
 import { RequestFields, stringMember } from "./shared/request-fields.ts";
 import { SniffingReader } from "./shared/sniffing-reader.ts";
-import { Texts, walkAllTexts } from "./shared/text-walk.ts";
+import { parameterTexts, Texts, walkAllTexts } from "./shared/text-walk.ts";
 
 const TAIL = "/audio/speech";
 /** Characters to a text token, and audio tokens that a character can take when spoken (20 a second, 10 characters a second). */
@@ -44,7 +44,7 @@ export const openaiAudioSpeech: Codec = {
   },
 };
 
-const PLAIN_KEYS: ReadonlySet<string> = new Set(["model", "voice", "response_format", "stream_format", "metadata"]);
+const PLAIN_KEYS: ReadonlySet<string> = new Set(["model", "voice", "response_format", "stream_format"]);
 
 function readSpeech(root: JsonNode): Result<RequestView, ParseError> {
   if (root.kind !== "object") return err({ code: "invalid_request", where: "", message: "The body must be a JSON object." });
@@ -68,7 +68,9 @@ function readSpeech(root: JsonNode): Result<RequestView, ParseError> {
     expected: { characters, inputTokens: Math.ceil(input.length / CHARS_PER_TOKEN), outputTokens, audioOutputTokens: outputTokens },
     texts() {
       const out = new Texts();
-      for (const { key, value } of root.members) {
+      for (const entry of root.members) {
+        const { key, value } = entry;
+        if (parameterTexts(entry, out)) continue;
         if (key === "input") walkAllTexts(value, "user", out);
         else if (key === "instructions") walkAllTexts(value, "system", out);
         else if (!PLAIN_KEYS.has(key)) walkAllTexts(value, "other", out);

@@ -109,7 +109,7 @@ test("every text of a request is seen, with its place", () => {
       "tool_definition:PD",
       "tool_definition:E",
     ],
-    ...["schema:JN", "schema:object", "schema:JD", "assistant:P", "other:MN", "other:ST", "other:NF"],
+    ...["schema:JN", "schema:object", "schema:JD", "assistant:P", "parameter:MN", "parameter:ST", "parameter:user-1", "other:NF"],
   ]);
 });
 

@@ -12,7 +12,7 @@ import { topLevelEdits } from "./shared/request-edits.ts";
 import { present, RequestFields } from "./shared/request-fields.ts";
 import { sayCompletion } from "./shared/said-chat.ts";
 import { SniffingReader } from "./shared/sniffing-reader.ts";
-import { Texts, walkAllTexts } from "./shared/text-walk.ts";
+import { parameterTexts, Texts, walkAllTexts } from "./shared/text-walk.ts";
 
 const TAIL = "/completions";
 /** Output tokens of a call that names no cap (API reference, `max_tokens`), so a policy's cap must not raise it. */
@@ -44,7 +44,7 @@ function edits(root: JsonNode, view: RequestView, change: RequestChange): readon
 }
 
 /** Names, modes and numbers of the API. */
-const PLAIN_KEYS: ReadonlySet<string> = new Set(["model", "stream", "stream_options", "logit_bias", "user", "metadata"]);
+const PLAIN_KEYS: ReadonlySet<string> = new Set(["model", "stream", "stream_options", "logit_bias"]);
 
 function readCompletion(root: JsonNode): Result<RequestView, ParseError> {
   if (root.kind !== "object") return err({ code: "invalid_request", where: "", message: "The body must be a JSON object." });
@@ -82,7 +82,9 @@ function promptCount(prompt: JsonNode | undefined): number {
 /** Lists of tokens cannot be inspected as text; a policy that must see every text can tell by there being none. */
 function texts(root: JsonObject): Iterable<TextSpan> {
   const out = new Texts();
-  for (const { key, value } of root.members) {
+  for (const entry of root.members) {
+    const { key, value } = entry;
+    if (parameterTexts(entry, out)) continue;
     if (key === "prompt" || key === "suffix") walkAllTexts(value, "user", out);
     else if (!PLAIN_KEYS.has(key)) walkAllTexts(value, "other", out);
   }

@@ -9,7 +9,7 @@ import { openAiErrorBody } from "./shared/openai-error.ts";
 import { openAiPath, withPathModel } from "./shared/openai-paths.ts";
 import { topLevelEdits } from "./shared/request-edits.ts";
 import { RequestFields } from "./shared/request-fields.ts";
-import { Texts, walkAllTexts } from "./shared/text-walk.ts";
+import { parameterTexts, Texts, walkAllTexts } from "./shared/text-walk.ts";
 
 const TAIL = "/embeddings";
 
@@ -53,10 +53,11 @@ function readEmbeddings(root: JsonNode): Result<RequestView, ParseError> {
     inputParts: () => readInputParts(root, { bare: true }),
     texts() {
       const out = new Texts();
-      for (const { key, value } of root.members) {
+      for (const entry of root.members) {
+        const { key, value } = entry;
+        if (parameterTexts(entry, out)) continue;
         if (key === "input") walkAllTexts(value, "user", out);
-        // Names and modes of the API, and the contract.
-        else if (!["model", "encoding_format", "user", "metadata"].includes(key)) walkAllTexts(value, "other", out);
+        else if (!["model", "encoding_format"].includes(key)) walkAllTexts(value, "other", out);
       }
       return out;
     },

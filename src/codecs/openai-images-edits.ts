@@ -30,7 +30,7 @@ const PLACES: ReadonlyMap<string, TextPlace> = new Map<string, TextPlace>([["pro
 /** Names, modes and sizes of the API. */
 const PLAIN_KEYS: ReadonlySet<string> = new Set([
   ...["model", "n", "stream", "partial_images", "background", "complexity", "input_fidelity", "output_compression", "output_format"],
-  ...["quality", "response_format", "size", "user", "safety_identifier", "frame_count", "frame_duration_ms"],
+  ...["quality", "response_format", "size", "frame_count", "frame_duration_ms"],
 ]);
 
 function readEdit(doc: JsonDoc, form: FormBody | undefined): Result<RequestView, ParseError> {

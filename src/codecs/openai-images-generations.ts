@@ -6,7 +6,7 @@ import { expectedImages, namesSecondModel, openImageAnswer, SECOND_MODEL } from 
 import { openAiPath, withPathModel } from "./shared/openai-paths.ts";
 import { topLevelEdits } from "./shared/request-edits.ts";
 import { RequestFields } from "./shared/request-fields.ts";
-import { Texts, walkAllTexts } from "./shared/text-walk.ts";
+import { parameterTexts, Texts, walkAllTexts } from "./shared/text-walk.ts";
 
 const TAIL = "/images/generations";
 
@@ -28,8 +28,7 @@ export const openaiImagesGenerations: Codec = {
 
 /** Names, modes and sizes of the API. */
 const PLAIN_KEYS: ReadonlySet<string> = new Set([
-  ...["model", "background", "complexity", "moderation", "output_format", "quality", "response_format", "size", "style", "user"],
-  ...["safety_identifier", "metadata"],
+  ...["model", "background", "complexity", "moderation", "output_format", "quality", "response_format", "size", "style"],
 ]);
 
 function readGeneration(root: JsonNode): Result<RequestView, ParseError> {
@@ -53,7 +52,9 @@ function readGeneration(root: JsonNode): Result<RequestView, ParseError> {
     expected: expectedImages(images, 0, prompt?.value.length ?? 0),
     texts() {
       const out = new Texts();
-      for (const { key, value } of root.members) {
+      for (const entry of root.members) {
+        const { key, value } = entry;
+        if (parameterTexts(entry, out)) continue;
         if (key === "prompt") walkAllTexts(value, "user", out);
         else if (!PLAIN_KEYS.has(key)) walkAllTexts(value, "other", out);
       }

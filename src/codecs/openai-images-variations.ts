@@ -33,7 +33,7 @@ export const openaiImagesVariations: Codec = {
   openAnswer: (context: AnswerContext): AnswerReader => openImageAnswer(context),
 };
 
-const PLAIN_KEYS: ReadonlySet<string> = new Set(["model", "n", "response_format", "size", "user"]);
+const PLAIN_KEYS: ReadonlySet<string> = new Set(["model", "n", "response_format", "size"]);
 
 function readVariation(doc: JsonDoc, form: FormBody | undefined): Result<RequestView, ParseError> {
   const fields = new FormFields(doc, form, ["model", "n"]);

@@ -8,7 +8,7 @@ import { openAiPath, withPathModel } from "./shared/openai-paths.ts";
 import { PlainAnswer } from "./shared/plain-answer.ts";
 import { topLevelEdits } from "./shared/request-edits.ts";
 import { RequestFields } from "./shared/request-fields.ts";
-import { placed, ruleTable, SKIP, Texts, type WalkRules, walkAllTexts, walkTexts } from "./shared/text-walk.ts";
+import { parameterTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkAllTexts, walkTexts } from "./shared/text-walk.ts";
 
 const TAIL = "/moderations";
 /** The model of a call that names none (API reference, `model`). */
@@ -60,9 +60,11 @@ function readModeration(root: JsonNode): Result<RequestView, ParseError> {
     contractFields: fields.contractFields(),
     texts() {
       const out = new Texts();
-      for (const { key, value } of root.members) {
+      for (const entry of root.members) {
+        const { key, value } = entry;
+        if (parameterTexts(entry, out)) continue;
         if (key === "input") walkTexts(value, "user", RULES, out);
-        else if (key !== "model" && key !== "metadata") walkAllTexts(value, "other", out);
+        else if (key !== "model") walkAllTexts(value, "other", out);
       }
       return out;
     },

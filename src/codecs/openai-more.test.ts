@@ -60,7 +60,7 @@ describe("completions before chat", () => {
     );
     assert.deepEqual(
       textsOf(view(openaiCompletions, { model: "m", prompt: ["a", [1]], suffix: "b", stop: ["c"], user: "d", x_new: "e" })),
-      ["user: a", "user: b", "other: c", "other: e"],
+      ["user: a", "user: b", "parameter: c", "parameter: d", "other: e"],
     );
     for (const prompt of [7, true, { a: 1 }]) assert.throws(() => view(openaiCompletions, { model: "m", prompt }));
   });

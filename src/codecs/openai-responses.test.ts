@@ -89,8 +89,8 @@ describe("openai.responses requests", () => {
       "schema: answer",
       "schema: object",
       "user: Ada",
-      "other: team-7",
-      "other: user-1",
+      "parameter: team-7",
+      "parameter: user-1",
     ]);
   });
 

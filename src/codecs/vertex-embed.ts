@@ -18,7 +18,7 @@ import { geminiErrorBody } from "./shared/gemini-reader.ts";
 import { readInputParts } from "./shared/input-parts.ts";
 import { topLevelEdits } from "./shared/request-edits.ts";
 import { RequestFields } from "./shared/request-fields.ts";
-import { metadataTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./shared/text-walk.ts";
+import { parameterTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./shared/text-walk.ts";
 import { matchVertexPath, vertexPath } from "./shared/vertex-paths.ts";
 
 /**
@@ -71,9 +71,10 @@ function readPredict(root: JsonNode, facts: PathFacts): Result<RequestView, Pars
     inputParts: () => readInputParts(root, { bare: true }),
     texts() {
       const out = new Texts();
-      for (const { key, value } of root.members) {
-        if (key === "metadata" && value.kind === "object") metadataTexts(value, out);
-        else if (key !== "parameters") walkTexts(value, key === "instances" ? "user" : "other", RULES, out);
+      for (const entry of root.members) {
+        const { key, value } = entry;
+        if (parameterTexts(entry, out)) continue;
+        if (key !== "parameters") walkTexts(value, key === "instances" ? "user" : "other", RULES, out);
       }
       return out;
     },

@@ -21,6 +21,8 @@ export type TextPlace =
   | "file_name"
   | "url"
   | "schema"
+  /** Read by no model: who calls, labels, cache keys, words that end an answer. */
+  | "parameter"
   | "other";
 
 /** One text of a request. `node` is its place in the body, so that a stage can have it replaced. */

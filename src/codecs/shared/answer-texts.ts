@@ -4,6 +4,7 @@ import type { Steps } from "../../core/slice.ts";
 import type { Delta, LaneId } from "../../core/view.ts";
 import { type AnswerTally, isRewritable } from "./answer-tally.ts";
 import { Guarded, type OpenDelta } from "./guarded-texts.ts";
+import { isMediaText } from "./media-text.ts";
 import type { Erasure, ReadJson, TextPlace } from "./text-places.ts";
 
 type Channel = Delta["channel"];
@@ -289,7 +290,7 @@ export function textAt(holder: Json | undefined, key: string | number): string {
 
 /** Media in base64: nothing to read. */
 function isSealed(text: string): boolean {
-  if (text.startsWith("data:") && text.slice(0, 256).includes(";base64,")) return true;
+  if (isMediaText(text, false)) return true;
   // Long and without anything that words have between them.
   return text.length > SEALED_CHARS_MIN && BASE64.test(text);
 }

@@ -27,7 +27,7 @@ const DELTA_TEXTS: ReadonlyMap<string, readonly [Delta["channel"], string] | und
 /** Members of events, messages and blocks that are read, or hold no text; what else there is, guards see as texts beside the answer. */
 const EVENT_KEYS: ReadonlySet<string> = new Set(["type", "index", "message", "content_block", "delta", "usage"]);
 const MESSAGE_KEYS: ReadonlySet<string> = new Set([
-  ...["id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage", "container"],
+  ...["id", "type", "role", "model", "content", "stop_reason", "usage", "container"],
   ...["context_management", "request_id"],
 ]);
 /** By the member of a delta that was read. */

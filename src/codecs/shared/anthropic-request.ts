@@ -7,7 +7,7 @@ import { eachMember } from "./each-member.ts";
 import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { RequestFields, stringMember } from "./request-fields.ts";
-import { free, metadataTexts, placed, placedString, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./text-walk.ts";
+import { free, parameterTexts, placed, placedString, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./text-walk.ts";
 import { readToolResults } from "./tool-results.ts";
 
 /**
@@ -203,27 +203,18 @@ const RULES: WalkRules = {
 /** Members of the root whose strings are names, modes and ids of the API, never text. */
 const PLAIN_ROOT_KEYS: ReadonlySet<string> = new Set([
   ...["model", "stream", "max_tokens", "tool_choice", "service_tier", "thinking", "speed", "inference_geo", "container", "betas"],
-  ...[
-    "stop_sequences",
-    "context_management",
-    "cache_control",
-    "thread",
-    "diagnostics",
-    "user_profile_id",
-    "workspace_id",
-    "anthropic_version",
-  ],
+  ...["context_management", "cache_control", "thread", "diagnostics", "user_profile_id", "workspace_id", "anthropic_version"],
 ]);
 
 function readTexts(root: JsonObject): Iterable<TextSpan> {
   const out = new Texts();
-  for (const { key, value } of root.members) {
-    if (PLAIN_ROOT_KEYS.has(key)) continue;
+  for (const entry of root.members) {
+    const { key, value } = entry;
+    if (PLAIN_ROOT_KEYS.has(key) || parameterTexts(entry, out)) continue;
     if (key === "system") walkTexts(value, "system", RULES, out);
     else if (key === "messages") messageTexts(value, out);
     else if (key === "tools" || key === "mcp_servers") walkTexts(value, "tool_definition", TOOL_RULES, out);
     else if (key === "output_config" || key === "output_format") schemaTexts(value, out);
-    else if (key === "metadata" && value.kind === "object") metadataTexts(value, out);
     else walkTexts(value, "other", RULES, out);
   }
   return out;

@@ -13,7 +13,7 @@ const OUTPUT_TOKENS_PER_SECOND = 6;
 const PLACES: ReadonlyMap<string, TextPlace> = new Map<string, TextPlace>([["prompt", "user"]]);
 /** Names and modes of the API. */
 const PLAIN_KEYS: ReadonlySet<string> = new Set([
-  ...["model", "response_format", "stream", "temperature", "language", "languages[]", "include[]", "timestamp_granularities[]", "user"],
+  ...["model", "response_format", "stream", "temperature", "language", "languages[]", "include[]", "timestamp_granularities[]"],
   ...["chunking_strategy", "chunking_strategy[type]"],
 ]);
 

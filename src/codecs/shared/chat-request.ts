@@ -6,8 +6,8 @@ import type { ProviderStateRef, RequestView, TextPlace, TextSpan } from "../../c
 import { readChatTools } from "./chat-tools.ts";
 import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
-import { CONTRACT_MEMBER_PREFIX, present, RequestFields, stringMember } from "./request-fields.ts";
-import { free, placed, ruleTable, SKIP, Texts, type WalkRules, walkAllTexts, walkItems, walkTexts } from "./text-walk.ts";
+import { present, RequestFields, stringMember } from "./request-fields.ts";
+import { free, parameterTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkItems, walkTexts } from "./text-walk.ts";
 import { readToolResults } from "./tool-results.ts";
 
 /**
@@ -114,20 +114,20 @@ const RULES: WalkRules = {
 /** Members of the root whose strings are names, modes and ids of the API, never text. */
 const PLAIN_ROOT_KEYS: ReadonlySet<string> = new Set([
   ...["model", "stream", "stream_options", "store", "tool_choice", "function_call", "modalities", "audio", "service_tier", "reasoning"],
-  ...["reasoning_effort", "reasoning_format", "verbosity", "user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"],
+  ...["reasoning_effort", "reasoning_format", "verbosity", "prompt_cache_retention"],
   ...["prompt_cache_options", "logit_bias", "thinking", "provider", "transforms", "prompt_mode"],
 ]);
 
 /** What no rule knows is text, so that a new field is inspected before Sluice learns its name. */
 function readTexts(root: JsonObject): Iterable<TextSpan> {
   const out = new Texts();
-  for (const { key, value } of root.members) {
-    if (PLAIN_ROOT_KEYS.has(key)) continue;
+  for (const entry of root.members) {
+    const { key, value } = entry;
+    if (PLAIN_ROOT_KEYS.has(key) || parameterTexts(entry, out)) continue;
     if (key === "messages") messageTexts(value, out);
     else if (key === "tools" || key === "functions") walkTexts(value, "tool_definition", TOOL_RULES, out);
     else if (key === "response_format") walkTexts(value, "schema", RULES, out);
     else if (key === "prediction") walkTexts(value, "assistant", RULES, out);
-    else if (key === "metadata") metadataTexts(value, out);
     else walkTexts(value, "other", RULES, out);
   }
   return out;
@@ -144,12 +144,6 @@ const TOOL_RULES: WalkRules = {
   keys: ruleTable({ ...skipped(["type", "cache_control", "syntax"]), parameters: free("tool_definition") }),
   placeOf: (_object, inherited) => inherited,
 };
-
-/** The provider keeps metadata, so it is inspected; contract fields never leave. */
-function metadataTexts(metadata: JsonNode, out: Texts): void {
-  if (metadata.kind !== "object") return;
-  for (const { key, value } of metadata.members) if (!key.startsWith(CONTRACT_MEMBER_PREFIX)) walkAllTexts(value, "other", out);
-}
 
 /**
  * Models that take only (o series, GPT-5 and later) or also `max_completion_tokens`. Everyone else, and every compatible server,

@@ -7,7 +7,7 @@ import { topLevelEdits } from "./request-edits.ts";
 import { RequestFields, stringMember } from "./request-fields.ts";
 import {
   free,
-  metadataTexts,
+  parameterTexts,
   placed,
   placedString,
   ruleTable,
@@ -133,8 +133,9 @@ const PLAIN_KEYS: ReadonlySet<string> = new Set([
 
 function chatTexts(root: JsonObject): Iterable<TextSpan> {
   const out = new Texts();
-  for (const { key, value } of root.members) {
-    if (PLAIN_KEYS.has(key)) continue;
+  for (const entry of root.members) {
+    const { key, value } = entry;
+    if (PLAIN_KEYS.has(key) || parameterTexts(entry, out)) continue;
     if (key === "messages" || key === "chat_history") historyTexts(value, out);
     else if (key === "message") walkAllTexts(value, "user", out);
     else if (key === "preamble") walkAllTexts(value, "system", out);
@@ -142,7 +143,6 @@ function chatTexts(root: JsonObject): Iterable<TextSpan> {
     else if (key === "tools") walkTexts(value, "tool_definition", TOOL_RULES, out);
     else if (key === "tool_results") walkTexts(value, "tool_result", RULES, out);
     else if (key === "response_format") walkTexts(value, "schema", FORMAT_RULES, out);
-    else if (key === "metadata" && value.kind === "object") metadataTexts(value, out);
     else walkTexts(value, "other", RULES, out);
   }
   return out;
@@ -155,12 +155,12 @@ function historyTexts(messages: JsonNode, out: Texts): void {
 
 function inputTexts(root: JsonObject): Iterable<TextSpan> {
   const out = new Texts();
-  for (const { key, value } of root.members) {
-    if (PLAIN_KEYS.has(key)) continue;
-    if (key === "metadata" && value.kind === "object") metadataTexts(value, out);
+  for (const entry of root.members) {
+    const { key, value } = entry;
+    if (PLAIN_KEYS.has(key) || parameterTexts(entry, out)) continue;
     // Documents may be objects of the caller's own, so that no name in them says what is text.
-    else if (["query", "documents", "texts"].includes(key)) walkAllTexts(value, "user", out);
-    else walkTexts(value, key === "inputs" ? "user" : "other", RULES, out);
+    if (["query", "documents", "texts"].includes(key)) walkAllTexts(value, "user", out);
+    else walkTexts(value, key === "inputs" ? "user" : key === "images" ? "url" : "other", RULES, out);
   }
   return out;
 }

@@ -7,7 +7,7 @@ import { eachMember } from "./each-member.ts";
 import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { present, RequestFields, stringMember } from "./request-fields.ts";
-import { free, metadataTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkAllTexts, walkItems, walkTexts } from "./text-walk.ts";
+import { free, parameterTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkAllTexts, walkItems, walkTexts } from "./text-walk.ts";
 import { readToolResults } from "./tool-results.ts";
 
 /**
@@ -159,15 +159,16 @@ const PLAIN_KEYS: ReadonlySet<string> = new Set([
 
 function readTexts(root: JsonObject): Iterable<TextSpan> {
   const out = new Texts();
-  for (const { key, value } of root.members) {
-    if (PLAIN_KEYS.has(key)) continue;
+  for (const entry of root.members) {
+    const { key, value } = entry;
+    if (PLAIN_KEYS.has(key) || parameterTexts(entry, out)) continue;
     if (key === "messages" && value.kind === "array") {
       walkItems(value.items, placeOfRole, CONTENT_RULES, out);
     } else if (key === "system") walkTexts(value, "system", CONTENT_RULES, out);
     else if (key === "toolConfig") walkTexts(value, "tool_definition", TOOL_RULES, out);
     else if (key === "outputConfig") walkAllTexts(value, "schema", out);
     else if (key === "promptVariables") walkAllTexts(value, "user", out);
-    else if (key === "metadata" && value.kind === "object") metadataTexts(value, out);
+    else if (key === "inferenceConfig") walkAllTexts(value, "parameter", out);
     else walkAllTexts(value, "other", out);
   }
   return out;

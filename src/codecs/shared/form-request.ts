@@ -4,7 +4,7 @@ import type { TextPlace, TextSpan } from "../../core/view.ts";
 import { FILE_NAMES } from "./multipart.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { CONTRACT_MEMBER_PREFIX } from "./request-fields.ts";
-import { Texts, walkAllTexts } from "./text-walk.ts";
+import { parameterTexts, Texts, walkAllTexts } from "./text-walk.ts";
 
 const EMPTY: JsonObject = { kind: "object", start: 0, end: 2, members: [] };
 
@@ -83,8 +83,9 @@ export function formEdits(doc: JsonDoc, change: RequestChange): readonly JsonEdi
 /** Texts of a form, file names too. What is neither placed nor plain is text of unknown meaning. */
 export function formTexts(root: JsonObject, places: ReadonlyMap<string, TextPlace>, plain: ReadonlySet<string>): Iterable<TextSpan> {
   const out = new Texts();
-  for (const { key, value } of root.members) {
-    if (plain.has(key) || contractName(key) !== undefined) continue;
+  for (const entry of root.members) {
+    const { key, value } = entry;
+    if (plain.has(key) || contractName(key) !== undefined || parameterTexts(entry, out)) continue;
     walkAllTexts(value, key === FILE_NAMES ? "file_name" : (places.get(key) ?? "other"), out);
   }
   return out;

@@ -8,7 +8,7 @@ import { camelOf, countOf, either, eitherMember, itemsOf, refuseBoth, snakeOf } 
 import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { CONTRACT_MEMBER_PREFIX, present, RequestFields, stringMember } from "./request-fields.ts";
-import { free, type KeyRule, placed, SKIP, Texts, type WalkRules, walkItems, walkTexts } from "./text-walk.ts";
+import { free, type KeyRule, placed, SKIP, Texts, type WalkRules, walkAllTexts, walkItems, walkTexts } from "./text-walk.ts";
 import { readToolResults } from "./tool-results.ts";
 
 /**
@@ -204,6 +204,7 @@ const SCHEMA_RULES: WalkRules = {
   keys: bothSpellings({
     responseSchema: free("schema"),
     responseJsonSchema: free("schema"),
+    stopSequences: placed("parameter"),
     ...all(SKIP, ["responseMimeType", "responseModalities", "mediaResolution", "thinkingLevel", "voiceName", "languageCode"]),
     ...all(SKIP, ["aspectRatio", "imageSize", "personGeneration", "mimeType", "continuationToken"]),
   }),
@@ -235,9 +236,10 @@ function addTexts(root: JsonObject, out: Texts): void {
     else if (name === "generationConfig") walkTexts(value, "other", SCHEMA_RULES, out);
     else if (name === "metadata" && value.kind === "object") {
       for (const entry of value.members) {
-        if (!entry.key.startsWith(CONTRACT_MEMBER_PREFIX)) walkTexts(entry.value, "other", CONTENT_RULES, out);
+        if (!entry.key.startsWith(CONTRACT_MEMBER_PREFIX)) walkTexts(entry.value, "parameter", CONTENT_RULES, out);
       }
-    } else walkTexts(value, "other", CONTENT_RULES, out);
+    } else if (name === "labels") walkAllTexts(value, "parameter", out);
+    else walkTexts(value, "other", CONTENT_RULES, out);
   }
 }
 

@@ -10,7 +10,7 @@ import { converseEdits, converseSteps } from "./converse-request.ts";
 import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { present, RequestFields, stringMember } from "./request-fields.ts";
-import { metadataTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./text-walk.ts";
+import { parameterTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./text-walk.ts";
 
 /**
  * Bodies of InvokeModel: each maker's own. Which one it is follows from the body, because a policy's name for a model need not tell.
@@ -145,10 +145,10 @@ const PLACES: ReadonlyMap<string, TextPlace> = new Map<string, TextPlace>([
 
 function promptTexts(root: JsonObject): Iterable<TextSpan> {
   const out = new Texts();
-  for (const { key, value } of root.members) {
-    if (RULES.keys.has(key)) continue;
-    if (key === "metadata" && value.kind === "object") metadataTexts(value, out);
-    else walkTexts(value, PLACES.get(key) ?? "other", RULES, out);
+  for (const entry of root.members) {
+    const { key, value } = entry;
+    if (RULES.keys.has(key) || parameterTexts(entry, out)) continue;
+    walkTexts(value, PLACES.get(key) ?? "other", RULES, out);
   }
   return out;
 }

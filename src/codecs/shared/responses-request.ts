@@ -6,7 +6,7 @@ import type { ProviderStateRef, RequestView, TextPlace, TextSpan, ToolRef } from
 import { eachMember } from "./each-member.ts";
 import { readInputParts } from "./input-parts.ts";
 import { present, RequestFields, stringMember } from "./request-fields.ts";
-import { free, metadataTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./text-walk.ts";
+import { free, parameterTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./text-walk.ts";
 import { readToolResults } from "./tool-results.ts";
 
 /**
@@ -259,6 +259,8 @@ const RULES: WalkRules = {
     parameters: free("tool_definition"),
     input_schema: free("tool_definition"),
     schema: free("schema"),
+    // Of a found file: names and values are its owner's.
+    attributes: free("tool_result"),
   }),
   placeOf: (_object, inherited) => inherited,
 };
@@ -271,14 +273,14 @@ const PLAIN_ROOT_KEYS: ReadonlySet<string> = new Set([
 
 function readTexts(root: JsonObject): Iterable<TextSpan> {
   const out = new Texts();
-  for (const { key, value } of root.members) {
-    if (PLAIN_ROOT_KEYS.has(key)) continue;
+  for (const entry of root.members) {
+    const { key, value } = entry;
+    if (PLAIN_ROOT_KEYS.has(key) || parameterTexts(entry, out)) continue;
     if (key === "input") inputTexts(value, out);
     else if (key === "instructions") walkTexts(value, "system", RULES, out);
     else if (key === "tools") walkTexts(value, "tool_definition", RULES, out);
     else if (key === "text") formatTexts(value, out);
     else if (key === "prompt") promptTexts(value, out);
-    else if (key === "metadata" && value.kind === "object") metadataTexts(value, out);
     else walkTexts(value, "other", RULES, out);
   }
   return out;

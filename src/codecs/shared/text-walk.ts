@@ -1,5 +1,6 @@
 import type { JsonMember, JsonNode, JsonObject, JsonString } from "../../core/json.ts";
 import type { TextPlace, TextSpan } from "../../core/view.ts";
+import { isMediaText } from "./media-text.ts";
 import { CONTRACT_MEMBER_PREFIX } from "./request-fields.ts";
 
 /** What the value under a key is, wherever the key stands in a part of the body that the provider's schema describes. */
@@ -128,16 +129,24 @@ export function walkAllTexts(node: JsonNode, place: TextPlace, out: Texts): void
   if (entry !== undefined) out.add(entry);
 }
 
-/** Texts of the body's `metadata`: the provider keeps them, so they are inspected. Contract fields never leave. */
-export function metadataTexts(metadata: JsonObject, out: Texts): void {
-  for (const { key, value } of metadata.members) if (!key.startsWith(CONTRACT_MEMBER_PREFIX)) walkAllTexts(value, "other", out);
+/** Members of the root that the provider keeps or compares, and no model reads. People write addresses into them, and they leave. */
+const PARAMETERS: ReadonlySet<string> = new Set([
+  ...["user", "safety_identifier", "prompt_cache_key", "stop", "stop_sequences", "labels", "requestMetadata"],
+]);
+
+/** Texts of a member of the root that is one of them, or the body's `metadata`, whose contract fields never leave. False: it is none. */
+export function parameterTexts({ key, value }: JsonMember, out: Texts): boolean {
+  if (key === "metadata" && value.kind === "object") {
+    for (const entry of value.members) if (!entry.key.startsWith(CONTRACT_MEMBER_PREFIX)) walkAllTexts(entry.value, "parameter", out);
+    return true;
+  }
+  if (!PARAMETERS.has(key)) return false;
+  walkAllTexts(value, "parameter", out);
+  return true;
 }
 
-/** Base64 in a data URL (RFC 2397): media, not text. Parameters before it are short. */
-const BASE64_DATA_URL = /^data:[^,]{0,200};base64,/i;
-
 function textOf(node: JsonString, place: TextPlace, holds?: "json"): TextSpan | undefined {
-  if (node.value === "" || BASE64_DATA_URL.test(node.value)) return undefined;
+  if (node.value === "" || isMediaText(node.value, place === "url")) return undefined;
   return holds === undefined ? { place, node } : { place, node, holds };
 }
 

@@ -46,6 +46,10 @@ test("the operator's own words weigh nothing", () => {
     effects: [],
   });
 });
+test("what no model reads is neither scored nor spotlighted: labels, who calls, words that end an answer", () => {
+  const section = { user: { refuse: 0.1 }, untrusted: { spotlight: 0, refuse: 0.1 } };
+  assert.deepEqual(at(section, asking([["parameter", ATTACK]]).of), { kind: "allow", effects: [] });
+});
 test("no attack: allowed, the score is in the record", () => {
   const verdict = at(
     { user: { warn: 0.5 }, untrusted: { refuse: 0.5 } },

@@ -23,7 +23,7 @@ export interface Scanned {
 export const isIdle = ({ user, untrusted, toolDefinitions }: InjectionSection): boolean =>
   [user, untrusted, toolDefinitions].every((rules) => Object.values(rules).every((threshold) => threshold === undefined));
 
-/** Texts whose place has a threshold, in document order. The operator's own words (system) weigh nothing and are not here. */
+/** Texts whose place has a threshold, in document order. The operator's own words (system) and what no model reads weigh nothing and are not here. */
 export function textsOf(context: StageContext, section: InjectionSection): readonly Scanned[] {
   const { request, contract, change } = context;
   if (request === undefined || isIdle(section)) return [];
@@ -45,6 +45,7 @@ export function textsOf(context: StageContext, section: InjectionSection): reado
 function kindOf(place: TextPlace, declared: boolean): "user" | "untrusted" | "toolDefinitions" | undefined {
   switch (place) {
     case "system":
+    case "parameter":
       return undefined;
     // An answer of the model, or a caller's word for one: as much as the user may say.
     case "assistant":

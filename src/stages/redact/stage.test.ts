@@ -117,6 +117,19 @@ test("a long number in the body that is a finding is replaced too; what is not s
     /^\{"model":"gpt", "messages":\[\{"role":"user","content":"hi","extra":\{"card": 400000\d{10}, "at":1732447474\}\}\], "seed": 12345678\}$/,
   );
 });
+test("who calls, labels, cache keys and words that end an answer leave as stand-ins too", async () => {
+  const { sent } = await run(
+    JSON.stringify({
+      model: "gpt",
+      messages: [{ role: "user", content: "hi" }],
+      ...Object.fromEntries(["user", "safety_identifier", "prompt_cache_key"].map((key) => [key, EMAIL])),
+      stop: [EMAIL],
+      metadata: { customer: EMAIL },
+    }),
+  );
+  assert.equal(sent.match(/\w+@example\.(?:com|net)/g)?.length, 5);
+  assert.ok(!sent.includes(EMAIL), sent);
+});
 
 const actions: readonly (readonly [string, RegExp])[] = [
   ["mask", /^card <PAYMENT_CARD>$/],
