@@ -13,6 +13,7 @@ import { present, RequestFields } from "./shared/request-fields.ts";
 import { sayCompletion } from "./shared/said-chat.ts";
 import { SniffingReader } from "./shared/sniffing-reader.ts";
 import { parameterTexts, Texts, walkAllTexts } from "./shared/text-walk.ts";
+import { tokenInput } from "./shared/token-input.ts";
 
 const TAIL = "/completions";
 /** Output tokens of a call that names no cap (API reference, `max_tokens`), so a policy's cap must not raise it. */
@@ -67,6 +68,7 @@ function readCompletion(root: JsonNode): Result<RequestView, ParseError> {
     tools: [],
     providerState: [],
     contractFields: fields.contractFields(),
+    ...tokenInput(prompt),
     texts: () => texts(root),
     inputParts: () => readInputParts(root, { bare: true }),
   };
@@ -79,7 +81,7 @@ function promptCount(prompt: JsonNode | undefined): number {
   return prompt.items.some(({ kind }) => kind === "string" || kind === "array") ? prompt.items.length : 1;
 }
 
-/** Lists of tokens cannot be inspected as text; a policy that must see every text can tell by there being none. */
+/** Lists of tokens are none; the view tells that they are there. */
 function texts(root: JsonObject): Iterable<TextSpan> {
   const out = new Texts();
   for (const entry of root.members) {

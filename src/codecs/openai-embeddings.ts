@@ -10,6 +10,7 @@ import { openAiPath, withPathModel } from "./shared/openai-paths.ts";
 import { topLevelEdits } from "./shared/request-edits.ts";
 import { RequestFields } from "./shared/request-fields.ts";
 import { parameterTexts, Texts, walkAllTexts } from "./shared/text-walk.ts";
+import { tokenInput } from "./shared/token-input.ts";
 
 const TAIL = "/embeddings";
 
@@ -50,6 +51,7 @@ function readEmbeddings(root: JsonNode): Result<RequestView, ParseError> {
     tools: [],
     providerState: [],
     contractFields: fields.contractFields(),
+    ...tokenInput(input),
     inputParts: () => readInputParts(root, { bare: true }),
     texts() {
       const out = new Texts();

@@ -92,6 +92,8 @@ export interface RequestView {
    * hundreds of thousands: work on one past `YIELD_CHARS` gives way between two of them (`Slice`).
    */
   texts(): Iterable<TextSpan>;
+  /** Some of the input comes as numbers of tokens: text that no stage can read. */
+  readonly tokens?: true;
   /** Results of tools that the request brings along; `tool` undefined where it does not tell which. Absent: the surface has none. */
   toolResults?(): Iterable<{ readonly tool: string | undefined }>;
 }

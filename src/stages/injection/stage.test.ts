@@ -50,6 +50,11 @@ test("what no model reads is neither scored nor spotlighted: labels, who calls, 
   const section = { user: { refuse: 0.1 }, untrusted: { spotlight: 0, refuse: 0.1 } };
   assert.deepEqual(at(section, asking([["parameter", ATTACK]]).of), { kind: "allow", effects: [] });
 });
+test("an input of tokens cannot be scored: it is refused where anything is", () => {
+  const of = context({ view: view({ tokens: true }) });
+  assertSubset(at({ user: { warn: 0.5 } }, of), { kind: "deny", code: "content_blocked", detail: "~tokens" });
+  assert.deepEqual(at({}, of), { kind: "allow", effects: [] });
+});
 test("no attack: allowed, the score is in the record", () => {
   const verdict = at(
     { user: { warn: 0.5 }, untrusted: { refuse: 0.5 } },

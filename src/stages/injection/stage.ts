@@ -7,7 +7,7 @@ import type { InjectionScore } from "../../detectors/injection/score.ts";
 import type { ClassifierPort } from "../../ports/classifier.ts";
 import { type Judged, judgeAll, type Raised, scoreAll } from "./judge.ts";
 import { type InjectionSection, injectionSection } from "./section.ts";
-import { type Scanned, textsOf } from "./texts.ts";
+import { isIdle, type Scanned, textsOf } from "./texts.ts";
 
 /** What was found before the decision, where that took time. */
 interface InjectionFacts {
@@ -111,7 +111,10 @@ const termsOf = ({ exchange, principal }: StageContext, { datamark }: InjectionS
   secret: `${exchange.policy.hash} ${principal.tenant}`,
 });
 
+const TOKENS = "The policy looks for attacks, and tokens cannot be looked into. Send the text itself in place of its tokens.";
+
 function decide(context: StageContext, section: InjectionSection, facts: InjectionFacts | undefined): Verdict {
+  if (context.request?.view.tokens === true && !isIdle(section)) return { kind: "deny", code: "content_blocked", detail: TOKENS };
   if (facts !== undefined) return verdictOn(facts.judged, facts.classifierMissed);
   const texts = textsOf(context, section);
   if (texts.length === 0) return ALLOW;

@@ -8,6 +8,7 @@ import { testKeyring } from "../../../test/support/keyring.ts";
 import { property } from "../../../test/support/property.ts";
 import { assertSubset } from "../../../test/support/subset.ts";
 import { openaiChat } from "../../codecs/openai-chat.ts";
+import { openaiEmbeddings } from "../../codecs/openai-embeddings.ts";
 import { applyEdits } from "../../core/json.ts";
 import type { StageContext, Verdict } from "../../core/stage.ts";
 import type { LaneId } from "../../core/view.ts";
@@ -129,6 +130,20 @@ test("who calls, labels, cache keys and words that end an answer leave as stand-
   );
   assert.equal(sent.match(/\w+@example\.(?:com|net)/g)?.length, 5);
   assert.ok(!sent.includes(EMAIL), sent);
+});
+test("an input of tokens cannot be looked into: it is refused where anything is looked for", async () => {
+  for (const input of [
+    [1, 2, 3],
+    [[1, 2], "a"],
+    ["a", [7]],
+  ]) {
+    const request = readRequest(openaiEmbeddings, JSON.stringify({ model: "m", input }));
+    assertSubset((await run(ask("hi"), undefined, {}, { request })).verdict, { kind: "deny", code: "content_blocked", detail: "~tokens" });
+    assertSubset((await run(ask("hi"), {}, {}, { request })).verdict, { kind: "allow" });
+  }
+  assertSubset((await run(ask("hi"), undefined, {}, { request: readRequest(openaiEmbeddings, '{"model":"m","input":["a"]}') })).verdict, {
+    kind: "allow",
+  });
 });
 
 const actions: readonly (readonly [string, RegExp])[] = [

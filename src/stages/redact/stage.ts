@@ -99,6 +99,7 @@ function decide(context: StageContext, section: RedactSection, gathered: Facts |
   if ("wrong" in choice) return { kind: "deny", code: "contract_violation", detail: choice.wrong };
   const { profile } = choice;
   if (profile === undefined || context.request === undefined) return { kind: "allow", effects: [] };
+  if (context.request.view.tokens === true && profile.requests.size > 0) return { kind: "deny", code: "content_blocked", detail: TOKENS };
   const keyring = context.stores?.keyring;
   if (keyring === undefined) throw new Error("no keyring");
   const looked = gathered?.looked ?? textsOf(context).map((text) => look(text, detectorsFor(profile.requests, profile)));
@@ -120,6 +121,8 @@ function decide(context: StageContext, section: RedactSection, gathered: Facts |
   if (guard !== undefined) effects.push({ kind: "guard", guard });
   return { kind: "allow", effects, ...evidence };
 }
+
+const TOKENS = "The policy looks for personal data, and tokens cannot be looked into. Send the text itself in place of its tokens.";
 
 /** Purposes of keys. */
 const STAND_INS = "redact.stand-ins";
