@@ -15,6 +15,18 @@ detectorSuite(email, {
     ["@handle and ann@localhost and a @ b.com and x@y.1 and @media (max-width: 3px)"],
     ["npm i @types/node@26.6.6 and git@ and user@"],
     ["foo@@example.com"],
+    ["email=ann@example.com", "ann@example.com"],
+    ["https://x.example/reset?to=ann@example.com&cc=bob@example.org", "ann@example.com", "bob@example.org"],
+    ["users/ann@example.com|bob@example.org|", "ann@example.com", "bob@example.org"],
+    [
+      "https://x.example/u/ann.smith%40example.com/edit?mail%3Dbob%2Bnews%40example.org",
+      "ann.smith%40example.com",
+      "bob%2Bnews%40example.org",
+    ],
+    ["by %22ann%40example.com%22 or %40media or 100%40x", "ann%40example.com"],
+    ["bounce+ann=example.com@lists.example.org", "bounce+ann=example.com@lists.example.org"],
+    ["o'brien@example.com and ${name}@example.com", "o'brien@example.com"],
+    ["logo@2x.png, icon@3x.jpg, react@18.3.1-canary.abc, zod@4.1.0.beta"],
     [`${"a".repeat(70)}@example.com`, `${"a".repeat(64)}@example.com`],
   ],
 });

@@ -7,7 +7,9 @@ const DOMAIN_MAX = 253;
 
 /**
  * E-mail addresses: a dot-atom (RFC 5322 section 3.2.3; ASCII and accented Latin letters), `@`, and a domain name of two labels or more
- * whose last is letters only or punycode. Full-width signs count. An address in a stream is open until its domain has ended.
+ * whose last is letters only or punycode. Full-width signs count, and so does `%40`, as addresses stand in URLs. Signs that an atom may
+ * have, and that mostly part an address from what stands before it, do: `user=`, `?to=`, `/`, `|`. Names of pictures (`logo@2x.png`)
+ * and of packages (`react@18.3.1`) are none. An address in a stream is open until its domain has ended.
  */
 export const email: Detector = {
   entities: ["email"],
@@ -22,27 +24,70 @@ export const email: Detector = {
 function find({ folded, ended }: ScanText, from: number): Found {
   const findings: Finding[] = [];
   let least = from;
-  for (let at = folded.indexOf("@", from); at !== -1; at = folded.indexOf("@", at + 1)) {
+  const signs = new Signs(folded, from);
+  for (let at = signs.next(); at !== undefined; at = signs.next()) {
     const start = localStart(folded, at, least);
-    const runEnd = domainRunEnd(folded, at + 1);
+    const behind = at + (folded.charCodeAt(at) === PERCENT ? 3 : 1);
+    const runEnd = domainRunEnd(folded, behind);
     if (runEnd === folded.length && !ended && start < at) return { findings, open: start };
-    const end = domainEnd(folded.slice(at + 1, runEnd));
-    if (start < at && end > 0) {
-      findings.push({ entity: "email", start, end: at + 1 + end, score: 1 });
-      least = at + 1 + end;
-    } else least = at + 1;
+    const run = folded.slice(behind, runEnd);
+    const end = domainEnd(run);
+    if (start < at && end > 0 && !NO_DOMAIN.test(run.slice(0, end))) {
+      findings.push({ entity: "email", start, end: behind + end, score: 1 });
+      least = behind + end;
+    } else least = behind;
   }
   return { findings, open: ended ? folded.length : localStart(folded, folded.length, least) };
 }
 
-/** Start of the local part that ends at `at`, at or after `least`. */
+/** Places of `@` and `%40`, in order. Each is looked for only behind the last of its own: linear. */
+class Signs {
+  readonly #text: string;
+  #at: number;
+  #encoded: number;
+
+  constructor(text: string, from: number) {
+    this.#text = text;
+    this.#at = text.indexOf("@", from);
+    this.#encoded = text.indexOf("%40", from);
+  }
+
+  next(): number | undefined {
+    const [at, encoded] = [this.#at, this.#encoded];
+    if (at === -1 && encoded === -1) return undefined;
+    if (encoded === -1 || (at !== -1 && at < encoded)) {
+      this.#at = this.#text.indexOf("@", at + 1);
+      return at;
+    }
+    this.#encoded = this.#text.indexOf("%40", encoded + 3);
+    return encoded;
+  }
+}
+const PERCENT = 37;
+
+/**
+ * Start of the local part that ends at `at`, at or after `least`. An equals sign parts it from what stands before (`email=`), unless the
+ * address is one of those that have the receiver's in them (`bounce+ann=example.com@...`); so does what else is percent-encoded than
+ * the signs of an atom.
+ */
 function localStart(folded: string, at: number, least: number): number {
   const bound = Math.max(least, at - LOCAL_MAX);
   let start = at;
   while (start > bound && isLocal(folded.charCodeAt(start - 1))) start -= 1;
+  if (start < at) start += partedAt(folded.slice(start, at));
   while (start < at && !isLocalEdge(folded.charCodeAt(start))) start += 1;
   return start;
 }
+
+/** Length of what stands in a run before the address. */
+function partedAt(run: string): number {
+  let from = 0;
+  for (let at = run.indexOf("%"); at !== -1; at = run.indexOf("%", at + 1)) if (ENCODED.test(run.slice(at, at + 3))) from = at + 3;
+  const plus = run.indexOf("+", from);
+  const equals = run.lastIndexOf("=", plus === -1 ? run.length : plus);
+  return Math.max(from, equals + 1);
+}
+const ENCODED = /^%(?!2[bde]|5f)[0-9a-f]{2}$/i;
 
 function domainRunEnd(folded: string, from: number): number {
   const bound = Math.min(folded.length, from + DOMAIN_MAX);
@@ -71,9 +116,12 @@ function domainEnd(run: string): number {
 const LABEL = /^(?!-)[a-z0-9\u00c0-\u024f-]{1,63}(?<!-)$/i;
 const TOP = /^(?:[a-z\u00c0-\u024f]{2,63}|xn--[a-z0-9-]+)$/i;
 
+/** `logo@2x.png`, and versions of packages. */
+const NO_DOMAIN = /^(?:[0-9]x\.(?:png|jpe?g|gif|webp|svg|avif)|[0-9]+\.[0-9]+\..*)$/i;
+
 const isAccented = (code: number): boolean => code >= 0xc0 && code <= 0x24f && code !== 0xd7 && code !== 0xf7;
 const isLocalEdge = (code: number): boolean => isAlnum(code) || isAccented(code) || code === 95 || code === 43;
-/** atext of RFC 5322, and the dot. */
+/** atext of RFC 5322 without what parts values in URLs, paths, templates and tables; and the dot. */
 const isLocal = (code: number): boolean => isLocalEdge(code) || (code < 128 && (ATEXT[code] ?? 0) === 1);
-const ATEXT = Uint8Array.from({ length: 128 }, (_, code) => ("!#$%&'*-/=?^`{|}~.".includes(String.fromCharCode(code)) ? 1 : 0));
+const ATEXT = Uint8Array.from({ length: 128 }, (_, code) => ("!#$%'*-=~.".includes(String.fromCharCode(code)) ? 1 : 0));
 const isDomain = (code: number): boolean => isAlnum(code) || isAccented(code) || code === 45 || code === 46;

@@ -195,7 +195,7 @@ type Signs = Readonly<Record<"digit" | "at" | "colon", boolean>>;
 
 /** Those at or after `from`. */
 function signsIn({ folded, hasDigit }: Scanned, from: number): Signs {
-  return { digit: hasDigit, at: folded.includes("@", from), colon: folded.includes(":", from) };
+  return { digit: hasDigit, at: folded.includes("@", from) || folded.includes("%40", from), colon: folded.includes(":", from) };
 }
 
 /**
