@@ -27,13 +27,14 @@ import {
   scopeOf,
   tenantLines,
 } from "./lines.ts";
+import { enterModel, type ModelRates, modelRatesOf } from "./model-rates.ts";
 import type { BudgetsSection } from "./section.ts";
 
 /** Refused by the windows of a store whose clock is another: computed anew so often. */
 const RECOMPUTE_MAX = 3;
 
-/** Whose step refused: the tenant's, or the account's for requests and calls at once, or for tokens and money. */
-export type By = "tenant" | "account" | "account requests";
+/** Whose step refused: the tenant's, or the account's for requests and calls at once, or for tokens and money, or that of rates of the model. */
+export type By = "tenant" | "account" | "account requests" | "model";
 
 export interface Facts {
   readonly desk: LedgerDesk;
@@ -45,6 +46,8 @@ export interface Facts {
   readonly lines: readonly Placed[];
   readonly accountLines: readonly Placed[];
   readonly forecast: Forecast;
+  /** Where rates of the model were asked for with the plan. */
+  readonly rates?: ModelRates;
   readonly outcome: /** `short`: lines in shadow or warn that had no room. `unpriced`: so has a budget in money that is only in shadow or warn. */
     | { readonly kind: "held"; readonly levels: readonly Level[]; readonly short: readonly Refusal[]; readonly unpriced: boolean }
     | { readonly kind: "refused"; readonly by: By; readonly refusals: readonly Refusal[] }
@@ -62,11 +65,17 @@ export function gather(context: StageContext, section: BudgetsSection): Promise<
   if (request === undefined || plan === undefined || surface.operation === "list" || surface.operation === "other") return undefined;
   const lines = tenantLines(section, context);
   const account = accountOf(plan.chain[0], principal.tenant);
-  if (lines.length === 0 && account === undefined) return undefined;
+  const rates = modelRatesOf(section, context);
+  if (lines.length === 0 && account === undefined && rates === undefined) return undefined;
   const desk = context.stores?.ledger;
-  if (desk === undefined)
+  if (desk === undefined) {
+    if (rates !== undefined && section.joined.limits.mode === "enforce")
+      return Promise.resolve(err({ code: "unavailable", concerns: "other" }));
     return onlySoft(lines, account) ? undefined : Promise.resolve(err({ code: "unavailable", ...concerned(lines, account) }));
-  return new Holding(context, section, desk, lines, account).run();
+  }
+  const holding = new Holding(context, section, desk, lines, account);
+  if (rates === undefined) return holding.run();
+  return enterModel(context, section, desk, rates).then((entered) => (entered.ok ? holding.runWith(entered.value) : entered));
 }
 
 /** Nothing that counts the call may refuse it, not even for want of a store. */
@@ -109,6 +118,19 @@ class Holding {
   run(): Promise<Result<Facts, PortError>> {
     const coarse = this.#forecast(inputBound(this.#context));
     return this.#hold(coarse, (first) => (short(first).length === 0 ? ok(first) : this.#finer(first, coarse)));
+  }
+
+  /** The same where rates of the model were asked for before: a claim of theirs is given back where the plan is not held. */
+  async runWith(rates: ModelRates): Promise<Result<Facts, PortError>> {
+    const { claimant, refusals } = rates;
+    const facts = { ...this.#facts(this.#forecast(inputBound(this.#context)), this.#desk.wallMs()), rates };
+    if (refusals.length > 0 && this.#section.joined.limits.mode === "enforce")
+      return ok({ ...facts, outcome: { kind: "refused", by: "model", refusals } });
+    if (this.#lines.length === 0 && this.#account === undefined) return ok({ ...facts, outcome: HELD_NOTHING });
+    const held = await this.run();
+    if (held.ok && (held.value.outcome.kind === "held" || held.value.outcome.kind === "unasked")) return ok({ ...held.value, rates });
+    if (claimant !== undefined) await this.#desk.release(claimant);
+    return held;
   }
 
   /** Where the bound of the input is what has no room: once more, by tokens. */
@@ -262,6 +284,7 @@ function withRiders(
 
 const NO_LINES: readonly Placed[] = [];
 const NO_LEVELS = { levels: [], short: [] };
+const HELD_NOTHING = { kind: "held", ...NO_LEVELS, unpriced: false } as const;
 const isUnpriced = ({ outcome }: Facts): boolean => outcome.kind === "held" && outcome.unpriced;
 const levelsOf = ({ levels, short: without = [] }: Extract<StepAnswer, { readonly kind: "admitted" }>) => ({ levels, short: without });
 

@@ -64,12 +64,21 @@ export const budgetsSection = z
   })
   .describe("Money and tokens by day, week and month. May be written as the list of budgets alone.");
 
-/** Of `limits`, what is needed here: tokens are known with the plan, so they are held with the budgets. */
+/** Of `limits`, what is needed here: tokens are known with the plan, so they are held with the budgets; so is the model, where it was asked for by tier. */
 const mode = z.enum(["off", "shadow", "warn", "enforce"]).default("enforce");
+const number = z.number().optional();
 const joinedLimits = z.object({
   mode,
   onFault: z.enum(["open", "closed"]).default("closed"),
-  rules: z.array(z.object({ ...whose, tokens: z.number().optional(), window: z.string().optional(), layer })).default(() => []),
+  onStoreLost: z.enum(["reject", "allowance"]).default("reject"),
+  rules: z
+    .array(
+      z.object({
+        ...{ ...whose, layer, window: z.string().optional() },
+        ...{ tokens: number, requests: number, concurrent: number, burst: number },
+      }),
+    )
+    .default(() => []),
 });
 export const mergedBudgets = z.object({
   rules: z.array(z.object({ ...rule, layer })).default(() => []),

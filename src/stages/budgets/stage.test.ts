@@ -369,3 +369,32 @@ test("a budget past its mark warns, with how far it is", async () => {
     },
   });
 });
+
+test("rates of a model that was asked for by tier are claimed with the plan, given back where it is not held, and left at the end", async () => {
+  const joined = { limits: { rules: [{ model: "g*", concurrent: 1, layer: "app" }] } };
+  const left: [string, boolean][] = [];
+  const run = async (room: number, asks: string) => {
+    const { desk, entered, released } = deskOf({ "app=bot": room });
+    const leave = async ({ exchange }: Claimant, used: boolean): Promise<void> => void left.push([exchange, used]);
+    const of = calls({ ...desk, leave }, { view: view({ outputTokensMax: 1, model: asks }) });
+    const bound = budgetsStage.bind({ rules: [day], joined }, { mode: "enforce", onFault: "closed" });
+    const said = await bound.evaluate(of, new AbortController().signal);
+    assert.ok("ok" in said && said.ok);
+    await said.value.settle?.({ ...NOTHING_USED, forwarded: true });
+    return {
+      entered: entered.map(({ exchange, scopes }) => [exchange, scopes[0]?.key]),
+      released: released.map(({ exchange }) => exchange),
+    };
+  };
+  const { exchange } = context();
+  const id = `${exchange.id}.m0`;
+  assert.deepEqual(await run(Number.MAX_SAFE_INTEGER, "tier:high"), { entered: [[id, "app=bot,model=g*"]], released: [] });
+  assert.deepEqual(left, [[id, true]]);
+  assert.deepEqual(await run(0, "tier:high"), { entered: [[id, "app=bot,model=g*"]], released: [id] });
+  assert.deepEqual(await run(Number.MAX_SAFE_INTEGER, "gpt"), { entered: [], released: [] }, "it was counted at its arrival");
+  assert.equal(left.length, 1);
+});
+const NOTHING_USED = {
+  ...({ ending: "served", forwarded: false, usage: undefined, estimated: false, costNanoUsd: undefined, target: undefined } as const),
+  ...{ attempts: undefined, unanswered: false, lostTokens: 0 },
+};

@@ -5,8 +5,10 @@ import type { Asked } from "../../core/selection.ts";
 import { type Beside, defineStage, type Effect, type Outcome, type StageContext, type Verdict } from "../../core/stage.ts";
 import type { Claimant, Level, Refusal } from "../../ports/ledger.ts";
 import { type Bound, rateHeaders } from "../shared/ledger-headers.ts";
+import { rateBound, rateDenial, rateEvidence } from "../shared/rates.ts";
 import { type Facts, gather } from "./hold.ts";
 import { type Amounts, chargeOf, kept, type Placed, tokenRules } from "./lines.ts";
+import { modelRules } from "./model-rates.ts";
 import { type BudgetsSection, budgetsSection, mergedBudgets } from "./section.ts";
 
 /** A line and how it stood after, or before, this call. */
@@ -22,12 +24,16 @@ function decide(context: StageContext, section: BudgetsSection, facts: Facts | u
     case "held":
       return admitted(context, section, facts, outcome);
     case "unasked":
-      return { kind: "allow", effects: [], reason: "The store could not tell how limits of tokens stand; none of them is in force." };
+      return {
+        ...{ kind: "allow", effects: [], reason: "The store could not tell how limits of tokens stand; none of them is in force." },
+        ...(facts.rates === undefined ? {} : { beside: limitsSay(section, facts, []) }),
+      };
     case "closed":
       return { kind: "deny", code: "store_unavailable", detail: "The call took too long to be let in." };
     case "unpriced":
       return UNPRICED;
     case "refused":
+      if (outcome.by === "model") return { kind: "allow", effects: [], beside: limitsSay(section, facts, []) };
       return outcome.by === "tenant" ? refused(context, section, facts) : accountRefused(facts);
   }
 }
@@ -54,16 +60,19 @@ function admitted(
   }
   const warned = stood.filter(isNearItsEnd);
   const { usage, nanoUsd, tokens } = facts.forecast;
-  const effects: Effect[] = [{ kind: "held", usage, nanoUsd }, ...standing(facts, stood)];
+  // Only rates of the model: nothing is held.
+  const claimed = lines.length > 0 || facts.account !== undefined;
+  const effects: Effect[] = claimed ? [{ kind: "held", usage, nanoUsd }, ...standing(facts, stood)] : [];
   if (warned.length > 0) effects.push({ kind: "header", name: "x-ai-budget-warning", value: warned.map(warning).join(", ") });
   const without = short.length === 0 ? NONE : refusedOf(facts, short);
   const full = without.filter(({ line }) => line.kind === "limit");
   const said = full.length === 0 ? limits : full;
-  const beside = said.length === 0 ? {} : { beside: limitsSay(section, facts, said) };
+  const beside = said.length === 0 && facts.rates === undefined ? {} : { beside: limitsSay(section, facts, said) };
   const spent = without.filter(({ line }) => line.kind === "budget");
   // Only in shadow or warn: held all the same, and recorded.
   if (unpriced) return { ...UNPRICED, effects, ...beside };
   if (spent.length > 0) return { ...budgetsSay(context, facts, spent), effects, ...beside };
+  if (!claimed) return { kind: "allow", effects, ...beside };
   const held = nanoUsd === undefined ? { tokens } : { tokens, nanoUsd };
   const evidence = warned.length === 0 ? { held } : { held, scopes: warned.map((one) => evidenceOf(one, "warned")) };
   return { kind: "allow", effects, ...beside, evidence };
@@ -123,17 +132,27 @@ const refusedOf = ({ lines }: Facts, refusals: readonly Refusal[]): readonly Ref
     return line === undefined ? [] : [{ line, level, frozen: level.why === "frozen", retryAfterMs: level.retryAfterMs }];
   });
 
-/** Limits of tokens speak in the name of their own section: what is left of them, or that some have (or would have had) no room. */
-function limitsSay({ joined }: BudgetsSection, { nowMs }: Facts, lines: readonly (Stood | Refused)[]): Beside {
-  const bounds = lines.map(({ line, level: { limit, used, resetsAtMs } }): Bound => {
+/**
+ * Limits of tokens, and rates of a model, speak in the name of their own section: what is left of them, or that some have (or would have
+ * had) no room.
+ */
+function limitsSay({ joined }: BudgetsSection, { nowMs, rates }: Facts, lines: readonly (Stood | Refused)[]): Beside {
+  const { counted = [], levels = [], refusals = [] } = rates ?? {};
+  const rateBounds = [
+    ...levels.flatMap((level, index) => rateBound(counted[index], level)),
+    ...refusals.flatMap((level) => rateBound(counted[level.index], level)),
+  ];
+  const tokenBounds = lines.map(({ line, level: { limit, used, resetsAtMs } }): Bound => {
     const { window, limit: quota, spec } = line;
     return { name: `tokens-${window}`, quota, windowS: spec.unit === "seconds" ? spec.seconds : 1, limit, used, resetsAtMs };
   });
   const { mode } = joined.limits;
-  const effects = mode === "enforce" ? rateHeaders(bounds, nowMs) : [];
+  const effects = mode === "enforce" ? rateHeaders([...rateBounds, ...tokenBounds], nowMs) : [];
   const without = lines.filter((one) => "frozen" in one);
-  if (without.length === 0) return { stage: "limits", mode, verdict: { kind: "allow", effects } };
-  return { stage: "limits", mode, verdict: { kind: "deny", effects, ...denialOf(without), evidence: refusedEvidence(without) } };
+  if (without.length + refusals.length === 0) return { stage: "limits", mode, verdict: { kind: "allow", effects } };
+  const denial = refusals.length > 0 ? rateDenial(refusals, counted) : denialOf(without);
+  const evidence = { scopes: [...rateEvidence(refusals, counted), ...(refusedEvidence(without).scopes ?? [])] };
+  return { stage: "limits", mode, verdict: { kind: "deny", effects, ...denial, evidence } };
 }
 const refusedEvidence = (stood: readonly Refused[]): StageEvidence => ({
   scopes: stood.map((one) => evidenceOf(one, one.frozen ? "frozen" : "refused")),
@@ -210,7 +229,11 @@ const evidenceOf = ({ line, level }: Stood, state: ScopeEvidence["state"]): Scop
  * What it took, in the windows that admitted it. A call that was forwarded without a hold (an account's quota in shadow or warn had no room)
  * is counted all the same, under a name of its own: its claim in the ledger was never made.
  */
-function settle(facts: Facts, _section: BudgetsSection, outcome: Outcome): Promise<void> {
+function settle(facts: Facts, section: BudgetsSection, outcome: Outcome): Promise<void> {
+  const rates = facts.rates?.claimant;
+  return both(rates && facts.desk.leave(rates, outcome.forwarded), settleHeld(facts, section, outcome));
+}
+function settleHeld(facts: Facts, _section: BudgetsSection, outcome: Outcome): Promise<void> {
   const { desk, tenant, account, lines, accountLines, outcome: how } = facts;
   const held = how.kind === "held";
   if (!outcome.forwarded) {
@@ -244,7 +267,7 @@ export const budgetsStage = defineStage({
   joins: ["limits"],
   speaksFor: (section: BudgetsSection) => {
     const { mode, onFault } = section.joined.limits;
-    return tokenRules(section).length === 0 ? undefined : { stage: "limits", mode, onFault };
+    return tokenRules(section).length + modelRules(section).length === 0 ? undefined : { stage: "limits", mode, onFault };
   },
   planning: true,
   gather,
