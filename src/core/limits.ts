@@ -31,6 +31,8 @@ export const STATE_KEPT_MS = 30 * 24 * 3_600_000;
 export const STATE_ROWS_MAX = 500_000;
 /** Things that wait to be written. */
 export const STATE_PENDING_MAX = 50_000;
+/** What is noted beside a kept response, UTF-8 bytes: some 150 stand-ins, the latest count. */
+export const STATE_NOTE_BYTES_MAX = 16_384;
 /** References to kept state in one request. */
 export const STATE_REFS_MAX = 1000;
 /** Largest SSE event (all its lines), in bytes. A larger one passes on unread, and the record says so. */

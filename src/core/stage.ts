@@ -7,7 +7,7 @@ import type { Catalog, FaultMode, ModelChoice, Plan, Principal, RetryPolicy, Rol
 import type { Ending, StageEvidence } from "./record.ts";
 import type { Result } from "./result.ts";
 import type { Asked } from "./selection.ts";
-import type { StateLookup } from "./state.ts";
+import type { KeptStandIns, StateLookup } from "./state.ts";
 import type { Usage } from "./usage.ts";
 import type { Dialect, Operation } from "./view.ts";
 import type { Calendar, Weekday } from "./windows.ts";
@@ -32,6 +32,8 @@ export type Effect =
   | { readonly kind: "held"; readonly usage: Usage; readonly nanoUsd: number | undefined }
   /** The answer is looked at as it comes. In shadow and warn the guard runs too, and what it says is only recorded. */
   | { readonly kind: "guard"; readonly guard: AnswerGuard }
+  /** Stand-ins that the provider now keeps with the response, for calls that refer to it. */
+  | { readonly kind: "stand_ins"; readonly standIns: KeptStandIns }
   /** Cap that the answer must keep; the tighter of several counts. */
   | { readonly kind: "latency_cap"; readonly ms: number };
 

@@ -1,3 +1,4 @@
+import type { DataClass } from "./contract.ts";
 import type { Result } from "./result.ts";
 import type { PortError } from "./stage.ts";
 
@@ -31,6 +32,35 @@ export interface StatePlace {
   readonly provider: string;
   readonly model: string;
   readonly providerModel: string;
+  /** A `KeptNote`, sealed with the tenant's key; absent: there is nothing to know. */
+  readonly note?: Uint8Array;
+}
+
+/** Purpose of the key that seals notes. */
+export const KEPT_NOTE = "state.note";
+
+/**
+ * What a call must know that refers to a kept response and does not repeat what was said before it: the provider knows the history,
+ * Sluice does not.
+ */
+export interface KeptNote {
+  /** Untrusted content came into it. */
+  readonly tainted?: true;
+  /** Class of its data. */
+  readonly dataClass?: DataClass;
+  readonly standIns?: KeptStandIns;
+}
+/** Stand-ins that the provider knows, oldest first, and the name of the conversation that they were made for. */
+export interface KeptStandIns {
+  readonly conversation: string;
+  readonly pairs: readonly KeptPair[];
+}
+export interface KeptPair {
+  readonly entity: string;
+  readonly value: string;
+  readonly standIn: string;
+  /** How the stand-in may be spelled when it comes back. */
+  readonly spelling: "exact" | "code";
 }
 
 /** Looks things up for one owner. */

@@ -262,6 +262,9 @@ function apply(work: Work, effect: Effect, { stage, mode, onFault }: Omit<Applie
     case "guard":
       work.guards = [...work.guards, { stage, mode, onFault, guard: effect.guard }];
       return;
+    case "stand_ins":
+      work.standIns = effect.standIns;
+      return;
     case "latency_cap":
       work.latencyCapMs = Math.min(work.latencyCapMs ?? effect.ms, effect.ms);
       return;

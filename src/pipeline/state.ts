@@ -1,5 +1,7 @@
+import { STATE_NOTE_BYTES_MAX } from "../core/limits.ts";
 import type { StageStores } from "../core/stage.ts";
-import type { CreatedState } from "../core/state.ts";
+import { type CreatedState, KEPT_NOTE, type KeptNote } from "../core/state.ts";
+import { dataClassOf } from "./run.ts";
 import type { PipelineDeps, Work } from "./work.ts";
 
 /** What stages may ask. */
@@ -32,6 +34,27 @@ export function rememberState(work: Work, deps: PipelineDeps): void {
   // An id that the caller brought along is not made by this answer.
   const brought = new Set(request.view.providerState.map(({ node, id }) => id ?? node?.value));
   const place = { tenant, app, provider: target.provider.name, model: plan.choice.model.name, providerModel: target.model };
-  deps.state.remember(made.filter(({ id }) => !brought.has(id)).map((thing) => ({ ...thing, ...place })));
+  const note = noteOf(work, deps, tenant);
+  const noted = (kind: CreatedState["kind"]) => (note !== undefined && kind === codec.keeps ? { note } : {});
+  deps.state.remember(made.filter(({ id }) => !brought.has(id)).map((thing) => ({ ...thing, ...place, ...noted(thing.kind) })));
   work.remembered = made.length;
+}
+
+/** What later calls must know of this response; undefined: nothing. Of too many stand-ins the latest are noted. */
+function noteOf(work: Work, deps: PipelineDeps, tenant: string): Uint8Array | undefined {
+  const keyring = deps.stores?.keyring;
+  const dataClass = dataClassOf(work);
+  const { standIns, marks } = work;
+  const note: KeptNote = {
+    ...((marks.tainted?.length ?? 0) > 0 ? { tainted: true } : {}),
+    ...(dataClass === undefined ? {} : { dataClass }),
+    ...(standIns === undefined ? {} : { standIns }),
+  };
+  if (keyring === undefined || Object.keys(note).length === 0) return undefined;
+  let text = JSON.stringify(note);
+  for (let pairs = standIns?.pairs ?? []; standIns !== undefined && Buffer.byteLength(text) > STATE_NOTE_BYTES_MAX; ) {
+    pairs = pairs.slice(Math.ceil(pairs.length / 4));
+    text = JSON.stringify({ ...note, standIns: { ...standIns, pairs } });
+  }
+  return keyring.seal(KEPT_NOTE, tenant, Buffer.from(text));
 }

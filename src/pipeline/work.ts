@@ -17,6 +17,7 @@ import type { Decision, StageEntry } from "../core/record.ts";
 import type { Asked } from "../core/selection.ts";
 import type { PolicySnapshot, ResolvedPolicy } from "../core/snapshot.ts";
 import type { Effect, Marks, Outcome, StageStores } from "../core/stage.ts";
+import type { KeptStandIns } from "../core/state.ts";
 import type { ExactTokens } from "../core/tokens/exact.ts";
 import type { OutputCounter } from "../core/tokens/output.ts";
 import type { OutputText } from "../core/tokens/output-text.ts";
@@ -112,6 +113,8 @@ export interface Work {
   marks: Marks;
   /** What each stage's word does, in order, so that a replan can begin again from those that do not plan. */
   applied: Applied[];
+  /** Stand-ins that the provider keeps with what the answer makes there. */
+  standIns?: KeptStandIns;
   /** Changes that rules in enforce asked for. */
   change: RequestChange;
   /** Headers that stages put on the answer. */

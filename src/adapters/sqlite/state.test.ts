@@ -40,6 +40,24 @@ async function known(store: StatePort, owner: { tenant: string; app: string }, .
 }
 
 describe("what callers made at providers", () => {
+  test("a note stays beside it, also where the thing is made anew without one", async () => {
+    const dir = folder();
+    const first = await open(dir);
+    const note = Buffer.from("sealed");
+    first.remember([{ ...kept("resp_1"), note }, kept("resp_2")]);
+    await first.flush();
+    first.remember([kept("resp_1")]);
+    await first.close();
+    const second = await open(dir);
+    const found = await second.find(acme, [response("resp_1"), response("resp_2")]);
+    assert.ok(found.ok);
+    assert.deepEqual(
+      found.value.map((where) => (where?.note === undefined ? "" : Buffer.from(where.note).toString())),
+      ["sealed", ""],
+    );
+    await second.close();
+  });
+
   test("is found by the tenant and app that made it, at once and after a restart, and by nobody else", async () => {
     const dir = folder();
     const first = await open(dir);

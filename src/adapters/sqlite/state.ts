@@ -46,11 +46,19 @@ CREATE UNIQUE INDEX IF NOT EXISTS kept_thing ON kept (tenant, app, thing);
 CREATE INDEX IF NOT EXISTS kept_expires ON kept (expires_ms);
 PRAGMA user_version = 1;
 `;
+const UPGRADES = ["ALTER TABLE kept ADD COLUMN note BLOB; PRAGMA user_version = 2;"];
 
 /** Opens the store; an error says why the file cannot be used. */
 export async function openSqliteState(options: SqliteStateOptions): Promise<Result<StatePort, PortError>> {
   try {
-    const database = await openDatabase({ dir: options.dir, name: "state.db", schema: SCHEMA, synchronous: "normal", busyMs: BUSY_MS });
+    const database = await openDatabase({
+      dir: options.dir,
+      name: "state.db",
+      schema: SCHEMA,
+      upgrades: UPGRADES,
+      synchronous: "normal",
+      busyMs: BUSY_MS,
+    });
     return ok(new SqliteState(database, options));
   } catch (cause) {
     return err({ code: "unavailable", cause });
@@ -78,13 +86,14 @@ class SqliteState implements StatePort {
     this.#database = database;
     this.#options = options;
     this.#insert = database.prepare(`
-      INSERT INTO kept (tenant, seq, app, thing, provider, model, provider_model, expires_ms)
-      VALUES ($tenant, (SELECT coalesce(max(seq), 0) + 1 FROM kept WHERE tenant = $tenant), $app, $thing, $provider, $model, $providerModel, $expiresMs)
+      INSERT INTO kept (tenant, seq, app, thing, provider, model, provider_model, expires_ms, note)
+      VALUES ($tenant, (SELECT coalesce(max(seq), 0) + 1 FROM kept WHERE tenant = $tenant), $app, $thing, $provider, $model, $providerModel, $expiresMs, $note)
       ON CONFLICT (tenant, app, thing) DO UPDATE SET
-        provider = excluded.provider, model = excluded.model, provider_model = excluded.provider_model, expires_ms = excluded.expires_ms`);
+        provider = excluded.provider, model = excluded.model, provider_model = excluded.provider_model, expires_ms = excluded.expires_ms,
+        note = coalesce(excluded.note, note)`);
     this.#delete = database.prepare("DELETE FROM kept WHERE tenant = $tenant AND app = $app AND thing = $thing");
     this.#select = database.prepare(
-      "SELECT provider, model, provider_model FROM kept WHERE tenant = $tenant AND app = $app AND thing = $thing AND expires_ms > $nowMs",
+      "SELECT provider, model, provider_model, note FROM kept WHERE tenant = $tenant AND app = $app AND thing = $thing AND expires_ms > $nowMs",
     );
     this.#expire = database.prepare(`
       DELETE FROM kept WHERE (tenant, seq) IN (SELECT tenant, seq FROM kept WHERE expires_ms <= $nowMs ORDER BY expires_ms LIMIT ${PRUNED_AT_ONCE})`);
@@ -137,7 +146,11 @@ class SqliteState implements StatePort {
     if (change !== undefined) return "kept" in change ? change.kept : undefined;
     const row = this.#select.get({ tenant: owner.tenant, app: owner.app, thing: digestOf(thing), nowMs: this.#options.clock.wallMs() });
     if (row === undefined) return undefined;
-    return { provider: String(row["provider"]), model: String(row["model"]), providerModel: String(row["provider_model"]) };
+    const { note } = row;
+    return {
+      ...{ provider: String(row["provider"]), model: String(row["model"]), providerModel: String(row["provider_model"]) },
+      ...(note instanceof Uint8Array ? { note } : {}),
+    };
   }
 
   #take(key: string, change: Change): void {
@@ -182,9 +195,10 @@ class SqliteState implements StatePort {
     try {
       for (const change of changes) {
         if ("kept" in change) {
-          const { tenant, app, provider, model, providerModel } = change.kept;
+          const { tenant, app, provider, model, providerModel, note = null } = change.kept;
           tenants.add(tenant);
-          this.#insert.run({ tenant, app, thing: digestOf(change.kept), provider, model, providerModel, expiresMs: nowMs + STATE_KEPT_MS });
+          const row = { tenant, app, thing: digestOf(change.kept), provider, model, providerModel, note };
+          this.#insert.run({ ...row, expiresMs: nowMs + STATE_KEPT_MS });
         } else {
           const { tenant, app } = change.forgotten;
           this.#delete.run({ tenant, app, thing: digestOf(change.forgotten) });

@@ -19,7 +19,7 @@ export function gather(context: StageContext, section: AccessSection): Promise<R
   const state = gatherState(context, section);
   const tools = gatherTools(context, section);
   if (state === undefined && tools === undefined) return undefined;
-  return Promise.resolve(state ?? ok({ places: [] })).then((found) => {
+  return Promise.resolve(state ?? ok({ places: [], kept: {} })).then((found) => {
     if (!found.ok) return found;
     if (tools !== undefined && !tools.ok) return tools;
     return ok({ ...found.value, ...(tools?.value ?? NOTHING) });
@@ -27,7 +27,7 @@ export function gather(context: StageContext, section: AccessSection): Promise<R
 }
 const NOTHING = { conversationTainted: false, held: undefined };
 
-function gatherTools(context: StageContext, { tools }: AccessSection): Result<Omit<AccessFacts, "places">, PortError> | undefined {
+function gatherTools(context: StageContext, { tools }: AccessSection): Result<Omit<AccessFacts, "places" | "kept">, PortError> | undefined {
   const { contract, principal, exchange, stores } = context;
   const { conversation } = contract.values;
   const asksConversation = conversation !== undefined && asksForTaint(tools);

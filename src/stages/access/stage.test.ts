@@ -1,5 +1,7 @@
+import assert from "node:assert/strict";
 import { test } from "node:test";
 import { context, decideWith, model, provider, target, view } from "../../../test/support/context.ts";
+import { testKeyring } from "../../../test/support/keyring.ts";
 import { assertSubset } from "../../../test/support/subset.ts";
 import { parseJson } from "../../core/json.ts";
 import { ok } from "../../core/result.ts";
@@ -209,6 +211,19 @@ const at = (name: string, as: string, by: string) => ({
     ],
   },
 });
+test("a response that the provider keeps brings its taint and class along", async () => {
+  const sealed = Buffer.from('{"tainted":true,"dataClass":"restricted"}');
+  const place = { provider: "azure", model: "both", providerModel: "both", note: sealed };
+  const of = { ...refs(to("previous_response", "resp_1")), stores: { keyring: testKeyring(), state: { find: async () => ok([place]) } } };
+  const effects = async (tools: object) => {
+    const said = await decideWith(accessStage, { models: ["*"], tools }, of);
+    assert.ok("ok" in said && said.ok && said.value.kind === "allow");
+    return said.value.effects.flatMap((effect) => (effect.kind === "mark" ? [effect.mark] : []));
+  };
+  assert.deepEqual(await effects({ whenTainted: { deny: ["pay"] } }), [{ tainted: ["conversation"] }, { dataClass: "restricted" }]);
+  assert.deepEqual(await effects({}), [{ dataClass: "restricted" }]);
+});
+
 const no = (code: string, detail: string) => ({ ok: true, value: denied(code, detail) });
 const stateTable = [
   ["a reference to the app's own goes where it is kept", {}, refs(to("previous_response", "resp_1")), at("both", "both", "azure")],

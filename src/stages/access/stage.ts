@@ -32,8 +32,12 @@ function toolsVerdict(context: StageContext, { tools }: AccessSection, facts: Ac
   if (facts?.held !== undefined) return facts.held;
   const view = context.request?.view;
   const taints = asksForTaint(tools) ? (facts?.taints ?? taintsOf(context, tools)) : [];
-  const named = facts?.conversationTainted === true ? [...taints, "conversation"] : taints;
+  const before = facts?.conversationTainted === true || (facts?.kept.tainted === true && asksForTaint(tools));
+  const named = before ? [...taints, "conversation"] : taints;
   const effects: Effect[] = named.length === 0 ? [] : [{ kind: "mark", mark: { tainted: named } }];
+  // What the provider keeps of the conversation is as sensitive as it was.
+  const dataClass = facts?.kept.dataClass;
+  if (dataClass !== undefined) effects.push({ kind: "mark", mark: { dataClass } });
   if (view === undefined || !mayCallTools(view)) return { kind: "allow", effects };
   const tainted = named.length > 0;
   const { denial, dropped } = judgeOffers(tools, view, tainted);

@@ -2,51 +2,31 @@ import { STATE_REFS_MAX } from "../../core/limits.ts";
 import type { Catalog, ModelChoice, Target } from "../../core/policy.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import type { Effect, PortError, StageContext, Verdict } from "../../core/stage.ts";
-import type { CreatedState, StateKind, StatePlace } from "../../core/state.ts";
+import type { KeptNote, StatePlace } from "../../core/state.ts";
 import type { ProviderStateRef, RequestView } from "../../core/view.ts";
+import { lookUp, notesOf, referencesOf } from "../shared/kept-state.ts";
 import type { AccessSection } from "./section.ts";
 
 /** Where each reference of the request is kept, in their order; undefined: not made by this tenant and app. */
 export interface StateFacts {
   readonly places: readonly (StatePlace | undefined)[];
+  /** What is noted of them. */
+  readonly kept: KeptNote;
 }
 
 /** Asks the store where references are, and only then. */
 export function gatherState(context: StageContext, section: AccessSection): Promise<Result<StateFacts, PortError>> | undefined {
   const references = context.request === undefined ? [] : referencesOf(context.request.view);
   if (references.length === 0 || references.length > STATE_REFS_MAX || section.providerState === "deny") return undefined;
-  const lookup = context.stores?.state;
   const lenient = section.providerState === "allow";
-  if (lookup === undefined) return lenient ? undefined : Promise.resolve(err({ code: "unavailable" }));
-  const { tenant, app } = context.principal;
-  const things = references.map(thingOf);
-  return lookup.find({ tenant, app }, things).then((found) => {
-    if (found.ok) return ok({ places: found.value });
+  const asked = lookUp(context);
+  if (asked === undefined) return lenient ? undefined : Promise.resolve(err({ code: "unavailable" }));
+  return asked.then((found) => {
+    if (found.ok) return ok({ places: found.value, kept: notesOf(context, found.value) });
     // Where any reference is allowed, the store only helps to find the way.
-    return lenient ? ok({ places: [] }) : found;
+    return lenient ? ok({ places: [], kept: {} }) : found;
   });
 }
-
-/** Asking for state to be kept is no reference. */
-const referencesOf = (view: RequestView): readonly ProviderStateRef[] =>
-  view.providerState.filter(({ kind }) => kind !== "store" && kind !== "background");
-
-function thingOf({ kind, id, node }: ProviderStateRef): CreatedState {
-  return { kind: THINGS[kind], id: id ?? node?.value ?? "" };
-}
-const THINGS: Readonly<Record<ProviderStateRef["kind"], StateKind>> = {
-  previous_response: "response",
-  conversation: "conversation",
-  prompt: "prompt",
-  file: "file",
-  vector_store: "vector_store",
-  container: "container",
-  cached_content: "cached_content",
-  item: "item",
-  store: "other",
-  background: "other",
-  other: "other",
-};
 
 /** The same words for what another made and what nobody made: ids are not for probing. */
 export function stateProblem(section: AccessSection, view: RequestView, facts: StateFacts | undefined): Verdict | undefined {

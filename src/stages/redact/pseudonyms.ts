@@ -1,4 +1,5 @@
 import { PSEUDONYMS_MAX } from "../../core/limits.ts";
+import type { KeptPair, KeptStandIns } from "../../core/state.ts";
 import { Draw } from "./draw.ts";
 import { canonical, type Spelling, type StandIn, spellingOf, standInFor } from "./stand-in.ts";
 
@@ -20,7 +21,8 @@ const DRAWS_MAX = 32;
 
 /**
  * The stand-ins of one exchange. They follow from the tenant's key, the conversation and the value, so that every turn of a conversation
- * has the same ones and nothing needs to be kept; what they stand for is known from the request, which brings its whole history along.
+ * has the same ones and nothing needs to be kept; what they stand for is known from the request, which brings its whole history along,
+ * or from the note beside the response that it refers to.
  * Where two values would have one stand-in, the one that comes first in the request has it, and the other draws again.
  */
 export class Pseudonyms {
@@ -29,15 +31,32 @@ export class Pseudonyms {
   readonly #byValue = new Map<string, Pair>();
   readonly #byStandIn = new Map<string, Pair>();
 
+  readonly #kept: KeptPair[] = [];
   #known: Seed | undefined;
 
   /**
    * `seed`: what they follow from; asked once, where there is one to draw, as most requests have none.
    * `isTaken`: the caller's own text holds what a stand-in would be. Asked of scarce ones alone.
+   * `before`: those that the provider knows from the part of the conversation that it keeps and this request does not repeat.
    */
-  constructor(seed: () => Seed, isTaken: (standIn: StandIn) => boolean) {
+  constructor(seed: () => Seed, isTaken: (standIn: StandIn) => boolean, before: readonly KeptPair[] = []) {
     this.#seed = seed;
     this.#isTaken = isTaken;
+    for (const { entity, value, standIn, spelling } of before)
+      this.#keep(entity, canonical(value, spellingOf(entity)), { value, standIn, spelling });
+  }
+
+  /** For calls that refer to what the provider keeps; undefined: there are none. */
+  get kept(): KeptStandIns | undefined {
+    if (this.#kept.length === 0) return undefined;
+    this.#known ??= this.#seed();
+    return { conversation: this.#known.conversation, pairs: this.#kept };
+  }
+
+  #keep(entity: string, form: string, pair: Pair): void {
+    this.#byValue.set(`${entity} ${form}`, pair);
+    this.#byStandIn.set(`${pair.spelling} ${canonical(pair.standIn, pair.spelling)}`, pair);
+    this.#kept.push({ entity, ...pair });
   }
 
   get pairs(): readonly Pair[] {
@@ -48,8 +67,7 @@ export class Pseudonyms {
   of(entity: string, value: string): string | undefined {
     const spelling = spellingOf(entity);
     const form = canonical(value, spelling);
-    const key = `${entity} ${form}`;
-    const known = this.#byValue.get(key);
+    const known = this.#byValue.get(`${entity} ${form}`);
     if (known !== undefined) return known.standIn;
     if (this.#byStandIn.has(`exact ${canonical(value, "exact")}`) || this.#byStandIn.has(`code ${canonical(value, "code")}`)) return value;
     if (this.#byStandIn.size >= PSEUDONYMS_MAX) return undefined;
@@ -60,9 +78,7 @@ export class Pseudonyms {
       const place = `${made.spelling} ${canonical(made.text, made.spelling)}`;
       if (this.#byStandIn.has(place) || canonical(made.text, spelling) === form) continue;
       if (made.scarce === true && this.#isTaken(made)) continue;
-      const pair = { value, standIn: made.text, spelling: made.spelling };
-      this.#byValue.set(key, pair);
-      this.#byStandIn.set(place, pair);
+      this.#keep(entity, form, { value, standIn: made.text, spelling: made.spelling });
       return made.text;
     }
     return undefined;

@@ -9,7 +9,10 @@ import { property } from "../../../test/support/property.ts";
 import { assertSubset } from "../../../test/support/subset.ts";
 import { openaiChat } from "../../codecs/openai-chat.ts";
 import { openaiEmbeddings } from "../../codecs/openai-embeddings.ts";
+import { openaiResponses } from "../../codecs/openai-responses.ts";
+import { keptResponseView } from "../../codecs/shared/responses-kept.ts";
 import { applyEdits } from "../../core/json.ts";
+import { ok } from "../../core/result.ts";
 import type { StageContext, Verdict } from "../../core/stage.ts";
 import type { LaneId } from "../../core/view.ts";
 import { sharedEdits } from "../../pipeline/request-edits.ts";
@@ -85,6 +88,27 @@ test("stand-ins are the same in every turn of a conversation, and others in anot
   assert.equal(standIn(await turn([`a ${EMAIL}`], named)), standIn(await turn([`b ${EMAIL.toUpperCase()}`], named)));
   const principal = { ...context().principal, tenant: "other" };
   assert.notEqual(standIn(await turn([`a ${EMAIL}`], named)), standIn(await turn([`a ${EMAIL}`], named, { principal })));
+});
+test("what the provider keeps: its stand-ins are noted, and known to a call that refers to it and to one that reads it", async () => {
+  const kept = (body: object) => readRequest(openaiResponses, JSON.stringify({ model: "m", ...body }));
+  const noted = (verdict: Verdict) => verdict.effects?.flatMap((effect) => (effect.kind === "stand_ins" ? [effect.standIns] : []))[0];
+  const first = await run(ask("hi"), undefined, {}, { request: kept({ input: `I am ${EMAIL}` }) });
+  const standIns = noted(first.verdict);
+  const standIn = /\w+@example\.\w+/.exec(first.sent)?.[0] ?? assert.fail(first.sent);
+  assertSubset(standIns?.pairs, [{ entity: "email", value: EMAIL, standIn, spelling: "exact" }]);
+  assert.equal(noted((await run(ask("hi"), undefined, {}, { request: kept({ store: false, input: EMAIL }) })).verdict), undefined);
+  const place = { provider: "p", model: "m", providerModel: "m", note: Buffer.from(JSON.stringify({ standIns })) };
+  const stores = { keyring: testKeyring(), state: { find: async () => ok([place]) } };
+  for (const request of [
+    kept({ previous_response_id: "resp_1", input: "and then?" }),
+    { ...kept({ input: "" }), view: keptResponseView({ id: "resp_1" }, { streaming: false }) },
+  ]) {
+    const { guards, verdict } = await run(ask("hi"), undefined, {}, { request, stores });
+    assert.equal(answered(guards, [`mail ${standIn.slice(0, 4)}`, `${standIn.slice(4)}.`]), `mail ${EMAIL}.`);
+    assert.deepEqual(noted(verdict)?.pairs ?? standIns?.pairs, standIns?.pairs);
+  }
+  const again = await run(ask("hi"), undefined, {}, { stores, request: kept({ previous_response_id: "resp_1", input: `is it ${EMAIL}` }) });
+  assert.ok(again.sent.includes(`is it ${standIn}`), again.sent);
 });
 test("a code comes back however the model groups it, an address in any case; nothing else does", async () => {
   const { sent, guards } = await run(ask(`${EMAIL} ${CARD}`));

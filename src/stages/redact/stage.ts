@@ -6,7 +6,10 @@ import { YIELD_CHARS } from "../../core/limits.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import { finish, finishSliced, type Steps } from "../../core/slice.ts";
 import { defineStage, type Effect, type PortError, type StageContext, type Verdict } from "../../core/stage.ts";
+import type { KeptStandIns } from "../../core/state.ts";
+import type { RequestView } from "../../core/view.ts";
 import type { Keyring } from "../../ports/keyring.ts";
+import { lookUpNotes } from "../shared/kept-state.ts";
 import { lookWithAnalyser } from "./analyse.ts";
 import { redactGuard } from "./guard.ts";
 import { type Chosen, chosenProfile, detectorsFor, type Profile } from "./profile.ts";
@@ -26,25 +29,43 @@ function gather(context: StageContext, section: RedactSection, signal: AbortSign
   const choice = chosen(context, section);
   if ("wrong" in choice || choice.profile === undefined) return undefined;
   const { profile } = choice;
+  const kept = lookUpNotes(context);
+  if (kept === undefined) return gatherTexts(context, section, { profile, signal });
+  return kept.then((note) => {
+    if (!note.ok) return note;
+    const before = note.value.standIns;
+    const known = before === undefined ? {} : { before };
+    const texts = gatherTexts(context, section, { profile, signal, ...known });
+    return texts === undefined ? ok(known) : texts.then((facts) => (facts.ok ? ok({ ...facts.value, ...known }) : facts));
+  });
+}
+
+function gatherTexts(
+  context: StageContext,
+  section: RedactSection,
+  of: Omit<Gathering, "texts">,
+): Promise<Result<Facts, PortError>> | undefined {
   // The texts of a long body are many, or long.
   const chars = context.request?.doc.text.length ?? 0;
   // Of a short body nothing is long enough to wait for; `decide` reads its texts itself.
   if (chars <= YIELD_CHARS && section.analyser === undefined && context.change.texts === undefined) return undefined;
   if (chars > YIELD_CHARS)
-    return finishSliced(textSteps(context)).then((texts) => gatherFrom(context, section, { profile, texts, signal }) ?? ok({}));
-  return gatherFrom(context, section, { profile, texts: textsOf(context), signal });
+    return finishSliced(textSteps(context)).then((texts) => gatherFrom(context, section, { ...of, texts }) ?? ok({}));
+  return gatherFrom(context, section, { ...of, texts: textsOf(context) });
 }
 
 interface Gathering {
   readonly profile: Profile;
   readonly texts: ReturnType<typeof textsOf>;
   readonly signal: AbortSignal;
+  /** Stand-ins of the part of the conversation that the provider keeps. */
+  readonly before?: KeptStandIns;
 }
 
 function gatherFrom(
   context: StageContext,
   section: RedactSection,
-  { profile, texts, signal }: Gathering,
+  { profile, texts, signal, before }: Gathering,
 ): Promise<Result<Facts, PortError>> | undefined {
   const { requests } = profile;
   if (section.analyser !== undefined && texts.length > 0)
@@ -57,22 +78,23 @@ function gatherFrom(
         entities: new Set(requests.keys()),
       },
       signal,
-    ).then((result) => (result.ok ? prepared(context, profile, result.value, signal) : result));
+    ).then((result) => (result.ok ? prepared(context, result.value, { profile, signal, before }) : result));
   if (!isLong(texts)) return undefined;
-  return lookSliced(texts, detectorsFor(requests, profile), signal).then((looked) => prepared(context, profile, looked, signal));
+  return lookSliced(texts, detectorsFor(requests, profile), signal).then((looked) =>
+    prepared(context, looked, { profile, signal, before }),
+  );
 }
 
 /** What long texts become, in slices of the event loop: `decide` then only gives it. */
 async function prepared(
   context: StageContext,
-  profile: Profile,
   looked: readonly Looked[],
-  signal: AbortSignal,
+  { profile, signal, before }: { readonly profile: Profile; readonly signal: AbortSignal; readonly before: KeptStandIns | undefined },
 ): Promise<Result<Facts, PortError>> {
   const keyring = context.stores?.keyring;
   if (signal.aborted) return err({ code: "timeout" });
   if (keyring === undefined || !isLong(looked)) return ok({ looked });
-  const replacer = replacerOf(context, profile, keyring, looked);
+  const replacer = replacerOf(context, profile, keyring, { looked, before });
   let done = 0;
   for (const { shown, findings } of looked) {
     for (const { entity, start, end, score } of findings) {
@@ -89,6 +111,8 @@ async function prepared(
 const DRAWS_A_TURN = 32;
 
 interface Facts {
+  /** Stand-ins of the part of the conversation that the provider keeps. */
+  readonly before?: KeptStandIns;
   readonly looked?: readonly Looked[];
   readonly replacer?: Replacer;
   readonly redacted?: Redacted;
@@ -103,7 +127,7 @@ function decide(context: StageContext, section: RedactSection, gathered: Facts |
   const keyring = context.stores?.keyring;
   if (keyring === undefined) throw new Error("no keyring");
   const looked = gathered?.looked ?? textsOf(context).map((text) => look(text, detectorsFor(profile.requests, profile)));
-  const replacer = gathered?.replacer ?? replacerOf(context, profile, keyring, looked);
+  const replacer = gathered?.replacer ?? replacerOf(context, profile, keyring, { looked, before: gathered?.before });
   const { texts, tally, blocked } = gathered?.redacted ?? finish(redactSteps(looked, profile, replacer));
   const entities = tally.entities;
   const effects: Effect[] = entities.length === 0 ? [] : [{ kind: "mark", mark: { entities } }];
@@ -117,6 +141,8 @@ function decide(context: StageContext, section: RedactSection, gathered: Facts |
       ...evidence,
     };
   if (texts.size > 0) effects.push({ kind: "change", change: { texts } });
+  const standIns = isKept(context.request.view) ? replacer.pseudonyms.kept : undefined;
+  if (standIns !== undefined) effects.push({ kind: "stand_ins", standIns });
   const guard = redactGuard(profile, replacer);
   if (guard !== undefined) effects.push({ kind: "guard", guard });
   return { kind: "allow", effects, ...evidence };
@@ -124,23 +150,31 @@ function decide(context: StageContext, section: RedactSection, gathered: Facts |
 
 const TOKENS = "The policy looks for personal data, and tokens cannot be looked into. Send the text itself in place of its tokens.";
 
+/** The provider keeps the answer for calls that refer to it. */
+const isKept = ({ providerState }: RequestView): boolean => providerState.some(({ kind }) => kind === "store" || kind === "background");
+
 /** Purposes of keys. */
 const STAND_INS = "redact.stand-ins";
 const DIGESTS = "redact.digests";
 
-function replacerOf(context: StageContext, profile: Profile, keyring: Keyring, looked: readonly Looked[]): Replacer {
+function replacerOf(
+  context: StageContext,
+  profile: Profile,
+  keyring: Keyring,
+  { looked, before }: { readonly looked: readonly Looked[]; readonly before: KeptStandIns | undefined },
+): Replacer {
   const { tenant } = context.principal;
   const digest = (text: string): string => keyring.digest(DIGESTS, tenant, text);
   const seed = () => ({
     key: keyring.keyOf(STAND_INS, tenant),
-    conversation: context.contract.values.conversation ?? digest(firstTexts(looked)),
+    conversation: context.contract.values.conversation ?? before?.conversation ?? digest(firstTexts(looked)),
   });
   let own: ReadonlySet<string> | undefined;
   const isTaken = ({ text, spelling }: StandIn): boolean => {
     own ??= ownCodes(looked);
     return own.has(`${spelling} ${canonical(text, spelling)}`);
   };
-  const pseudonyms = new Pseudonyms(seed, isTaken);
+  const pseudonyms = new Pseudonyms(seed, isTaken, before?.pairs);
   return makeReplacer(pseudonyms, digest, profile.inNumber);
 }
 
