@@ -81,6 +81,8 @@ export interface AnswerGuard {
   judgesCall?(name: string): boolean;
   /** `arguments` is the JSON that the caller would get, with the changes of all guards made. */
   judgeCall?(call: ToolCall): CallVerdict;
+  /** Did untrusted content come into the answer itself, from a tool that the provider ran? Asked when what the answer made is remembered. */
+  taints?(): boolean;
   /** What the record says of it, once, at the end; undefined: nothing. Never content. */
   evidence(): GuardEvidence | undefined;
 }

@@ -46,7 +46,7 @@ function noteOf(work: Work, deps: PipelineDeps, tenant: string): Uint8Array | un
   const dataClass = dataClassOf(work);
   const { standIns, marks } = work;
   const note: KeptNote = {
-    ...((marks.tainted?.length ?? 0) > 0 ? { tainted: true } : {}),
+    ...((marks.tainted?.length ?? 0) > 0 || work.guards.some(({ guard }) => guard.taints?.() === true) ? { tainted: true } : {}),
     ...(dataClass === undefined ? {} : { dataClass }),
     ...(standIns === undefined ? {} : { standIns }),
   };

@@ -46,6 +46,45 @@ const table: readonly [name: string, body: object, tools: readonly (string | und
     ["fetch"],
   ],
   [
+    "Responses, of tools that the provider runs and of remote servers",
+    {
+      input: [
+        { type: "web_search_call", id: "w1", status: "completed", action: { type: "search", query: "q" } },
+        { type: "code_interpreter_call", id: "c1", code: "x", outputs: [{ type: "logs", logs: "l" }] },
+        { type: "mcp_list_tools", id: "l1", server_label: "wiki", tools: [{ name: "read_page" }] },
+        { type: "mcp_call", id: "m1", name: "read_page", server_label: "wiki", arguments: "{}", output: "page" },
+        { type: "message", role: "assistant", content: [{ type: "output_text", text: "done" }] },
+      ],
+    },
+    ["web_search", "code_interpreter", "wiki", "read_page", "wiki"],
+  ],
+  [
+    "Messages, of tools that the provider runs and of remote servers",
+    {
+      messages: [
+        {
+          role: "assistant",
+          content: [
+            { type: "server_tool_use", id: "s1", name: "web_search", input: { query: "q" } },
+            { type: "web_search_tool_result", tool_use_id: "s1", content: [{ type: "web_search_result", title: "t" }] },
+            { type: "mcp_tool_use", id: "m1", name: "read_page", server_name: "wiki", input: {} },
+            { type: "mcp_tool_result", tool_use_id: "m1", content: [{ type: "text", text: "page" }] },
+          ],
+        },
+      ],
+    },
+    ["web_search", "read_page", "wiki"],
+  ],
+  [
+    "Gemini, of its code",
+    {
+      contents: [
+        { role: "model", parts: [{ executableCode: { code: "x" } }, { codeExecutionResult: { outcome: "OUTCOME_OK", output: "y" } }] },
+      ],
+    },
+    ["codeExecution"],
+  ],
+  [
     "Gemini",
     { contents: [{ role: "user", parts: [{ functionResponse: { name: "fetch", response: { name: "inner", id: "x" } } }] }] },
     ["fetch"],

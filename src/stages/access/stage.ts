@@ -38,7 +38,9 @@ function toolsVerdict(context: StageContext, { tools }: AccessSection, facts: Ac
   // What the provider keeps of the conversation is as sensitive as it was.
   const dataClass = facts?.kept.dataClass;
   if (dataClass !== undefined) effects.push({ kind: "mark", mark: { dataClass } });
-  if (view === undefined || !mayCallTools(view)) return { kind: "allow", effects };
+  // Without tools nothing is judged, but an attack that is found later taints the conversation.
+  const watches = context.contract.values.conversation !== undefined && asksForTaint(tools);
+  if (view === undefined || !(mayCallTools(view) || watches)) return { kind: "allow", effects };
   const tainted = named.length > 0;
   const { denial, dropped } = judgeOffers(tools, view, tainted);
   if (denial !== undefined) return { kind: "deny", ...denial, effects };

@@ -277,6 +277,40 @@ test("a conversation stays tainted after the call that tainted it", async () => 
   assert.deepEqual(later.effects?.find((effect) => effect.kind === "mark")?.mark.tainted, ["conversation"]);
 });
 
+test("what the provider's own tool found taints the calls behind it in the answer, and the conversation", async () => {
+  const rules = { allow: ["*"], untrusted: { tools: ["web_*", "wiki"] }, whenTainted: { deny: ["pay"] } };
+  const approvals = store();
+  const of = (kind: ToolRef["kind"], name: string): StageContext => ({
+    ...context({ models, view: view({ tools: [tool("pay"), tool("web_page"), { ...tool(name), kind }] }) }),
+    contract: { ...context().contract, values: { conversation: "c1" } },
+    stores: { approvals },
+  });
+  const calls = async (kind: ToolRef["kind"], offered: string, names: readonly string[]) => {
+    const guard = (await said(rules, of(kind, offered))).effects?.find((effect) => effect.kind === "guard")?.guard;
+    return { judged: names.map((name) => guard?.judgesCall?.(name)), taints: guard?.taints?.() };
+  };
+  // The caller's own function brings its result in a later request.
+  assert.deepEqual(await calls("provider", "web_search", ["web_page", "pay"]), { judged: [false, false], taints: false });
+  assert.deepEqual(await calls("provider", "code", ["code", "pay"]), { judged: [false, false], taints: false });
+  assert.equal(approvals.tainted.size, 0);
+  assert.deepEqual(await calls("provider", "web_search", ["web_search", "pay"]), { judged: [false, true], taints: true });
+  assert.deepEqual([...approvals.tainted], ["acme c1"]);
+  approvals.tainted.clear();
+  assert.deepEqual(await calls("server", "wiki", ["read_page", "pay"]), { judged: [false, true], taints: true });
+  assert.deepEqual([...approvals.tainted], ["acme c1"]);
+});
+
+test("what a later stage finds in the request taints the conversation, also of a call without tools", async () => {
+  const rules = { allow: ["*"], untrusted: { channels: ["email"] }, whenTainted: { deny: ["pay"] } };
+  const approvals = store();
+  const of = { ...offering([]), contract: { ...context().contract, values: { conversation: "c1" } }, stores: { approvals } };
+  const guard = (await said(rules, of)).effects?.find((effect) => effect.kind === "guard")?.guard;
+  guard?.begin?.({});
+  assert.equal(approvals.tainted.size, 0);
+  guard?.begin?.({ tainted: ["tool_result"] });
+  assert.deepEqual([...approvals.tainted], ["acme c1"]);
+});
+
 test("what a later stage finds in the request taints the calls of its answer", async () => {
   const rules = { allow: ["*"], whenTainted: { deny: ["shell"] } };
   const verdict = await said(rules, offering(["shell", "clock"]));

@@ -75,15 +75,24 @@ export function taintsOf(context: StageContext, section: ToolsSection): readonly
   if (values.channel !== undefined && section.untrusted.channels.includes(values.channel)) taints.push(`channel:${values.channel}`);
   const view = context.request?.view;
   if (view === undefined) return taints;
-  const { tools, exceptTools, sources } = section.untrusted;
-  if (tools.length > 0) {
-    const lists = { allow: exceptTools, approve: [], deny: tools };
+  const { tools, sources } = section.untrusted;
+  if (tools.length > 0)
     for (const { tool } of view.toolResults?.() ?? [])
-      if (tool === undefined || (matchesAny(tools, tool) && judgeName(lists, tool) === "deny"))
-        taints.push(tool === undefined ? "tool" : `tool:${tool.slice(0, 64)}`);
-  }
+      if (tool === undefined || isUntrusted(section, tool)) taints.push(tool === undefined ? "tool" : `tool:${tool.slice(0, 64)}`);
   if (sources !== undefined && namesOther(view, sources.allow)) taints.push("source");
   return [...new Set(taints)].slice(0, TAINTS_MAX);
+}
+
+function isUntrusted({ untrusted: { tools, exceptTools } }: ToolsSection, tool: string): boolean {
+  return matchesAny(tools, tool) && judgeName({ allow: exceptTools, approve: [], deny: tools }, tool) === "deny";
+}
+
+/** Does the provider run this call itself, for a tool or a server that nobody vouches for? Then what it found is read by the model at once. */
+function ranUntrusted(section: ToolsSection, view: RequestView | undefined, name: string): boolean {
+  if (view === undefined || section.untrusted.tools.length === 0) return false;
+  const offered = view.tools.filter(({ use }) => use === "offered");
+  if (offered.some((tool) => tool.kind === "function" && tool.name === name)) return false;
+  return isUntrusted(section, name) || offered.some((tool) => tool.kind === "server" && isUntrusted(section, tool.name));
 }
 
 /** Does it name an address elsewhere? What a `data:` address holds is the caller's own. */
@@ -159,6 +168,8 @@ export class ToolGuard implements AnswerGuard {
   readonly #section: ToolsSection;
   readonly #context: StageContext;
   #tainted: boolean;
+  /** Results of tools that the provider runs come in the answer itself, before the calls behind them. */
+  #taintedWithin = false;
   readonly #counts = new Map<string, number>();
   #denial: Denial | undefined;
 
@@ -168,12 +179,33 @@ export class ToolGuard implements AnswerGuard {
     this.#tainted = tainted;
   }
 
-  /** An attack that a later stage found taints the exchange too, where the policy has rules for that. */
+  /** An attack that a later stage found taints the exchange too, where the policy has rules for that; and its conversation. */
   begin({ tainted }: Marks): void {
-    this.#tainted ||= (tainted?.length ?? 0) > 0 && asksForTaint(this.#section);
+    if (this.#tainted || (tainted?.length ?? 0) === 0 || !asksForTaint(this.#section)) return;
+    this.#tainted = true;
+    this.#taintConversation();
+  }
+
+  taints(): boolean {
+    return this.#taintedWithin;
   }
 
   judgesCall(name: string): boolean {
+    const judges = this.#judgesCall(name);
+    if (!this.#tainted && ranUntrusted(this.#section, this.#context.request?.view, name)) {
+      this.#tainted = true;
+      this.#taintedWithin = true;
+      this.#taintConversation();
+    }
+    return judges;
+  }
+
+  #taintConversation(): void {
+    const { conversation } = this.#context.contract.values;
+    if (conversation !== undefined) this.#context.stores?.approvals?.taint(this.#context.principal.tenant, conversation);
+  }
+
+  #judgesCall(name: string): boolean {
     if (judgeTool(this.#section, name, this.#tainted) !== "allow") return true;
     if (checksOf(this.#section).some(({ tool }) => matchesPattern(tool, name))) return true;
     this.#count("pass");
