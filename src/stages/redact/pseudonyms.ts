@@ -65,6 +65,11 @@ export class Pseudonyms {
 
   /** What stands for the value; undefined: there are too many, or none is free. A stand-in that came back stays as it is. */
   of(entity: string, value: string): string | undefined {
+    const plain = fromUrl(value);
+    if (plain !== undefined) {
+      const standIn = this.of(entity, plain);
+      return standIn === undefined ? undefined : encodeURIComponent(standIn);
+    }
     const spelling = spellingOf(entity);
     const form = canonical(value, spelling);
     const known = this.#byValue.get(`${entity} ${form}`);
@@ -86,6 +91,16 @@ export class Pseudonyms {
 
   /** Does a text of the answer say one of the request's own values? */
   knows(entity: string, value: string): boolean {
-    return this.#byValue.has(`${entity} ${canonical(value, spellingOf(entity))}`);
+    return this.#byValue.has(`${entity} ${canonical(fromUrl(value) ?? value, spellingOf(entity))}`);
+  }
+}
+
+/** The address that stands percent-encoded in a URL: the same person's as elsewhere. undefined: it is none. */
+function fromUrl(value: string): string | undefined {
+  if (!/^[^@]+%40[^@]+$/.test(value)) return undefined;
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return undefined;
   }
 }

@@ -12,7 +12,9 @@ interface Node {
 }
 
 /** Signs that may stand between the letters and digits of a code, at most so many in a row. */
-const SEPARATORS = new Set([..." -./()\u00a0\u2010\u2011\u2013"].map((sign) => sign.charCodeAt(0)));
+const SEPARATORS = new Set(
+  [..." -./()\u00a0\u2007\u2009\u200b\u2010\u2011\u2013\u202f\u2060\u2212\u3000"].map((sign) => sign.charCodeAt(0)),
+);
 const SEPARATORS_MAX = 2;
 
 /** All stand-ins of an exchange, to be looked for. Made once, used for every lane. */
@@ -24,25 +26,42 @@ export class StandIns {
   constructor(pairs: readonly Pair[]) {
     this.isEmpty = pairs.length === 0;
     for (const pair of pairs) {
-      let node = pair.spelling === "exact" ? this.exact : this.code;
-      for (let at = 0; at < pair.standIn.length; at++) {
-        const code = lower(pair.standIn.charCodeAt(at));
-        if (pair.spelling === "code" && !isAlnum(code)) continue;
-        let next = node.next.get(code);
-        if (next === undefined) {
-          next = { next: new Map() };
-          node.next.set(code, next);
-        }
-        node = next;
-      }
-      node.pair = pair;
+      this.#add(pair, pair.standIn);
+      const encoded = inUrl(pair);
+      if (encoded !== undefined) this.#add(encoded, encoded.standIn);
     }
+  }
+
+  #add(pair: Pair, standIn: string): void {
+    let node = pair.spelling === "exact" ? this.exact : this.code;
+    for (let at = 0; at < standIn.length; at++) {
+      const code = folded(standIn.charCodeAt(at));
+      if (pair.spelling === "code" && !isAlnum(code)) continue;
+      let next = node.next.get(code);
+      if (next === undefined) {
+        next = { next: new Map() };
+        node.next.set(code, next);
+      }
+      node = next;
+    }
+    node.pair ??= pair;
   }
 }
 
+/** Both as they stand in a URL that the model makes (`?to=k7m2%40example.com`, `?tel=%2B1...`); undefined: no otherwise than elsewhere. */
+function inUrl({ value, standIn, spelling }: Pair): Pair | undefined {
+  if (spelling === "code" && !standIn.startsWith("+")) return undefined;
+  const plain = (text: string): string => (spelling === "exact" ? text : text.normalize("NFKC").replaceAll(/[^+\p{L}\p{N}]/gu, ""));
+  const encoded = encodeURIComponent(plain(standIn));
+  // Half of a surrogate pair has no encoding, and no value of such entities has one.
+  if (encoded === standIn || !value.isWellFormed()) return undefined;
+  return { value: encodeURIComponent(plain(value)), standIn: encoded, spelling: "exact" };
+}
+
 /**
- * Finds stand-ins in text that is still coming, for every cut the same: spelled as they were given but for case, and codes however they
- * are grouped, each with no letter or digit beside it. Holds back what may still become one.
+ * Finds stand-ins in text that is still coming, for every cut the same: spelled as they were given but for case, full-width forms and
+ * the digits of other scripts, and codes however they are grouped, each with no letter or digit beside it. Holds back what may still
+ * become one.
  */
 export class RestoreScan {
   readonly #standIns: StandIns;
@@ -89,14 +108,14 @@ export class RestoreScan {
   }
 
   #at(text: string, at: number, ended: boolean): Restored | "open" | undefined {
-    const first = text.charCodeAt(at);
-    const before = at === 0 ? 32 : text.charCodeAt(at - 1);
+    const first = folded(text.charCodeAt(at));
+    const before = at === 0 ? 32 : folded(text.charCodeAt(at - 1));
     // A number's plus or bracket belongs to it.
     const lead = first === 43 || first === 40 ? 1 : 0;
-    if (lead === 0 && (!isAlnum(lower(first)) || isAlnum(lower(before)))) return undefined;
+    if (lead === 0 && first !== PERCENT && (!isAlnum(first) || isAlnum(before))) return undefined;
     if (lead === 1 && at + 1 === text.length && !ended) return "open";
     const exact = lead === 1 ? undefined : walk(this.#standIns.exact, text, at, { ended, skips: false });
-    const code = walk(this.#standIns.code, text, at + lead, { ended, skips: true });
+    const code = first === PERCENT ? undefined : walk(this.#standIns.code, text, at + lead, { ended, skips: true });
     if (exact === "open" || code === "open") return "open";
     const best = exact ?? code;
     return best === undefined ? undefined : { start: at, end: best.end, text: spelled(text.slice(at, best.end), best.pair) };
@@ -117,7 +136,7 @@ function walk(
     const { pair } = node;
     if (at === text.length && !ended && (node.next.size > 0 || (pair !== undefined && skipped === 0)))
       return at === from ? undefined : "open";
-    const code = at === text.length ? 32 : lower(text.charCodeAt(at));
+    const code = at === text.length ? 32 : folded(text.charCodeAt(at));
     if (pair !== undefined && skipped === 0 && !isAlnum(code)) best = { pair, end: at };
     if (at === text.length) return best;
     if (skips && at > from && skipped < SEPARATORS_MAX && SEPARATORS.has(code)) {
@@ -134,10 +153,19 @@ function walk(
 /** The value as the caller spelled it; its digits alone where the stand-in came as digits alone. */
 function spelled(found: string, { value, spelling }: Pair): string {
   if (spelling === "exact") return value;
-  if (/^[0-9]+$/.test(found)) return value.normalize("NFKC").replaceAll(/[^\p{L}\p{N}]/gu, "");
-  const lead = /^[+(]/.exec(found)?.[0];
-  return lead === "+" && !value.startsWith("+") ? `+${value}` : value;
+  if (/^\p{Nd}+$/u.test(found)) return value.normalize("NFKC").replaceAll(/[^\p{L}\p{N}]/gu, "");
+  const lead = /^[+(\uff0b\uff08]/.exec(found)?.[0];
+  return (lead === "+" || lead === "\uff0b") && !value.startsWith("+") ? `+${value}` : value;
 }
 
 const isAlnum = (code: number): boolean => (code >= 48 && code <= 57) || (code >= 97 && code <= 122);
-const lower = (code: number): number => (code >= 65 && code <= 90 ? code + 32 : code);
+/** In small letters, of plain form: full-width signs, and digits of other scripts, which a model uses in their languages. */
+function folded(code: number): number {
+  if (code < 128) return code >= 65 && code <= 90 ? code + 32 : code;
+  if (code >= 0xff01 && code <= 0xff5e) return folded(code - 0xfee0);
+  for (const zero of DIGIT_ZEROS) if (code >= zero && code <= zero + 9) return code - zero + 48;
+  return code;
+}
+/** Arabic, Persian, Devanagari, Bengali and Thai (Unicode 17, Nd). */
+const DIGIT_ZEROS = [0x660, 0x6f0, 0x966, 0x9e6, 0xe50];
+const PERCENT = 37;

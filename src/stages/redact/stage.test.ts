@@ -121,6 +121,32 @@ test("a code comes back however the model groups it, an address in any case; not
   );
   assert.equal(answered(guards, [`x${mail} ${digits}7`]), `x${mail} ${digits}7`);
 });
+test("a stand-in comes back from a URL, in full-width forms and in the digits of another script, however it is cut", async () => {
+  const { sent, guards } = await run(ask(`${EMAIL} ${PHONE}`));
+  const [mail = "", ...rest] = (contents(sent)[0] ?? "").split(" ");
+  const phone = rest.join(" ").replaceAll(/[^0-9+]/g, "");
+  const wide = (text: string, zero: number) => text.replaceAll(/[0-9]/g, (digit) => String.fromCharCode(zero + Number(digit)));
+  const digits = PHONE.replaceAll(/[^0-9]/g, "");
+  for (const [said, expected] of [
+    [
+      `https://x.example/?to=${mail.replace("@", "%40")}&t=${phone.replace("+", "%2b")}.`,
+      `https://x.example/?to=jane.doe%40acme-corp.com&t=%2B${digits}.`,
+    ],
+    [mail.replaceAll(/[!-~]/g, (sign) => String.fromCharCode(sign.charCodeAt(0) + 0xfee0)), EMAIL],
+    [`call ${wide(phone.slice(1), 0x660)}`, `call ${digits}`],
+    [`${phone.slice(0, 4)}\u202f${phone.slice(4)}`, PHONE],
+  ] as const) {
+    assert.equal(answered(guards, [said]), expected);
+    assert.equal(answered(guards, [...said]), expected);
+  }
+});
+test("an address in a URL has the stand-in that it has elsewhere", async () => {
+  const { sent, guards } = await run(ask(`${EMAIL}, https://x.example/?to=${EMAIL.replace("@", "%40")}`));
+  const [text = ""] = contents(sent);
+  const [, name, again] = /^(\w+)@\S+ https:\/\/x\.example\/\?to=(\w+)%40example/.exec(text) ?? [];
+  assert.ok(name !== undefined && name === again, text);
+  assert.equal(answered(guards, [text]), `${EMAIL}, https://x.example/?to=${EMAIL.replace("@", "%40")}`);
+});
 test("arguments and results in JSON are looked at without their escapes, and stay JSON", async () => {
   const call = {
     role: "assistant",
