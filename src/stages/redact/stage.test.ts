@@ -147,6 +147,19 @@ test("an address in a URL has the stand-in that it has elsewhere", async () => {
   assert.ok(name !== undefined && name === again, text);
   assert.equal(answered(guards, [text]), `${EMAIL}, https://x.example/?to=${EMAIL.replace("@", "%40")}`);
 });
+test("wallets of every chain keep their prefix and alphabet", async () => {
+  for (const [value, form] of [
+    ["0x52908400098527886E0F7030069857D2E4169EE7", /^0xdead0000[0-9a-f]{32}$/],
+    ["bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq", /^bc1[02-9ac-hj-np-z]{39}$/],
+    ["1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", /^1[1-9A-HJ-NP-Za-km-z]{33}$/],
+  ] as const) {
+    const { sent, guards } = await run(ask(value));
+    const [text = ""] = contents(sent);
+    assert.match(text, form);
+    assert.notEqual(text, value);
+    assert.equal(answered(guards, [text.toLowerCase()]), value);
+  }
+});
 test("arguments and results in JSON are looked at without their escapes, and stay JSON", async () => {
   const call = {
     role: "assistant",

@@ -4,7 +4,7 @@
  *
  * Sources: RFC 2606 (domains), RFC 5737 and 3849 (addresses), RFC 7042 section 2.1.1 (MAC), NANPA (555-0100 to 0199), Ofcom (numbers
  * for drama), ITU-T E.164 list of assigned codes (999 is not), ISO 13616 (IBAN), SSA (areas from 900 are not given out), IRS (ITIN
- * groups), card networks' published test numbers.
+ * groups), card networks' published test numbers, BIP 173.
  */
 import { isIPv4, isIPv6 } from "node:net";
 import { luhnCheckDigit, mod97 } from "../../detectors/shared/checksums.ts";
@@ -47,6 +47,7 @@ const MAKERS: ReadonlyMap<string, Maker> = new Map<string, Maker>([
   ["us_ssn", (value, draw) => shaped(value, `9${draw.text(DIGITS, 2)}${draw.int(10, 49)}${draw.int(1000, 9999)}`)],
   ["us_itin", (value, draw) => shaped(value, `9${draw.text(DIGITS, 2)}${draw.int(0, 1) === 0 ? 89 : 93}${draw.int(1000, 9999)}`)],
   ["ip_address", address],
+  ["crypto_address", wallet],
   ["mac_address", (value, draw) => scarce(shaped(value, `00005E0053${draw.int(0, 255).toString(16).padStart(2, "0")}`))],
   ["date_of_birth", birth],
   ["url", (_value, draw) => ({ text: `https://${draw.text(CLEAR, 10)}.example.com/`, spelling: "exact" })],
@@ -145,6 +146,19 @@ function address(value: string, draw: Draw): StandIn | undefined {
   const groups = Array.from({ length: 6 }, () => draw.int(1, 0xffff).toString(16));
   return { text: `2001:db8:${groups.join(":")}`, spelling: "exact" };
 }
+/** The chain's prefix and alphabet stay, and no checksum holds. Ethereum has none in small letters: a range that nobody's key gives (0xdead...). */
+function wallet(value: string, draw: Draw): StandIn | undefined {
+  const [hex] = /^0x(?=[0-9a-f]{40}$)/i.exec(value) ?? [];
+  if (hex !== undefined) return { text: `${hex}dead0000${draw.text("0123456789abcdef", 32)}`, spelling: "code" };
+  const [segwit] = /^[a-z]{2,4}1(?=[02-9ac-hj-np-z]+$)/i.exec(value) ?? [];
+  const head = segwit ?? value.charAt(0);
+  const text = head + draw.text(segwit === undefined ? BASE58 : BECH32, value.length - head.length);
+  return { text: value === value.toUpperCase() ? text.toUpperCase() : text, spelling: "code" };
+}
+/** The alphabets of Bitcoin's addresses: of legacy ones, and BIP 173. */
+const BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+const BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
+
 const NETS = ["192.0.2", "198.51.100", "203.0.113"];
 
 /** Numbers of days and months become one to twelve, which is right for both; names of months stay. */
