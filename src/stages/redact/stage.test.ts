@@ -153,7 +153,7 @@ test("wallets of every chain keep their prefix and alphabet", async () => {
     ["bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq", /^bc1[02-9ac-hj-np-z]{39}$/],
     ["1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", /^1[1-9A-HJ-NP-Za-km-z]{33}$/],
   ] as const) {
-    const { sent, guards } = await run(ask(value));
+    const { sent, guards } = await run(ask(value), { profile: "strict" });
     const [text = ""] = contents(sent);
     assert.match(text, form);
     assert.notEqual(text, value);
