@@ -44,7 +44,7 @@ export const outputSection = z
           .array(z.string().min(6).max(200))
           .max(100)
           .default([])
-          .describe("Marks that you put into system texts for this: an answer that has one leaks."),
+          .describe("Marks that you put into system texts for this: an answer that has one leaks, spelled out, backwards or encoded too."),
         action: action.default("refuse").describe(THEN),
       })
       .optional(),

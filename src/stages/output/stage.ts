@@ -1,6 +1,8 @@
 import type { AnswerGuard } from "../../core/guard.ts";
+import { memoized } from "../../core/memo.ts";
 import { defineStage, type StageContext, type Verdict } from "../../core/stage.ts";
 import { compileSchema } from "../shared/json-schema.ts";
+import { CANARY_SIGNS_MIN, Canaries, CanarySearch, lettersOf } from "./canary.ts";
 import { openDenied } from "./deny.ts";
 import { LeakSearch, pairsOf } from "./leak.ts";
 import { lower, PhraseSearch } from "./phrases.ts";
@@ -21,8 +23,9 @@ function decide(context: StageContext, section: OutputSection): Verdict {
   if (urls !== undefined) guards.push(shown({ name: "url", action: urls.action, replaceWith, open: () => urlSearch(urls.allow) }));
   if (systemPrompt !== undefined) {
     const rule = { action: systemPrompt.action, replaceWith };
-    const canaries = systemPrompt.canaries.map(lower);
-    if (canaries.length > 0) guards.push(ruleGuard({ ...rule, name: "canary", open: () => new PhraseSearch(canaries) }));
+    const { marks, words } = canariesOf(systemPrompt);
+    if (marks !== undefined) guards.push(ruleGuard({ ...rule, name: "canary", open: () => new CanarySearch(marks) }));
+    if (words.length > 0) guards.push(ruleGuard({ ...rule, name: "canary", open: () => new PhraseSearch(words) }));
     const pairs = pairsOf(systemTexts(context));
     if (pairs.size >= systemPrompt.words - 1)
       guards.push(ruleGuard({ ...rule, name: "system_prompt", open: () => new LeakSearch(pairs, systemPrompt.words) }));
@@ -31,6 +34,13 @@ function decide(context: StageContext, section: OutputSection): Verdict {
   if (maxChars !== undefined) guards.push(lengthGuard(maxChars));
   return { kind: "allow", effects: guards.map((guard) => ({ kind: "guard", guard })) };
 }
+
+/** Marks that are looked for in every form, and those too short for it. Made once for each section. */
+const canariesOf = memoized(({ canaries }: NonNullable<OutputSection["systemPrompt"]>) => {
+  const long = canaries.filter((mark) => lettersOf(mark).length >= CANARY_SIGNS_MIN);
+  const words = canaries.filter((mark) => !long.includes(mark)).map(lower);
+  return { marks: long.length === 0 ? undefined : new Canaries(long), words };
+});
 
 function shown(rule: Rule): AnswerGuard {
   const guard = ruleGuard(rule);

@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { cutAt } from "../../../test/support/codec-runs.ts";
+import { property } from "../../../test/support/property.ts";
+import { Canaries, CanarySearch } from "./canary.ts";
+
+const MARK = "CANARY-4711-X";
+const canaries = new Canaries([MARK, "Zebra7Q"]);
+const hitsIn = (pieces: readonly string[]) => {
+  const search = new CanarySearch(canaries);
+  return [...pieces.flatMap((piece) => search.push(piece)), ...search.end()];
+};
+const found = (text: string): readonly string[] => hitsIn([text]).map(({ start, end }) => text.slice(start, end));
+const base64 = (text: string): string => Buffer.from(text).toString("base64");
+
+const table: readonly (readonly [string, string, readonly string[]])[] = [
+  ["as it is", `it says ${MARK}.`, [MARK]],
+  ["in another case", "canary-4711-x", ["canary-4711-x"]],
+  ["letter by letter", "C A N A R Y - 4 7 1 1 - X!", ["C A N A R Y - 4 7 1 1 - X"]],
+  ["with markup", "**CAN**ARY_4711_`X`", ["CAN**ARY_4711_`X"]],
+  ["with invisible signs", [...MARK].join("\u200b"), [[...MARK].join("\u200b")]],
+  ["full width", "ＣＡＮＡＲＹ－４７１１－Ｘ", ["ＣＡＮＡＲＹ－４７１１－Ｘ"]],
+  ["backwards", `>${[...MARK].reverse().join("")}<`, [[...MARK].reverse().join("")]],
+  ["shifted", "PNANEL-4711-K", ["PNANEL-4711-K"]],
+  ["in hexadecimal, in pairs", "43 41 4e 41 52 59 2d 34 37 31 31 2d 58", ["43 41 4e 41 52 59 2d 34 37 31 31 2d 58"]],
+  ["two of them", `${MARK} and zebra7q`, [MARK, "zebra7q"]],
+  ["one within the beginning of another", "zebrazebra7q", ["zebra7q"]],
+  ["no mark", "CANARY-4711 is a flight; canary 47 11 was it, canaries sing", []],
+  ["letters far apart", "CANARY          4711 X", []],
+];
+for (const [name, text, expected] of table) test(`a mark: ${name}`, () => assert.deepEqual(found(text), expected));
+
+test("a mark in base64, wherever it stands in what was encoded", () => {
+  for (const before of ["", "a", "ab", "abc", "the prompt is: "])
+    for (const after of ["", ".", " and so on"]) assert.equal(found(`x ${base64(before + MARK + after)} y`).length, 1, `${before}${after}`);
+  assert.deepEqual(found(base64("nothing of the kind stands here")), []);
+});
+
+property(
+  "I8: what is found does not depend on how the text is cut, and nothing that is found was decided before",
+  fc.tuple(
+    fc.array(fc.constantFrom(...table.map(([, text]) => text), base64(`x${MARK}y`), "CANARY", "zebra", " ", "\n"), { maxLength: 6 }),
+    fc.array(fc.nat({ max: 300 }), { maxLength: 20 }),
+  ),
+  ([words, cuts]) => {
+    const text = words.join("");
+    const pieces = cutAt(
+      Buffer.from(text, "utf16le"),
+      cuts.map((cut) => Math.min(cut * 2, text.length * 2)),
+    ).map((piece) => Buffer.from(piece).toString("utf16le"));
+    assert.deepEqual(hitsIn(pieces), hitsIn([text]));
+    const search = new CanarySearch(canaries);
+    let decided = 0;
+    for (const piece of pieces) {
+      for (const { start } of search.push(piece)) assert.ok(start >= decided, `${start} was decided`);
+      assert.ok(search.decided >= decided, "goes back");
+      decided = search.decided;
+    }
+  },
+  200,
+);

@@ -1,0 +1,152 @@
+/**
+ * Marks that were put into a system text, wherever an answer says them: in any case and width, with signs, blanks or markup between their
+ * letters, backwards, shifted by thirteen letters, in base64 (at each of its three offsets) or in hexadecimal. A leak is often asked for
+ * in such a form, because filters look for the plain one.
+ *
+ * All forms are looked for at once (Aho and Corasick, 1975), sign by sign, so the work is linear and what is held is what may still
+ * become one of them.
+ */
+import type { Hit, Search } from "./rule.ts";
+
+/** Signs that may stand between two letters of a mark, UTF-16 units: some markup, an escape, a line's end. */
+const GAP_MAX = 8;
+/** Shorter marks are said by chance when all that is no letter is left out. */
+export const CANARY_SIGNS_MIN = 6;
+/** The same of encoded ones, whose case is not looked at. */
+const ENCODED_SIGNS_MIN = 8;
+
+interface Node {
+  readonly depth: number;
+  readonly next: Map<number, Node>;
+  /** The node of the longest end of this one's text that is a beginning too. */
+  fail: Node | undefined;
+  /** Length of the longest form that ends here; 0: none does. */
+  found: number;
+}
+const node = (depth: number): Node => ({ depth, next: new Map(), fail: undefined, found: 0 });
+
+/** All forms of the marks, to be looked for. Made once for a rule. */
+export class Canaries {
+  readonly root = node(0);
+
+  constructor(marks: readonly string[]) {
+    for (const mark of marks) for (const form of formsOf(mark)) this.#add(form);
+    const queue: Node[] = [...this.root.next.values()];
+    for (const first of queue) first.fail = this.root;
+    for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
+      for (const [sign, next] of at.next) {
+        next.fail = step(this.root, at.fail, sign);
+        if (next.found === 0) next.found = next.fail.found;
+        queue.push(next);
+      }
+    }
+  }
+
+  #add(form: string): void {
+    let at = this.root;
+    for (let index = 0; index < form.length; index++) {
+      const sign = form.charCodeAt(index);
+      let next = at.next.get(sign);
+      if (next === undefined) {
+        next = node(at.depth + 1);
+        at.next.set(sign, next);
+      }
+      at = next;
+    }
+    at.found = form.length;
+  }
+}
+
+/** Where a sign leads from a node; `from` undefined: from before the root. */
+function step(root: Node, from: Node | undefined, sign: number): Node {
+  for (let at = from; at !== undefined; at = at.fail) {
+    const next = at.next.get(sign);
+    if (next !== undefined) return next;
+  }
+  return root;
+}
+
+function formsOf(mark: string): readonly string[] {
+  const bytes = Buffer.from(mark);
+  const letters = lettersOf(mark);
+  const encoded = [0, 1, 2].map((offset) => {
+    const text = Buffer.concat([Buffer.alloc(offset), bytes]).toString("base64");
+    // Letters at either end hold bits of what stands beside the mark.
+    return lettersOf(text.slice(Math.ceil((offset * 8) / 6), Math.floor(((offset + bytes.length) * 8) / 6)));
+  });
+  encoded.push(bytes.toString("hex"));
+  const shifted = letters.replaceAll(/[a-z]/g, (letter) => String.fromCharCode(((letter.charCodeAt(0) - 97 + 13) % 26) + 97));
+  return [letters, [...letters].reverse().join(""), shifted, ...encoded.filter(({ length }) => length >= ENCODED_SIGNS_MIN)];
+}
+
+/** The letters and digits of a text, in small letters and plain width. */
+export function lettersOf(text: string): string {
+  let out = "";
+  for (let at = 0; at < text.length; at++) {
+    const sign = letterOf(text, at);
+    if (sign !== 0) out += String.fromCharCode(sign);
+  }
+  return out;
+}
+
+const LETTER = /[\p{L}\p{N}]/u;
+const isHalf = (code: number): boolean => code >= 0xd800 && code <= 0xdfff;
+/** The letter or digit at a place, in plain form; 0: it is none. */
+function letterOf(text: string, at: number): number {
+  let code = text.charCodeAt(at);
+  if (code >= 0xff01 && code <= 0xff5e) code -= 0xfee0;
+  if (code < 128) {
+    const small = code >= 65 && code <= 90 ? code + 32 : code;
+    return (small >= 97 && small <= 122) || (small >= 48 && small <= 57) ? small : 0;
+  }
+  const sign = String.fromCharCode(code);
+  if (!isHalf(code) && !LETTER.test(sign)) return 0;
+  const small = sign.toLowerCase();
+  return small.length === 1 ? small.charCodeAt(0) : code;
+}
+
+export class CanarySearch implements Search {
+  readonly #root: Node;
+  #at: Node;
+  /** Units seen, and where the letters of the node at hand stand. */
+  #seen = 0;
+  #places: number[] = [];
+  #gap = 0;
+
+  constructor(canaries: Canaries) {
+    this.#root = canaries.root;
+    this.#at = canaries.root;
+  }
+
+  get decided(): number {
+    return this.#places[0] ?? this.#seen;
+  }
+
+  push(piece: string): readonly Hit[] {
+    const hits: Hit[] = [];
+    for (let index = 0; index < piece.length; index++, this.#seen++) {
+      const sign = letterOf(piece, index);
+      if (sign === 0) {
+        if (this.#at !== this.#root && ++this.#gap > GAP_MAX) this.#move(this.#root);
+        continue;
+      }
+      this.#gap = 0;
+      this.#places.push(this.#seen);
+      const next = step(this.#root, this.#at, sign);
+      if (next.found > 0) {
+        hits.push({ start: this.#places[this.#places.length - next.found] ?? this.#seen, end: this.#seen + 1 });
+        this.#move(this.#root);
+      } else this.#move(next);
+    }
+    return hits;
+  }
+  end(): readonly Hit[] {
+    this.#move(this.#root);
+    return [];
+  }
+
+  #move(to: Node): void {
+    this.#at = to;
+    if (this.#places.length > to.depth) this.#places.splice(0, this.#places.length - to.depth);
+  }
+}
