@@ -199,7 +199,7 @@ const ERROR: TailReason = { kind: "error", denial: { code: "latency_cap" }, requ
 
 test("a stream cut anywhere ends as frames that a client can read, whatever was held back", () => {
   for (let cut = 0; cut <= STREAM.length; cut += 3) {
-    for (const reason of [{ kind: "length" } as const, ERROR]) {
+    for (const reason of [{ kind: "length", usage: { inputTokens: 7, outputTokens: 3, reported: {} } } as const, ERROR]) {
       const reader = openAnswer(bedrockConverseStream, STREAM_VIEW, { contentType: "application/vnd.amazon.eventstream" });
       const released = bytesOf(reader.push(STREAM.subarray(0, cut)));
       const complete = reader.summary().complete;
@@ -217,6 +217,8 @@ test("a stream cut anywhere ends as frames that a client can read, whatever was 
         continue;
       }
       assert.deepEqual([types[0], ...types.slice(-2)], ["messageStart", "messageStop", "metadata"]);
+      const said = JSON.parse(Buffer.from(frames.at(-1)?.payload ?? []).toString()).usage;
+      if (cut < 300) assert.deepEqual(said, { inputTokens: 7, outputTokens: 3, totalTokens: 10 });
       const index = ({ payload }: { readonly payload: Uint8Array }): unknown =>
         JSON.parse(Buffer.from(payload).toString()).contentBlockIndex;
       const blocks = (type: string) => new Set(frames.filter(({ headers }) => headers.get(":event-type") === type).map(index));

@@ -231,6 +231,18 @@ test("a cut stream of lines ends with its last line", () => {
   assert.equal(field(field(JSON.parse(Buffer.from(reader.tail(ERROR)).toString()), "error"), "code"), "latency_cap");
 });
 
+test("the end of a cut stream tells the usage that is charged", () => {
+  const usage = { inputTokens: 7, outputTokens: 3, reported: {} };
+  const figures = { billed_units: { input_tokens: 7, output_tokens: 3 }, tokens: { input_tokens: 7, output_tokens: 3 } };
+  const old = openAnswer(cohereChatV1, V1, { contentType: "application/stream+json" });
+  old.push(LINES.subarray(0, 150));
+  assert.deepEqual(field(field(JSON.parse(Buffer.from(old.tail({ kind: "length", usage })).toString()), "response"), "meta"), figures);
+  const reader = openAnswer(cohereChat, STREAMED);
+  reader.push(SSE.subarray(0, 200));
+  const ended = dataOf(Buffer.from(reader.tail({ kind: "filtered", usage })).toString()).at(-1);
+  assert.deepEqual(field(field(ended, "delta"), "usage"), figures);
+});
+
 test("embeddings and rerankings: inputs are texts, vectors pass, what is billed is the usage", () => {
   const table: readonly [Codec, string, readonly string[], string, number | undefined][] = [
     [

@@ -123,12 +123,15 @@ export interface Frame {
   readonly alike?: true;
 }
 
-/** Why Sluice ends an answer itself. */
+/**
+ * Why Sluice ends an answer itself. `usage`: what it is charged with, for the caller where its dialect has a place for it; what the provider
+ * said of the input stays.
+ */
 export type TailReason =
   /** A cap was met: a normal end. */
-  | { readonly kind: "length" }
+  | { readonly kind: "length"; readonly usage?: Usage }
   /** What follows was held back by a rule: the dialect's own end of filtered answers, after `text`, where there is one. */
-  | { readonly kind: "filtered"; readonly text?: string }
+  | { readonly kind: "filtered"; readonly text?: string; readonly usage?: Usage }
   /** An error that the SDK raises. */
   | { readonly kind: "error"; readonly denial: Denial; readonly requestId: string };
 

@@ -125,9 +125,11 @@ function noted(work: Work, passed: Passed): Passed {
   return capped(work, passed);
 }
 
-/** The bytes that end a running answer well formed, after what was passed on. */
+/** The bytes that end a running answer well formed, after what was passed on. Nothing more is read, so what it took is known by now. */
 export function tailOf(work: Work, reason: TailReason): Uint8Array | undefined {
-  return (work.released ?? work.reader)?.tail(reason);
+  if (reason.kind !== "error") settleUsage(work);
+  const { usage } = work;
+  return (work.released ?? work.reader)?.tail(reason.kind === "error" || usage === undefined ? reason : { ...reason, usage });
 }
 
 /** The answer's own last event was read, and passed on. */

@@ -40,6 +40,8 @@ before(async () => {
 after(() => gateway.stop());
 
 interface Ended {
+  /** Output tokens, as the SDK says. */
+  readonly output: number | undefined;
   readonly text: string;
   readonly finish: string | null | undefined;
 }
@@ -48,9 +50,11 @@ const ways: readonly (readonly [string, () => Promise<Ended>, string])[] = [
     "openai chat",
     async () => {
       const openai = new OpenAI({ apiKey: gateway.key(), baseURL: `${gateway.url}/v1`, maxRetries: 0 });
-      const stream = openai.chat.completions.stream({ model: "gpt-4o-mini", messages: [{ role: "user", content: PROMPT }] });
-      const { choices } = await stream.finalChatCompletion();
-      return { text: choices[0]?.message.content ?? "", finish: choices[0]?.finish_reason };
+      const stream = openai.chat.completions.stream({
+        ...{ model: "gpt-4o-mini", messages: [{ role: "user", content: PROMPT }], stream_options: { include_usage: true } },
+      });
+      const { choices, usage } = await stream.finalChatCompletion();
+      return { output: usage?.completion_tokens, text: choices[0]?.message.content ?? "", finish: choices[0]?.finish_reason };
     },
     "length",
   ],
@@ -60,7 +64,7 @@ const ways: readonly (readonly [string, () => Promise<Ended>, string])[] = [
       const openai = new OpenAI({ apiKey: gateway.key(), baseURL: `${gateway.url}/v1`, maxRetries: 0 });
       const stream = openai.responses.stream({ model: "gpt-4o-mini", input: PROMPT, store: false });
       const answer = await stream.finalResponse();
-      return { text: answer.output_text, finish: answer.incomplete_details?.reason };
+      return { output: answer.usage?.output_tokens, text: answer.output_text, finish: answer.incomplete_details?.reason };
     },
     "max_output_tokens",
   ],
@@ -75,6 +79,7 @@ const ways: readonly (readonly [string, () => Promise<Ended>, string])[] = [
       });
       const message = await stream.finalMessage();
       return {
+        output: message.usage.output_tokens,
         text: message.content.map((block) => (block.type === "text" ? block.text : "")).join(""),
         finish: message.stop_reason,
       };
@@ -87,11 +92,13 @@ const ways: readonly (readonly [string, () => Promise<Ended>, string])[] = [
       const google = new GoogleGenAI({ apiKey: gateway.key(), httpOptions: { baseUrl: gateway.url } });
       let text = "";
       let finish: string | undefined;
+      let output: number | undefined;
       for await (const chunk of await google.models.generateContentStream({ model: "gemini-2.0-flash", contents: PROMPT })) {
         text += chunk.text ?? "";
         finish = chunk.candidates?.[0]?.finishReason ?? finish;
+        output = chunk.usageMetadata?.candidatesTokenCount ?? output;
       }
-      return { text, finish };
+      return { output, text, finish };
     },
     "MAX_TOKENS",
   ],
@@ -128,6 +135,9 @@ for (const [name, call, finish] of ways)
     t.diagnostic(
       `cap ${CAP}: the caller got ${words} tokens, the provider made ${sent.tokensSent}: overshoot ${sent.tokensSent - CAP}; charged ${charged}`,
     );
+    // Gemini's own running count stays.
+    if (finish === "MAX_TOKENS") assert.ok((ended.output ?? 0) > words / 2);
+    else assert.equal(ended.output, charged, "the usage that the caller is told is the one that is charged");
     assert.ok(sent.tokensSent < 200, `the provider went on to token ${sent.tokensSent}`);
     assert.ok(charged >= words * 0.7 && charged < 200);
   });

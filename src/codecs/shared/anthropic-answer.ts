@@ -152,7 +152,7 @@ export class AnthropicAnswer implements AnswerMapper {
     if (said !== "") text += textBlock(this.#nextBlock, said);
     if (!this.#stopped) {
       const delta = { stop_reason: reason.kind === "length" ? "max_tokens" : "refusal", stop_sequence: null };
-      text += sseEvent("message_delta", { type: "message_delta", delta, usage: this.#usageSoFar() });
+      text += sseEvent("message_delta", { type: "message_delta", delta, usage: this.#usageSoFar(reason.usage) });
     }
     return text + sseEvent("message_stop", { type: "message_stop" });
   }
@@ -229,13 +229,15 @@ export class AnthropicAnswer implements AnswerMapper {
     } else texts.walk(0, index, block, BLOCK_KEYS.other);
   }
 
-  #usageSoFar(): Json {
+  /** The provider's figures; of the output it has said nothing true before its end. */
+  #usageSoFar(ours: Usage | undefined): Json {
     const known = typeof this.#usage === "object" && this.#usage !== null && !Array.isArray(this.#usage) ? this.#usage : {};
     const figures: Record<string, Json> = { output_tokens: 0 };
     for (const key of CUMULATIVE_FIGURES) {
       const value = field(known, key);
       if (typeof value === "number") figures[key] = value;
     }
+    if (ours?.outputTokens !== undefined) figures["output_tokens"] = Math.max(ours.outputTokens, Number(figures["output_tokens"]));
     return figures;
   }
 

@@ -6,7 +6,7 @@ import { AnswerTally, isRewritable, listField, textField } from "./answer-tally.
 import { AnswerTexts, beginEvent } from "./answer-texts.ts";
 import { CHOICE_KEYS, COMPLETION_KEYS, readMessage } from "./chat-texts.ts";
 import { withoutNullUsage } from "./chat-undo.ts";
-import { chatUsage } from "./chat-usage.ts";
+import { chatUsage, chatUsageOf } from "./chat-usage.ts";
 import { OPENAI_DONE, openAiErrorEvents } from "./openai-error.ts";
 import type { SseEvent } from "./sse.ts";
 
@@ -126,9 +126,8 @@ export class ChatAnswer implements AnswerMapper {
       out += this.#choice(index, piece(text === "" ? role : {}, ""), finish);
     }
     // Without a forced report, usage that is known is usage that the caller would have got.
-    if (!this.#context.usageForced && this.#usage !== undefined && isRewritable(this.#usage)) {
-      out += this.#chunk({ choices: [], usage: this.#usage });
-    }
+    const usage = this.#usage !== undefined && isRewritable(this.#usage) ? this.#usage : chatUsageOf(reason.usage);
+    if (!this.#context.usageForced && usage !== undefined) out += this.#chunk({ choices: [], usage });
     return out + OPENAI_DONE;
   }
 

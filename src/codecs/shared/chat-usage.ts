@@ -45,3 +45,10 @@ function webSearches(usage: { readonly [key: string]: Json }): number | undefine
   }
   return undefined;
 }
+
+/** A usage of ours as Chat Completions says it. */
+export function chatUsageOf(usage: Usage | undefined): { readonly [key: string]: Json } | undefined {
+  if (usage === undefined) return undefined;
+  const { inputTokens = 0, outputTokens = 0 } = usage;
+  return { prompt_tokens: inputTokens, completion_tokens: outputTokens, total_tokens: inputTokens + outputTokens };
+}

@@ -4,7 +4,7 @@ import type { Usage } from "../../core/usage.ts";
 import type { AnswerMapper } from "./answer-reader.ts";
 import { AnswerTally, isRewritable, listField, sseEvent, textField } from "./answer-tally.ts";
 import { AnswerTexts, beginEvent, silentAnd } from "./answer-texts.ts";
-import { cohereUsage } from "./cohere-usage.ts";
+import { cohereUsage, cohereUsageOf } from "./cohere-usage.ts";
 import { cohereErrorEvent, contentBlock, contentDelta, messageEnd, messageStart } from "./said-cohere.ts";
 
 /** Most blocks followed; real answers have a few. Later ones pass on unread and count as unknown. */
@@ -160,7 +160,8 @@ export class CohereAnswer implements AnswerMapper {
     }
     for (const closing of this.#open.values()) text += sseEvent(textField(closing, "type"), closing);
     if (said !== "") text += contentBlock(this.#nextBlock, said);
-    const usage = this.#usageJson !== undefined && isRewritable(this.#usageJson) ? { usage: this.#usageJson } : {};
+    const known = this.#usageJson !== undefined && isRewritable(this.#usageJson) ? this.#usageJson : cohereUsageOf(reason.usage);
+    const usage = known === undefined ? {} : { usage: known };
     return text + messageEnd(reason.kind === "length" ? "MAX_TOKENS" : "ERROR", usage);
   }
 

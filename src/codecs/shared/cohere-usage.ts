@@ -32,3 +32,10 @@ export function cohereUsage(usage: Json | undefined): Usage | undefined {
     reported,
   };
 }
+
+/** A usage of ours as Cohere says it. */
+export function cohereUsageOf(usage: Usage | undefined): Json | undefined {
+  if (usage === undefined) return undefined;
+  const figures = { input_tokens: usage.inputTokens ?? 0, output_tokens: usage.outputTokens ?? 0 };
+  return { billed_units: figures, tokens: figures };
+}

@@ -5,7 +5,7 @@ import type { Usage } from "../../core/usage.ts";
 import type { AnswerMapper } from "./answer-reader.ts";
 import { AnswerTally, isRewritable, listField, textField } from "./answer-tally.ts";
 import { AnswerTexts, beginEvent, silentAnd } from "./answer-texts.ts";
-import { cohereUsage } from "./cohere-usage.ts";
+import { cohereUsage, cohereUsageOf } from "./cohere-usage.ts";
 import { cohereV1Event } from "./said-cohere.ts";
 
 /** Block of the plan for tools, which stands beside the text and the calls. */
@@ -113,7 +113,9 @@ export class CohereV1Answer implements AnswerMapper {
     const finish = { error: "ERROR", length: "MAX_TOKENS", filtered: "ERROR_TOXIC" }[reason.kind];
     const said = reason.kind === "filtered" ? (reason.text ?? "") : "";
     const response: Record<string, Json> = { text: this.#text + said, finish_reason: finish };
+    const ours = reason.kind === "error" ? undefined : cohereUsageOf(reason.usage);
     if (this.#usageJson !== undefined && isRewritable(this.#usageJson)) response["meta"] = this.#usageJson;
+    else if (ours !== undefined) response["meta"] = ours;
     const end: Record<string, Json> = { is_finished: true, event_type: "stream-end", finish_reason: finish, response };
     if (reason.kind === "error")
       end["error"] = { message: reason.denial.detail ?? DENIALS[reason.denial.code].text, code: reason.denial.code, id: reason.requestId };

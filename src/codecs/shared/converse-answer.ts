@@ -133,8 +133,9 @@ export class ConverseAnswer implements EventMapper {
       }
       events.push(["messageStop", { stopReason: reason.kind === "length" ? "max_tokens" : "guardrail_intervened" }]);
     }
-    const known =
-      this.#usage !== undefined && isRewritable(this.#usage) ? this.#usage : { inputTokens: 0, outputTokens: 0, totalTokens: 0 };
+    const { inputTokens = 0, outputTokens = 0 } = reason.usage ?? {};
+    const ours = { inputTokens, outputTokens, totalTokens: inputTokens + outputTokens };
+    const known = this.#usage !== undefined && isRewritable(this.#usage) ? this.#usage : ours;
     events.push(["metadata", { usage: known, metrics: { latencyMs: 0 } }]);
     return events;
   }

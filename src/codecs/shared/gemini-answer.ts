@@ -117,7 +117,7 @@ export class GeminiAnswer implements AnswerMapper {
     const finishReason = reason.kind === "filtered" ? "SAFETY" : "MAX_TOKENS";
     return JSON.stringify({
       candidates: [...open].sort((a, b) => a - b).map((index) => ({ content: { parts: [{ text }], role: "model" }, finishReason, index })),
-      ...(this.#usageMetadata === undefined ? {} : { usageMetadata: this.#usageMetadata }),
+      ...usageMember(this.#usageMetadata, reason.usage),
       ...(this.#version === undefined ? {} : { modelVersion: this.#version }),
       ...(this.#id === undefined ? {} : { responseId: this.#id }),
     });
@@ -290,4 +290,14 @@ function stringsOf(value: Json | undefined): string {
     else if (typeof item === "object" && item !== null) for (const [key, inner] of Object.entries(item)) work.push(key, inner);
   }
   return strings.reverse().join("\n");
+}
+
+/** The provider's own figures, which come with each chunk, or ours. */
+function usageMember(known: Json | undefined, ours: Usage | undefined): { readonly usageMetadata?: Json } {
+  if (known !== undefined) return { usageMetadata: known };
+  if (ours === undefined) return {};
+  const { inputTokens = 0, outputTokens = 0 } = ours;
+  return {
+    usageMetadata: { promptTokenCount: inputTokens, candidatesTokenCount: outputTokens, totalTokenCount: inputTokens + outputTokens },
+  };
 }

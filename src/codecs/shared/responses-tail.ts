@@ -3,6 +3,7 @@ import { DENIALS } from "../../core/denials.ts";
 import { field, type Json } from "../../core/json.ts";
 import type { Delta } from "../../core/view.ts";
 import { listField, sseEvent, textField } from "./answer-tally.ts";
+import { responsesUsageOf } from "./responses-usage.ts";
 
 /** An output item as far as it is known. */
 export interface OutputItem {
@@ -57,7 +58,13 @@ export function incompleteTail(state: StreamState, reason: Exclude<TailReason, {
     output.push(json);
   }
   const why = reason.kind === "filtered" ? "content_filter" : "max_output_tokens";
-  const ended = { ...objectOf(response), status: "incomplete", incomplete_details: { reason: why }, output };
+  const ended = {
+    ...objectOf(response),
+    status: "incomplete",
+    incomplete_details: { reason: why },
+    output,
+    usage: field(response, "usage") ?? responsesUsageOf(reason.usage),
+  };
   writer.write("response.incomplete", { response: ended });
   return writer.text;
 }

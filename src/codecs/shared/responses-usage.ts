@@ -29,3 +29,16 @@ export function responsesUsage(response: Json | undefined): Usage | undefined {
     reported: reportedFigures(usage),
   };
 }
+
+/** A usage of ours as a response object says it. */
+export function responsesUsageOf(usage: Usage | undefined): Json {
+  if (usage === undefined) return null;
+  const { inputTokens = 0, outputTokens = 0, cachedInputTokens = 0, reasoningTokens = 0 } = usage;
+  return {
+    input_tokens: inputTokens,
+    input_tokens_details: { cached_tokens: cachedInputTokens },
+    output_tokens: outputTokens,
+    output_tokens_details: { reasoning_tokens: reasoningTokens },
+    total_tokens: inputTokens + outputTokens,
+  };
+}
