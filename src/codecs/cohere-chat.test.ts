@@ -296,3 +296,16 @@ test("paths of both versions, and nothing beside them", () => {
   assert.equal(match(cohereChat, "GET", "/v2/chat"), undefined);
   assert.equal(match(cohereEmbed, "POST", "/v2/embed/jobs"), undefined);
 });
+
+test("documents that a reranking gives back are read by guards, and can be changed", () => {
+  const { view } = readRequest(cohereRerank, '{"model":"r","query":"q","documents":["d"],"return_documents":true}');
+  const reader = cohereRerank.openAnswer?.({ view, usageForced: false, status: 200, contentType: "application/json", guarded: true });
+  assert.ok(reader !== undefined);
+  const body = '{"id":"r","results":[{"index":0,"relevance_score":0.1,"document":{"text":"d"}}],"meta":{}}';
+  const [frame] = readPieces(reader, [Buffer.from(body)]);
+  assert.deepEqual(
+    frame?.deltas.map(({ text }) => text),
+    ["d"],
+  );
+  assert.equal(Buffer.from(frame?.rewrite?.(["e"]) ?? []).toString(), body.replace('"text":"d"', '"text":"e"'));
+});

@@ -2,6 +2,7 @@ import type { AnswerContext, AnswerReader, Codec, ParsedRequest, ParseError, Pat
 import type { JsonDoc, JsonEdit } from "../core/json.ts";
 import type { Result } from "../core/result.ts";
 import type { RequestView } from "../core/view.ts";
+import { openReader } from "./shared/answer-reader.ts";
 import { CohereAnswer } from "./shared/cohere-answer.ts";
 import { cohereErrorBody } from "./shared/cohere-error.ts";
 import { cohereEdits, readCohereInputs } from "./shared/cohere-request.ts";
@@ -31,7 +32,11 @@ function inputsCodec(what: "embed" | "rerank"): Codec {
       return cohereEdits(request.doc.root, rest, undefined);
     },
     upstreamPath: (facts) => `/${facts.version ?? "v2"}/${what}`,
-    openAnswer: (context: AnswerContext): AnswerReader => new EdgeReader(context, new CohereAnswer(context), cohereErrorBody, MEMBERS),
+    openAnswer(context: AnswerContext): AnswerReader {
+      if (what === "embed") return new EdgeReader(context, new CohereAnswer(context), cohereErrorBody, MEMBERS);
+      // Scores, and the documents again where `return_documents` asks for them.
+      return openReader({ ...context, contentType: "application/json" }, new CohereAnswer(context), cohereErrorBody);
+    },
   };
 }
 

@@ -14,18 +14,7 @@ const BLOCKS_MAX = 10_000;
 const PLAN_BLOCK = BLOCKS_MAX;
 /** Members that are read, or hold no text, by where they stand. */
 const KEYS = {
-  body: silentAnd(
-    "message",
-    "usage",
-    "meta",
-    "finish_reason",
-    "logprobs",
-    "model",
-    "generation_id",
-    "embeddings",
-    "results",
-    "response_type",
-  ),
+  body: silentAnd("message", "usage", "meta", "finish_reason", "logprobs", "model", "generation_id", "embeddings", "response_type"),
   event: silentAnd("delta", "logprobs"),
   delta: silentAnd("message", "usage", "finish_reason", "code"),
   message: silentAnd("content", "tool_plan", "tool_calls"),
