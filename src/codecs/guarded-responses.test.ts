@@ -85,7 +85,7 @@ test("calls come with their item, and lanes end with their done events", () => {
   );
 });
 
-test("annotations and log-probabilities go with their text; what tools found, and new kinds, are seen; the echo of the request is not", () => {
+test("annotations and log-probabilities go with their text; what tools found, and new kinds, are seen; the echo of the request as such", () => {
   const annotations = [{ type: "url_citation", title: "titled", url: "https://x/", start_index: 0, end_index: 3 }];
   const logprobs = [{ token: "Ann", logprob: -1, bytes: [65], top_logprobs: [] }];
   const output = [
@@ -102,12 +102,13 @@ test("annotations and log-probabilities go with their text; what tools found, an
   assert(frame?.rewrite !== undefined);
   const shown = frame.deltas.map(
     ({ block, channel, repeats, raw, text: said }) =>
-      `${block} ${repeats === true ? "beside" : channel}${raw === true ? " raw" : ""}: ${said}`,
+      `${block} ${repeats === true && channel !== "echo" ? "beside" : channel}${raw === true ? " raw" : ""}: ${said}`,
   );
   assert.deepEqual(shown.toSorted(), [
     "0 beside: https://x/",
     "0 beside: titled",
     "0 content: Ann",
+    "0 echo: echo",
     "1 beside: asked",
     "1 beside: found",
     "1 beside: named",

@@ -104,7 +104,8 @@ export interface LaneId {
   readonly choice: number;
   /** Index of the content block, output item or tool call within the choice. */
   readonly block: number;
-  readonly channel: "content" | "reasoning" | "tool_arguments" | "refusal";
+  /** echo: the caller's own words, which the provider repeats beside its answer (`instructions`, `metadata`): no output, and no rule is about it. */
+  readonly channel: "content" | "reasoning" | "tool_arguments" | "refusal" | "echo";
 }
 /** A piece of streamed or whole output. */
 export interface Delta extends LaneId {

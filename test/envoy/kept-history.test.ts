@@ -51,6 +51,13 @@ describe("a conversation that the provider keeps", () => {
     assert.ok(!third.sent.includes(EMAIL) && !third.text.includes(standIn), third.text);
   });
 
+  test("what the provider repeats of the request is the caller's own again", async () => {
+    const { text, sent } = await ask({ store: false, input: "hi", metadata: { customer: EMAIL }, instructions: `Serve ${EMAIL}.` });
+    assert.ok(!sent.includes(EMAIL), sent);
+    const { metadata, instructions } = JSON.parse(text);
+    assert.deepEqual([metadata, instructions], [{ customer: EMAIL }, `Serve ${EMAIL}.`]);
+  });
+
   test("nothing of it is in the store's file", async () => {
     await ask({ input: `I am ${EMAIL}.` });
     await gateway.sluice.stop(0);

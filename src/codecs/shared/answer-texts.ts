@@ -116,7 +116,7 @@ export class AnswerTexts {
   }
 
   /** Every string below a value, as texts beside the block; those of known members are not looked at. */
-  walk(choice: number, block: number, value: Json | undefined, known: ReadonlySet<string> = SILENT_KEYS): void {
+  walk(choice: number, block: number, value: Json | undefined, known = SILENT_KEYS, channel: "content" | "echo" = "content"): void {
     if (this.#guards === undefined || typeof value !== "object" || value === null) return;
     const work: (readonly Json[] | JsonMembers)[] = [value];
     let strings = 0;
@@ -129,7 +129,7 @@ export class AnswerTexts {
       }
       if (typeof inner !== "string" || (sealed && key === "data") || isSealed(inner)) return true;
       if (++strings > WALK_MAX) return false;
-      this.add(choice, block, "content", at, key, "repeats");
+      this.add(choice, block, channel, at, key, "repeats");
       return true;
     };
     for (let at = work.pop(); at !== undefined; at = work.pop()) {
@@ -146,6 +146,13 @@ export class AnswerTexts {
       }
       if (!whole) return this.unread(this.#guards.read?.source ?? "");
     }
+  }
+
+  /** What the provider repeats of the request under a member. */
+  echo(holder: Json, key: string): void {
+    if (this.#guards === undefined) return;
+    this.beside(0, 0, "echo", holder, key);
+    this.walk(0, 0, field(holder, key), SILENT_KEYS, "echo");
   }
 
   /** Bytes that pass although nobody can say what they hold: guards see them as one text that cannot be changed. */

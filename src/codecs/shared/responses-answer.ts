@@ -30,7 +30,7 @@ const KEYS = {
   text: silentAnd("delta", "text", "refusal", "arguments", "input", "code", "command", "diff", "logprobs", "obfuscation", "name", "agent"),
   event: silentAnd("response", "item", "part", "obfuscation", "partial_image_b64"),
   part: silentAnd("text", "refusal", "logprobs"),
-  /** What a response repeats of its request is the caller's own and passes as it came. */
+  /** What a response repeats of its request is the caller's own; what of it is text is an echo. */
   response: silentAnd(
     ...["created_at", "completed_at", "model", "output", "usage", "parallel_tool_calls", "temperature", "tool_choice", "tools", "top_p"],
     ...["truncation", "store", "service_tier", "user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"],
@@ -38,6 +38,9 @@ const KEYS = {
     ...["instructions", "metadata", "prompt", "conversation", "context_management", "content_filters"],
   ),
 };
+
+/** Texts of the request that a response repeats. */
+const ECHOES = ["instructions", "metadata", "user", "safety_identifier", "prompt_cache_key", "prompt"];
 
 /**
  * Reads a response of the Responses API, whole or as events.
@@ -172,6 +175,7 @@ export class ResponsesAnswer implements AnswerMapper {
     this.tally.answeredBy(field(response, "model"), field(response, "id"));
     this.#usage = responsesUsage(response) ?? this.#usage;
     this.texts.walk(0, 0, response, KEYS.response);
+    for (const key of ECHOES) this.texts.echo(response, key);
     // A response begins without output; what a server puts there nevertheless is seen.
     this.texts.walk(0, 0, field(response, "output"));
     if (isRewritable(response)) this.#response = response;
@@ -185,6 +189,7 @@ export class ResponsesAnswer implements AnswerMapper {
     this.#usage = responsesUsage(response) ?? this.#usage;
     this.tally.readError(response);
     this.texts.walk(0, 0, response, KEYS.response);
+    for (const key of ECHOES) this.texts.echo(response, key);
     const reason = field(field(response, "incomplete_details"), "reason");
     this.tally.finished(typeof reason === "string" ? reason : field(response, "status"));
     const known = new Map<string, number>();

@@ -195,6 +195,7 @@ const PART_TYPES: Readonly<Record<Delta["channel"], string>> = {
   refusal: "refusal",
   reasoning: "reasoning_text",
   tool_arguments: "output_text",
+  echo: "output_text",
 };
 
 /** Closes the summary parts of a reasoning item. */

@@ -26,7 +26,9 @@ export function ruleGuard(rule: Rule): AnswerGuard {
   const counts = new Map<string, number>();
   return {
     openLane: (lane, _tool, repeats) =>
-      new RuleReader(rule, repeats ? () => {} : () => counts.set(lane.channel, (counts.get(lane.channel) ?? 0) + 1)),
+      lane.channel === "echo"
+        ? undefined
+        : new RuleReader(rule, repeats ? () => {} : () => counts.set(lane.channel, (counts.get(lane.channel) ?? 0) + 1)),
     evidence: (): GuardEvidence | undefined => {
       if (counts.size === 0) return undefined;
       const found = [...counts].map(([place, count]) => ({ entity: rule.name, place, action: rule.action, count }));

@@ -17,7 +17,8 @@ export function redactGuard(profile: Profile, replacer: Replacer): AnswerGuard |
   return {
     openLane: (lane, _tool, repeats) =>
       new Reader({
-        scan: detectors.length === 0 ? undefined : new StreamScan(detectors),
+        // What the caller said itself is no leak of the model's.
+        scan: detectors.length === 0 || lane.channel === "echo" ? undefined : new StreamScan(detectors),
         restore: standIns.isEmpty ? undefined : new RestoreScan(standIns),
         profile,
         replacer,

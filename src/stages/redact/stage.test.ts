@@ -110,6 +110,12 @@ test("what the provider keeps: its stand-ins are noted, and known to a call that
   const again = await run(ask("hi"), undefined, {}, { stores, request: kept({ previous_response_id: "resp_1", input: `is it ${EMAIL}` }) });
   assert.ok(again.sent.includes(`is it ${standIn}`), again.sent);
 });
+test("what the provider repeats of the request has its values again, and no rule is about it", async () => {
+  const { sent, guards } = await run(ask(`I am ${EMAIL}`), { profile: "strict" });
+  const standIn = /\w+@example\.\w+/.exec(sent)?.[0] ?? assert.fail(sent);
+  const echo: LaneId = { ...LANE, channel: "echo" };
+  assert.equal(answered(guards, [`${standIn} and bob@acme-corp.com`], echo), `${EMAIL} and bob@acme-corp.com`);
+});
 test("a code comes back however the model groups it, an address in any case; nothing else does", async () => {
   const { sent, guards } = await run(ask(`${EMAIL} ${CARD}`));
   const [mail = "", ...card] = (contents(sent)[0] ?? "").split(" ");
