@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, describe, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setTimeout as sleep, setImmediate as turnEnds } from "node:timers/promises";
 import { LEDGER_CLOSED_KEPT_MS, LEDGER_WINDOW_KEPT_MS } from "../../core/limits.ts";
 import type { HoldRequest, LedgerPort } from "../../ports/ledger.ts";
 import { openSqliteLedger } from "./ledger.ts";
@@ -42,6 +42,13 @@ function count(dir: string, table: string): number {
   const rows = Number(database.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.["n"]);
   database.close();
   return rows;
+}
+/** The number of the last transaction. */
+function lastEntry(dir: string): number {
+  const database = new DatabaseSync(join(dir, "ledger.db"), { readOnly: true });
+  const last = Number(database.prepare("SELECT max(seq) AS seq FROM entries").get()?.["seq"]);
+  database.close();
+  return last;
 }
 
 describe("the embedded ledger's file", () => {
@@ -180,6 +187,34 @@ describe("the embedded ledger's file", () => {
     assert.equal(count(dir, "entries"), before + 2, "nobody who was answered waits for the next step to be written");
     assert.ok((await ledger.hold(request("b"))).ok);
     assert.equal(count(dir, "entries"), before + 3);
+    await ledger.close();
+  });
+
+  test("steps that come close upon each other share a transaction once several have come together; who comes alone waits for nobody", async () => {
+    const dir = folder();
+    const ledger = await open(dir);
+    const enter = (exchange: string) =>
+      ledger.enter({ partition, exchange, leaseMs: 1_000, scopes: [{ kind: "concurrent", key: "c", limit: 999 }] });
+    let called = 0;
+    /** Two steps, the second after what the first left for the end of the event loop's turn. Gives the transactions that they took. */
+    const twoInTurn = async (): Promise<number> => {
+      await sleep(1);
+      const before = lastEntry(dir);
+      const first = enter(`e${called++}`);
+      const second = turnEnds().then(() => enter(`e${called++}`));
+      assert.ok((await first).ok && (await second).ok);
+      await turnEnds();
+      return lastEntry(dir) - before;
+    };
+    assert.equal(await twoInTurn(), 2);
+    await Promise.all([enter("x"), enter("y")]);
+    assert.equal(await twoInTurn(), 1);
+    assert.equal(await twoInTurn(), 1);
+    for (let alone = 0; alone < 4; alone++) {
+      assert.ok((await enter(`alone${alone}`)).ok);
+      await turnEnds();
+    }
+    assert.equal(await twoInTurn(), 2);
     await ledger.close();
   });
 
