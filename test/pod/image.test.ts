@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, matchesGlob } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { NODE_FLAGS } from "../../src/server/node-flags.ts";
 import { freePort } from "../support/envoy.ts";
 import { commandOf, dockerfile, words } from "./image.ts";
 
@@ -23,6 +24,12 @@ test("the image runs as a user without rights, from a base that is named exactly
   assert.deepEqual(rests("ADD"), []);
   const text = readFileSync(join(ROOT, "Dockerfile"), "utf8");
   assert.doesNotMatch(text, /slk_|sk-|(?:KEY|TOKEN|SECRET|PASSWORD)=/);
+});
+
+test("the image and the documented service give Node the settings of a process that serves", () => {
+  assert.deepEqual(words(last, "ENTRYPOINT"), ["node", ...NODE_FLAGS, "src/main.ts"]);
+  const install = readFileSync(join(ROOT, "docs/install.md"), "utf8");
+  assert.ok(install.includes(`node ${NODE_FLAGS.join(" ")} src/main.ts serve `));
 });
 
 /** Lines of .dockerignore as Docker reads them: the last that matches decides. */
