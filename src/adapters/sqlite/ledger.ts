@@ -46,6 +46,7 @@ import {
 import { codeOf, isBusy, openDatabase } from "./database.ts";
 import { LedgerAdminBooks } from "./ledger-admin.ts";
 import { LedgerBooks } from "./ledger-books.ts";
+import { COMPANY_MS, Company } from "./ledger-company.ts";
 import { SCHEMA, UPGRADES } from "./ledger-schema.ts";
 import { type How, type Job, nothing, queued, Step } from "./ledger-step.ts";
 
@@ -68,12 +69,6 @@ const BUSY_RETRY_MS = 1;
 const BUSY_JITTER_MS = 2;
 /** Nobody waits for a settle: it joins the transaction of whoever comes within so many milliseconds. */
 const SETTLE_JOIN_MS = 2;
-/**
- * After a turn in which steps of several callers came, the next ones wait so many milliseconds for company, and it ends after so many of
- * them that found none.
- */
-const COMPANY_MS = 2;
-const COMPANY_TURNS = 4;
 /** Work of one transaction, milliseconds: the event loop stands still so long, and other processes wait. */
 const TURN_MS = 4;
 /**
@@ -128,8 +123,7 @@ class SqliteLedger implements LedgerPort {
   #turn: "none" | "later" | "soon" | "open" | "waiting" = "none";
   /** No transaction stays open for holds until then (monotonic). */
   #promptUntil = 0;
-  /** So many turns still wait for company. */
-  #sociable = 0;
+  readonly #company = new Company();
   #failing = false;
   #closed = false;
 
@@ -237,7 +231,7 @@ class SqliteLedger implements LedgerPort {
     if (this.#turn === "soon" || this.#turn === "open" || this.#turn === "waiting") return;
     if (!job.kept) {
       this.#turn = "soon";
-      if (this.#sociable > 0) setTimeout(this.#workNow, COMPANY_MS);
+      if (this.#company.expected) setTimeout(this.#workNow, COMPANY_MS);
       else setImmediate(this.#workNow);
     } else if (this.#turn === "none") {
       this.#turn = "later";
@@ -262,18 +256,10 @@ class SqliteLedger implements LedgerPort {
     if (this.#closed) return;
     const turn: Turn = { spentMs: 0, done: [] };
     if (!this.#attempt(turn, () => this.#open(turn))) return;
-    this.#countCompany(turn.done);
+    this.#company.came(turn.done);
     const early = turn.done.some((job) => job.early) && !this.#failing && performance.now() >= this.#promptUntil;
     if (early) this.#stayOpen(turn);
     else if (this.#attempt(turn, () => this.#commit(turn))) this.#again(0);
-  }
-
-  /** Settles are no company: nobody waits for them. */
-  #countCompany(done: readonly Job[]): void {
-    let awaited = 0;
-    for (const job of done) if (!job.kept) awaited += 1;
-    if (awaited > 1) this.#sociable = COMPANY_TURNS;
-    else if (awaited === 1 && this.#sociable > 0) this.#sociable -= 1;
   }
 
   /** Answers what may be answered already, and goes on when whoever was answered has come as far as it can. */
