@@ -5,7 +5,7 @@ import { merged } from "../../detectors/index.ts";
 import type { AnalyseAsk, AnalyserPort } from "../../ports/analyser.ts";
 import { type Looked, lookSliced, type textsOf } from "./texts.ts";
 
-/** Texts with what the detectors and a remote analyser find in them. It is asked about texts alone, not about JSON numbers. */
+/** Texts with what the detectors and a remote analyser find in them. It is asked about texts alone, not about JSON numbers and keys. */
 export async function lookWithAnalyser(
   texts: ReturnType<typeof textsOf>,
   detectors: readonly Detector[],
@@ -15,7 +15,7 @@ export async function lookWithAnalyser(
   if (analyser === undefined) return err({ code: "unavailable", cause: "no analyser of that name" });
   const looked = await lookSliced(texts, detectors, signal);
   if (signal.aborted) return err({ code: "timeout" });
-  const asked = looked.filter(({ place }) => place !== "number");
+  const asked = looked.filter(({ place }) => place !== "number" && place !== "key");
   const answer = await analyser.analyse(
     asked.map(({ shown }) => shown),
     ask,

@@ -146,6 +146,20 @@ test("a stand-in comes back from a URL, in full-width forms and in the digits of
     assert.equal(answered(guards, [...said]), expected);
   }
 });
+test("keys of objects that hold a value leave as stand-ins, and the rest to the byte", async () => {
+  const bodies: readonly (readonly [string, string])[] = [
+    [`{"${EMAIL}":{"n":1},"plain":2}`, `{"S":{"n":1},"plain":2}`],
+    [`{ "jane.doe\\u0040acme-corp.com" : [1] , "b\\"c": 2}`, `{ "S" : [1] , "b\\"c": 2}`],
+  ];
+  for (const [data, expected] of bodies) {
+    const body = `{"model":"gpt", "messages":[{"role":"user","content":"hi","extra":${data}}]}`;
+    const { sent, guards, verdict } = await run(body);
+    const [standIn = ""] = /\w+@example\.(?:com|net)/.exec(sent) ?? [];
+    assert.equal(sent.replace(standIn, "S"), body.replace(data, expected));
+    assertSubset(verdict.evidence?.found, [{ entity: "email", place: "key", action: "pseudonymise", count: 1 }]);
+    assert.equal(answered(guards, [`{"${standIn}":1}`], { ...LANE, channel: "tool_arguments" }), `{"${EMAIL}":1}`);
+  }
+});
 test("an address in a URL has the stand-in that it has elsewhere", async () => {
   const { sent, guards } = await run(ask(`${EMAIL}, https://x.example/?to=${EMAIL.replace("@", "%40")}`));
   const [text = ""] = contents(sent);

@@ -23,7 +23,10 @@ export interface Looked extends Shown {
 /** Numbers with fewer digits are amounts and settings. */
 const NUMBER_DIGITS_MIN = 7;
 
-/** Every text of the request, and the longer numbers that stand in it as JSON numbers. */
+/** A key that may hold an address or a number: names of an API have neither. */
+const KEY = /@|%40|\uff20|(?:\p{Nd}[^\p{Nd}]?){6}/u;
+
+/** Every text of the request, the longer numbers that stand in it as JSON numbers, and the keys of objects that may hold a value. */
 export const textsOf = (context: StageContext): readonly Omit<Shown, "shown" | "lane">[] => finish(textSteps(context));
 
 /** The same in steps. */
@@ -35,15 +38,15 @@ export function* textSteps({ request, change }: StageContext): Steps<readonly Om
   }
   const { root, text } = request.doc;
   if (request.form === undefined && root.kind === "object" && (yield* mayHoldNumbers(text)))
-    for (const { value } of root.members) if (value.kind !== "number") yield* collectNumbers(value, text, texts);
+    for (const { value } of root.members) if (value.kind !== "number") yield* collectMore(value, text, texts);
   return texts;
 }
 
-/** Is there a run of digits as long as a number that is looked at? Of a long text it is asked piece by piece. */
+/** Is there a number as long as those that are looked at, or a key like them? Of a long text it is asked roughly, and piece by piece. */
 function* mayHoldNumbers(text: string): Steps<boolean> {
-  if (text.length <= YIELD_CHARS) return /[:[,]\s*-?[0-9]{7}/.test(text);
+  if (text.length <= YIELD_CHARS) return /[:[,]\s*-?[0-9]{7}/.test(text) || keysIn(text);
   for (let from = 0; from < text.length; from += DIGITS_CHARS) {
-    if (/[0-9]{7}/.test(text.slice(from, from + DIGITS_CHARS + NUMBER_DIGITS_MIN))) return true;
+    if (/[0-9]{6}|":/.test(text.slice(from, from + DIGITS_CHARS + NUMBER_DIGITS_MIN))) return true;
     yield;
   }
   return false;
@@ -51,16 +54,41 @@ function* mayHoldNumbers(text: string): Steps<boolean> {
 /** Text that is searched for digits at once, UTF-16 units: well below a millisecond. */
 const DIGITS_CHARS = 1 << 18;
 
-function* collectNumbers(from: JsonNode, text: string, out: Omit<Shown, "shown" | "lane">[]): Steps<void> {
+/** Does a key of this text look like one that is looked at? Keys are short, so each is read from its end. */
+function keysIn(text: string): boolean {
+  if (!WRITTEN_KEY.test(text)) return false;
+  for (const { index } of text.matchAll(/"\s*:/g)) {
+    const from = text.lastIndexOf('"', index - 1);
+    if (index - from > KEY_CHARS_MIN && WRITTEN_KEY.test(text.slice(from, index))) return true;
+  }
+  return false;
+}
+const KEY_CHARS_MIN = 5;
+/** The same with escapes, which may hide an `@`. */
+const WRITTEN_KEY = /@|%40|\uff20|\\u|(?:\p{Nd}[^\p{Nd}]?){6}/u;
+
+function* collectMore(from: JsonNode, text: string, out: Omit<Shown, "shown" | "lane">[]): Steps<void> {
   const open: JsonNode[] = [from];
   let count = 0;
   for (let node = open.pop(); node !== undefined; node = open.pop()) {
     if (isStepDone(++count)) yield;
     if (node.kind === "array") for (const item of node.items) open.push(item);
-    else if (node.kind === "object") for (const { value } of node.members) open.push(value);
+    else if (node.kind === "object")
+      for (const { key, start, value } of node.members) {
+        open.push(value);
+        if (key.length > KEY_CHARS_MIN && KEY.test(key))
+          out.push({ node: { kind: "string", value: key, start, end: endOfString(text, start) }, place: "key", source: key });
+      }
     else if (node.kind === "number" && node.end - node.start >= NUMBER_DIGITS_MIN)
       out.push({ node, place: "number", source: text.slice(node.start, node.end) });
   }
+}
+
+/** Behind the closing quote of the string that begins here. */
+function endOfString(text: string, start: number): number {
+  let at = start + 1;
+  while (at < text.length && text.charAt(at) !== '"') at += text.charAt(at) === "\\" ? 2 : 1;
+  return at + 1;
 }
 
 export const isLong = (texts: readonly { readonly source: string }[]): boolean => {
@@ -105,7 +133,7 @@ async function showSliced(text: Omit<Shown, "shown" | "lane">): Promise<Shown> {
 }
 
 function show(text: Omit<Shown, "shown" | "lane">): Shown {
-  const lane = new LaneText(text.node.kind === "number" ? "plain" : "content");
+  const lane = new LaneText(text.node.kind === "number" || text.place === "key" ? "plain" : "content");
   const shown = lane.push(text.source) + lane.end();
   return { ...text, shown, lane };
 }
