@@ -34,6 +34,7 @@ const USAGE = {
   cacheWriteTokens: 200,
   cacheWrite1hTokens: 100,
   reasoningTokens: 9,
+  queries: 2,
   toolCalls: 3,
   reported: {
     input_tokens: 10,
@@ -212,6 +213,7 @@ describe("anthropic.messages answers", () => {
       finishReasons: ["tool_use"],
       model: "claude-test-1",
       responseId: "msg_1",
+      serviceTier: "standard",
       toolCalls: ["get_weather"],
       unknownEvents: 0,
       invalidEvents: 0,

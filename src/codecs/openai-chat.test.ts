@@ -304,6 +304,7 @@ test("a whole completion", () => {
     finishReasons: ["tool_calls", "stop"],
     model: "gpt-4o-mini-2024-07-18",
     responseId: "chatcmpl-3",
+    serviceTier: "default",
     toolCalls: ["search_kb"],
     unknownEvents: 0,
     invalidEvents: 0,

@@ -38,6 +38,7 @@ const USAGE = {
   cachedInputTokens: 64,
   cacheWriteTokens: 8,
   reasoningTokens: 12,
+  queries: 1,
   toolCalls: 1,
   reported: {
     input_tokens: 120,

@@ -15,10 +15,12 @@ export function targetPrice(
   model: string,
   prices: PriceCatalog,
 ): Price | undefined {
-  if (setting !== undefined && setting !== "catalog") return inlinePrice(setting);
+  const own = setting === undefined || setting === "catalog" ? undefined : setting;
+  if (own !== undefined && own.base === undefined) return inlinePrice(own, undefined);
   const url = parseBaseUrl(provider.baseUrl);
   const name = provider.catalog ?? (url.ok ? catalogProviderOf(url.host) : undefined);
-  return name === undefined ? undefined : findPrice(name, model, prices);
+  const listed = name === undefined ? undefined : findPrice(name, model, prices);
+  return own === undefined || listed === undefined ? listed : inlinePrice(own, listed);
 }
 
 /** Everything that can be routed to. The document has been checked: references hold, URLs parse. */

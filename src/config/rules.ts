@@ -65,7 +65,7 @@ export function ruleProblems(
       const path = target.price === undefined && setting !== undefined ? ["models", name, "price"] : ["models", name, "targets", index];
       const remedy =
         "write price: { input: 0.15, output: 0.6 } in US dollars per million tokens, or the provider's catalog: NAME where its host does not tell";
-      if (setting === "catalog") add(path, `the price list has no price for the target ${target.provider} of this model`, remedy);
+      if (setting !== undefined) add(path, `the price list has no price for the target ${target.provider} of this model`, remedy);
       else add(path, "no price is known, so its calls have no cost in the records", remedy, "warning");
     }
   }

@@ -4,7 +4,7 @@
  */
 import type { ParsedRequest } from "./codec.ts";
 import { memoized } from "./memo.ts";
-import { costNanoUsd, type Price } from "./money.ts";
+import { costNanoUsd, type Price, priceInTier, type Rates } from "./money.ts";
 import type { Target } from "./policy.ts";
 import type { Usage } from "./usage.ts";
 import type { RequestView } from "./view.ts";
@@ -24,19 +24,43 @@ export interface PriceHints {
   readonly writesCache: boolean;
   readonly audio: boolean;
   readonly images: boolean;
+  /** Searches that it may have the provider run; 0 where it offers none. */
+  readonly queries: number;
+  /** The service tier that it asks for, in the provider's words. */
+  readonly tier: string | undefined;
 }
-export const NO_HINTS: PriceHints = { writesCache: false, audio: false, images: false };
+export const NO_HINTS: PriceHints = { writesCache: false, audio: false, images: false, queries: 0, tier: undefined };
+/** Searches held for a call whose tool says no most of its own. */
+const QUERIES_ASSUMED = 5;
+const SEARCHES = /"(?:web_search[a-z0-9_]*|google_?search[a-z_]*|search_parameters)"/i;
+const TIER = /"service_?tier"\s*:\s*(?:\{\s*"type"\s*:\s*)?"([a-z_]{1,32})"/i;
+const FAST = /"speed"\s*:\s*"fast"/;
 export function priceHints({ doc }: ParsedRequest): PriceHints {
   const { text } = doc;
   return {
     writesCache: text.includes("cache_control") || text.includes("cachePoint"),
     audio: /"audio"|"AUDIO"|"input_audio"|"audio\//.test(text),
     images: /"IMAGE"|"image_generation"/.test(text),
+    queries: text.includes("earch") && SEARCHES.test(text) ? queriesIn(text) : 0,
+    tier: tierAsked(text),
   };
 }
 
+/** The service tier that a request asks for. Most name none, which is seen without a pattern. */
+export function tierAsked(text: string): string | undefined {
+  if (text.includes('"speed"') && FAST.test(text)) return "fast";
+  if (!text.includes("service_tier") && !text.includes("serviceTier")) return undefined;
+  return TIER.exec(text)?.[1]?.toLowerCase();
+}
+
+function queriesIn(text: string): number {
+  let most: number | undefined;
+  for (const [, uses] of text.matchAll(/"max_uses"\s*:\s*(\d{1,6})/g)) most = (most ?? 0) + Number(uses);
+  return most ?? QUERIES_ASSUMED;
+}
+
 /** Most that a token of each side may cost: parts of a total are not known before the call. */
-function dearest(rates: Omit<Price, "above" | "source">, hints: PriceHints): { readonly input: number; readonly output: number } {
+function dearest(rates: Rates, hints: PriceHints): { readonly input: number; readonly output: number } {
   return {
     input: Math.max(
       rates.input,
@@ -70,11 +94,12 @@ const worstOf = memoized((price: Price) => {
 
 /** The price with the dearest kind of each side in its place, so that a usage of totals costs the most it may. */
 export function worstPrice(price: Price, hints: PriceHints): Price {
-  const plain = (rates: Omit<Price, "above" | "source">): Omit<Price, "above" | "source"> => ({
+  const plain = (rates: Rates): Rates => ({
     ...dearest(rates, hints),
     ...(rates.image === undefined ? {} : { image: rates.image }),
     ...(rates.second === undefined ? {} : { second: rates.second }),
     ...(rates.character === undefined ? {} : { character: rates.character }),
+    ...(rates.query === undefined ? {} : { query: rates.query }),
     ...(rates.call === undefined ? {} : { call: rates.call }),
   });
   const above = price.above?.map(({ tokens, price: rates }) => ({ tokens, price: plain(rates) }));
@@ -108,11 +133,13 @@ export function forecast(
   chain: readonly Target[],
   options: { readonly hints: PriceHints; readonly lostAttempts: number },
 ): Forecast {
-  const usage = usageOf(size);
-  const { inputTokens = 0, outputTokens = 0 } = usage;
   const { hints, lostAttempts } = options;
+  const known = usageOf(size);
+  const usage = hints.queries === 0 ? known : { ...known, queries: Math.max(hints.queries, known.queries ?? 0) };
+  const { inputTokens = 0, outputTokens = 0 } = usage;
   let nanoUsd: number | undefined = 0;
-  for (const { price } of chain) {
+  for (const { price: usual } of chain) {
+    const price = usual === undefined ? undefined : priceInTier(usual, hints.tier);
     if (price === undefined) {
       nanoUsd = undefined;
       break;

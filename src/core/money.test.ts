@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { property } from "../../test/support/property.ts";
-import { costNanoUsd, formatUsd, isMeasured, type Price } from "./money.ts";
+import { costNanoUsd, formatUsd, isMeasured, type Price, priceInTier } from "./money.ts";
 import type { Usage } from "./usage.ts";
 
 const used = (usage: Omit<Usage, "reported">): Usage => ({ ...usage, reported: {} });
@@ -98,8 +98,22 @@ test("a usage is measured by what its price charges for", () => {
     [{ inputTokens: 1 }, { ...free, image: 1 }, false],
     [{ inputTokens: 1 }, { ...PRICE, image: 1 }, true],
     [{ images: 1 }, { ...free, image: 1, second: 1 }, false],
+    [{}, { ...free, query: 1 }, false],
+    [{ queries: 1 }, { ...free, query: 1 }, true],
+    [{ inputTokens: 1 }, { ...PRICE, query: 1 }, true],
+    [{}, { ...PRICE, query: 1 }, false],
     [{}, { ...free, call: 1 }, true],
     [{}, { ...PRICE, call: 1 }, false],
   ];
   for (const [usage, price, measured] of table) assert.equal(isMeasured(used(usage), price), measured, JSON.stringify([usage, price]));
+});
+
+test("a service tier has a price of its own; what costs more without one has none, what costs less is charged as the usual", () => {
+  const priority = { input: 2, output: 4, source: "policy" };
+  const price: Price = { ...PRICE, tiers: new Map([["priority", priority]]) };
+  assert.equal(priceInTier(price, "Priority"), priority);
+  for (const tier of [undefined, "default", "standard", "auto", "flex", "batch"])
+    assert.equal(priceInTier(price, tier), price, String(tier));
+  assert.equal(priceInTier(PRICE, "priority"), undefined);
+  assert.equal(priceInTier(PRICE, "fast"), undefined);
 });

@@ -15,18 +15,41 @@ export interface Price {
   readonly audioOutput?: NanoUsdPerMillion;
   readonly imageInput?: NanoUsdPerMillion;
   readonly imageOutput?: NanoUsdPerMillion;
-  /** Million images, seconds of audio, characters spoken, answered calls: charged beside tokens, nothing where absent. */
+  /** Million images, seconds of audio, characters spoken, searches, answered calls: charged beside tokens, nothing where absent. */
   readonly image?: NanoUsdPerMillion;
   readonly second?: NanoUsdPerMillion;
   readonly character?: NanoUsdPerMillion;
+  readonly query?: NanoUsdPerMillion;
   readonly call?: NanoUsdPerMillion;
   /** Prices once the prompt is longer than `tokens`; they replace the ones above for the whole exchange. */
-  readonly above?: readonly { readonly tokens: number; readonly price: Omit<Price, "above" | "source"> }[];
+  readonly above?: readonly { readonly tokens: number; readonly price: Rates }[];
+  /** Prices of calls that are served in another way than the usual, by the provider's name of it (`priority`, `flex`); whole, in place of the others. */
+  readonly tiers?: ReadonlyMap<string, Omit<Price, "tiers">>;
   /** Where the price is from, for the record: `catalog:openai/gpt-4o-mini@2026-08-06` or `policy`. */
   readonly source: string;
 }
 
+/** Kinds and what they cost. */
+export type Rates = Omit<Price, "above" | "source" | "tiers">;
+
 const MILLION = 1_000_000n;
+
+/** Names of what the price is of. */
+const USUAL_TIERS: ReadonlySet<string> = new Set(["default", "standard", "standard_only", "auto", "on_demand", "unspecified"]);
+/** What costs more than the usual at every provider that has it. */
+const DEARER_TIERS: ReadonlySet<string> = new Set(["priority", "fast"]);
+
+/**
+ * The price in a service tier. undefined: it costs more than the usual, and nobody says how much. A tier that costs less (`flex`, `batch`)
+ * without a price of its own is charged as the usual one.
+ */
+export function priceInTier(price: Price, tier: string | undefined): Price | undefined {
+  if (tier === undefined) return price;
+  const name = tier.toLowerCase();
+  const own = price.tiers?.get(name);
+  if (own !== undefined) return own;
+  return USUAL_TIERS.has(name) || !DEARER_TIERS.has(name) ? price : undefined;
+}
 
 /**
  * Cost of a usage in whole nano-dollars: each kind at its own price, summed in BigInt, rounded up once at the end.
@@ -36,7 +59,7 @@ const MILLION = 1_000_000n;
  */
 export function costNanoUsd(usage: Usage, price: Price): number {
   const input = count(usage.inputTokens);
-  let rates: Omit<Price, "above" | "source"> = price;
+  let rates: Rates = price;
   for (const step of price.above ?? []) if (input > step.tokens) rates = step.price;
   // What is billed apart from the totals has no parts: kinds are of the totals.
   const parts: Partial<Usage> = usage.billedInputTokens === undefined && usage.billedOutputTokens === undefined ? usage : {};
@@ -69,6 +92,7 @@ export function costNanoUsd(usage: Usage, price: Price): number {
   add(count(usage.images), rates.image ?? 0);
   add(count(usage.seconds), rates.second ?? 0);
   add(count(usage.characters), rates.character ?? 0);
+  add(count(usage.queries), rates.query ?? 0);
   add(1, rates.call ?? 0);
   return total.nanoUsd();
 }
@@ -101,11 +125,14 @@ class Total {
  * that do? A usage that does not must be estimated. Without a price anything measured will do.
  */
 export function isMeasured(usage: Usage, price: Price | undefined): boolean {
-  const counted = { image: usage.images, second: usage.seconds, character: usage.characters };
+  const counted = { image: usage.images, second: usage.seconds, character: usage.characters, query: usage.queries };
   const hasTokens = usage.inputTokens !== undefined;
   if (price === undefined) return hasTokens || Object.values(counted).some((figure) => figure !== undefined);
-  const units = (["image", "second", "character"] as const).filter((kind) => price[kind] !== undefined);
   const tokensCost = price.input > 0 || price.output > 0;
+  // Searches beside tokens come or do not come; where they are all that is priced, they must be counted.
+  const units = (["image", "second", "character", "query"] as const).filter(
+    (kind) => price[kind] !== undefined && (kind !== "query" || !tokensCost),
+  );
   if (units.length === 0) return hasTokens || (price.call !== undefined && !tokensCost);
   return (hasTokens && tokensCost) || units.every((kind) => counted[kind] !== undefined);
 }

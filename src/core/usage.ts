@@ -31,7 +31,9 @@ export interface Usage {
   /** Tokens that are paid for, where the provider says that they are others than those of the totals (Cohere's `billed_units`); prices apply to them. */
   readonly billedInputTokens?: number;
   readonly billedOutputTokens?: number;
-  /** Billed calls of the provider's own tools (web searches and the like). */
+  /** Searches that the provider ran for the call: on the web, or the units of a rerank. */
+  readonly queries?: number;
+  /** Calls of the provider's own tools (web searches and the like). */
   readonly toolCalls?: number;
   /**
    * The provider's own figures, exactly: every number of its usage object by dotted path

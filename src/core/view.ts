@@ -144,6 +144,8 @@ export interface AnswerSummary {
   readonly model: string | undefined;
   /** The provider's id of the answer. */
   readonly responseId: string | undefined;
+  /** The service tier in which the provider says it was made (`default`, `priority`, `flex`); absent: it does not say. */
+  readonly serviceTier?: string;
   /** What the answer says it made at the provider besides itself (output items, containers); absent: nothing. */
   readonly created?: readonly CreatedState[];
   /** Names of tools the model called. */

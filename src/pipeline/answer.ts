@@ -298,6 +298,7 @@ function usageHeader(usage: Usage, estimated: boolean): string {
   add("images", usage.images);
   add("seconds", usage.seconds);
   add("characters", usage.characters);
+  add("queries", usage.queries);
   if (estimated) parts.push("estimated");
   return parts.join(", ");
 }

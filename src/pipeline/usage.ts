@@ -1,5 +1,6 @@
 import { estimateUsage } from "../core/estimate.ts";
-import { costNanoUsd, isMeasured, type Price } from "../core/money.ts";
+import { tierAsked } from "../core/forecast.ts";
+import { costNanoUsd, isMeasured, type Price, priceInTier } from "../core/money.ts";
 import { familyOfAny, type ModelFamily } from "../core/tokens/families.ts";
 import { thinksUnseen } from "../core/tokens/reasoning.ts";
 import { requestTokens } from "../core/tokens/request.ts";
@@ -25,7 +26,10 @@ export function settleUsage(work: Work): void {
     return;
   }
   const failed = !unanswered && (work.status === undefined || work.status >= 400 || work.localReply);
-  const price = work.plan?.chain[0]?.price;
+  const usual = work.plan?.chain[0]?.price;
+  const tier = summary?.serviceTier ?? (work.request === undefined ? undefined : tierAsked(work.request.doc.text));
+  const inTier = usual === undefined ? undefined : priceInTier(usual, tier);
+  const price = inTier ?? usual;
   if (work.codec.billed === false) {
     work.usage = reported;
     return;
@@ -45,6 +49,8 @@ export function settleUsage(work: Work): void {
   }
   if (price === undefined || work.codec.operation === "other") return;
   work.costNanoUsd = costNanoUsd(work.usage, price);
+  // A tier that costs more, and nobody says how much.
+  if (inTier === undefined) work.estimated = true;
   addLostAttempts(work, price);
 }
 

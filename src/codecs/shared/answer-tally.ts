@@ -17,6 +17,7 @@ export class AnswerTally {
   #error: string | undefined;
   #model: string | undefined;
   #responseId: string | undefined;
+  #serviceTier: string | undefined;
   readonly #finishReasons: string[] = [];
   readonly #toolCalls: string[] = [];
   readonly #created = new Map<string, CreatedState>();
@@ -29,6 +30,10 @@ export class AnswerTally {
   answeredBy(model: Json | undefined, id: Json | undefined): void {
     this.#model = text(model) ?? this.#model;
     this.#responseId = text(id) ?? this.#responseId;
+  }
+  /** The provider's name of the way in which it was served. */
+  servedIn(tier: Json | undefined): void {
+    this.#serviceTier = text(tier) ?? this.#serviceTier;
   }
   finished(reason: Json | undefined): void {
     const value = text(reason);
@@ -65,6 +70,7 @@ export class AnswerTally {
       finishReasons: [...this.#finishReasons],
       model: this.#model,
       responseId: this.#responseId,
+      ...(this.#serviceTier === undefined ? {} : { serviceTier: this.#serviceTier }),
       ...(this.#created.size === 0 ? {} : { created: [...this.#created.values()] }),
       toolCalls: [...this.#toolCalls],
       unknownEvents: this.unknownEvents,

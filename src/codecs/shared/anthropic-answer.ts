@@ -160,10 +160,15 @@ export class AnthropicAnswer implements AnswerMapper {
   #start(message: Json | undefined): void {
     this.#begun = true;
     this.tally.answeredBy(field(message, "model"), field(message, "id"));
-    this.#usage = mergeUsage(this.#usage, field(message, "usage"));
+    this.#takeUsage(field(message, "usage"));
     // A message begins empty; what a server puts there nevertheless is seen.
     this.texts.walk(0, 0, message, MESSAGE_KEYS);
     this.texts.walk(0, 0, field(message, "content"));
+  }
+
+  #takeUsage(reported: Json | undefined): void {
+    this.#usage = mergeUsage(this.#usage, reported);
+    this.tally.servedIn(field(this.#usage, "speed") === "fast" ? "fast" : field(this.#usage, "service_tier"));
   }
 
   #messageDelta(event: Json): void {
@@ -173,7 +178,7 @@ export class AnthropicAnswer implements AnswerMapper {
       this.#stopped = true;
       this.tally.finished(reason);
     }
-    this.#usage = mergeUsage(this.#usage, field(event, "usage"));
+    this.#takeUsage(field(event, "usage"));
   }
 
   #startBlock(event: Json, index: number): void {

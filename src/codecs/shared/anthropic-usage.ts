@@ -42,6 +42,7 @@ export function anthropicUsage(usage: Json | undefined): Usage | undefined {
       cacheWriteTokens: written === undefined ? undefined : Math.max(0, written - (oneHour ?? 0)),
       cacheWrite1hTokens: oneHour,
       reasoningTokens: tokenCount(field(field(usage, "output_tokens_details"), "thinking_tokens")),
+      queries: tokenCount(field(field(usage, "server_tool_use"), "web_search_requests")),
       toolCalls: serverToolCalls(field(usage, "server_tool_use")),
     }),
     reported: reportedFigures(usage),

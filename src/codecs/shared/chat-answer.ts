@@ -171,6 +171,8 @@ export class ChatAnswer implements AnswerMapper {
   }
 
   #readHead(body: Json | undefined): void {
+    const tier = field(body, "service_tier");
+    if (tier !== undefined) this.tally.servedIn(tier);
     const id = textField(body, "id");
     const model = textField(body, "model");
     if (id !== "" && id !== this.#id) this.#id = id;

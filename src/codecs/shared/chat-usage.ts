@@ -31,6 +31,8 @@ export function chatUsage(usage: { readonly [key: string]: Json }): Usage {
       reasoningTokens: reasoning,
       audioOutputTokens: tokenCount(field(output, "audio_tokens")),
       imageOutputTokens: tokenCount(field(output, "image_tokens")),
+      // Perplexity's name for its own.
+      queries: webSearches(usage) ?? tokenCount(field(usage, "num_search_queries")),
       toolCalls: webSearches(usage),
     }),
     reported: reportedFigures(usage),

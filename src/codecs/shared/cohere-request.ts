@@ -49,7 +49,9 @@ export function readCohereChat(root: JsonNode, version: 1 | 2): Result<RequestVi
 export function readCohereInputs(root: JsonNode): Result<RequestView, ParseError> {
   if (root.kind !== "object") return err({ code: "invalid_request", where: "", message: "The body must be a JSON object." });
   const texts = (): Iterable<TextSpan> => inputTexts(root);
+  const queries = searchUnits(root);
   return viewOf(new RequestFields(root), {
+    ...(queries === undefined ? {} : { expected: { queries } }),
     streaming: false,
     framing: "json",
     outputTokensMax: undefined,
@@ -58,6 +60,15 @@ export function readCohereInputs(root: JsonNode): Result<RequestView, ParseError
     texts,
     inputParts: () => readInputParts(root, { bare: true }),
   });
+}
+
+/** A rerank is billed by the search unit: a query with so many documents, or a part of them (docs.cohere.com, "How does pricing work"). */
+const UNIT_DOCUMENTS = 100;
+/** undefined: it is no rerank. */
+export function searchUnits(root: JsonObject): number | undefined {
+  const documents = member(root, "documents");
+  if (member(root, "query") === undefined || documents?.kind !== "array") return undefined;
+  return Math.max(1, Math.ceil(documents.items.length / UNIT_DOCUMENTS));
 }
 
 function viewOf(fields: RequestFields, rest: Omit<RequestView, "model" | "choices" | "contractFields">): Result<RequestView, ParseError> {

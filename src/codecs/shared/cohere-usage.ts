@@ -28,6 +28,7 @@ export function cohereUsage(usage: Json | undefined): Usage | undefined {
       billedOutputTokens: tokenCount(field(billed, "output_tokens")),
       cachedInputTokens: tokenCount(field(usage, "cached_tokens")),
       reasoningTokens: tokenCount(field(tokens, "reasoning_tokens")),
+      queries: tokenCount(field(billed, "search_units")),
     }),
     reported,
   };

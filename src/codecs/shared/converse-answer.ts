@@ -54,6 +54,7 @@ export class ConverseAnswer implements EventMapper {
     }
     this.tally.finished(field(json, "stopReason"));
     this.#usage = field(json, "usage") ?? undefined;
+    this.tally.servedIn(field(field(json, "serviceTier"), "type"));
     for (const [block, content] of listField(field(field(json, "output"), "message"), "content").entries()) this.#block(content, block);
   }
 
@@ -89,6 +90,7 @@ export class ConverseAnswer implements EventMapper {
         break;
       case "metadata":
         this.#usage = field(event, "usage") ?? this.#usage;
+        this.tally.servedIn(field(field(event, "serviceTier"), "type"));
         this.tally.complete = true;
         this.texts.endAll();
         break;

@@ -5,7 +5,7 @@ import type { Steps } from "../../core/slice.ts";
 import type { RequestView, TextPlace, TextSpan } from "../../core/view.ts";
 import { anthropicSteps, editAnthropicRequest } from "./anthropic-request.ts";
 import { chatSteps, editChatRequest } from "./chat-request.ts";
-import { readCohereChat } from "./cohere-request.ts";
+import { readCohereChat, searchUnits } from "./cohere-request.ts";
 import { converseEdits, converseSteps } from "./converse-request.ts";
 import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
@@ -97,10 +97,12 @@ function readPrompt(root: JsonObject): Result<RequestView, ParseError> {
     else fields.refuse(`/${key}`, `${key} must be a whole number.`);
   }
   const asked = fields.node("num_generations") ?? fields.node("numResults");
+  const queries = searchUnits(root);
   const view: RequestView = {
     model: undefined,
     streaming: false,
     framing: "json",
+    ...(queries === undefined ? {} : { expected: { queries } }),
     outputTokensMax: cap,
     choices: asked?.kind === "number" && Number.isSafeInteger(asked.value) ? Math.max(1, asked.value) : 1,
     tools: [],

@@ -173,6 +173,7 @@ export class ResponsesAnswer implements AnswerMapper {
   #see(response: Json | undefined): void {
     if (response === undefined) return;
     this.tally.answeredBy(field(response, "model"), field(response, "id"));
+    this.tally.servedIn(field(response, "service_tier"));
     this.#usage = responsesUsage(response) ?? this.#usage;
     this.texts.walk(0, 0, response, KEYS.response);
     for (const key of ECHOES) this.texts.echo(response, key);
@@ -186,6 +187,7 @@ export class ResponsesAnswer implements AnswerMapper {
   #finish(response: Json | undefined): void {
     if (response === undefined) return;
     this.tally.answeredBy(field(response, "model"), field(response, "id"));
+    this.tally.servedIn(field(response, "service_tier"));
     this.#usage = responsesUsage(response) ?? this.#usage;
     this.tally.readError(response);
     this.texts.walk(0, 0, response, KEYS.response);

@@ -1,10 +1,12 @@
 import { field, type Json } from "../../core/json.ts";
 import type { Usage } from "../../core/usage.ts";
+import { listField, textField } from "./answer-tally.ts";
 import { defined, reportedFigures, tokenCount } from "./reported-usage.ts";
 
 /**
  * Usage of a response object. Totals include cached and reasoning tokens already. `toolCalls` is xAI's
- * `num_server_side_tools_used`, or the web searches that OpenAI counts beside the usage object (`tool_usage`).
+ * `num_server_side_tools_used`, or the web searches that OpenAI counts beside the usage object (`tool_usage`); where it does not, those
+ * among the output count.
  * undefined when the response has no usage object.
  */
 export function responsesUsage(response: Json | undefined): Usage | undefined {
@@ -24,10 +26,21 @@ export function responsesUsage(response: Json | undefined): Usage | undefined {
       reasoningTokens: tokenCount(field(output, "reasoning_tokens")),
       audioOutputTokens: tokenCount(field(output, "audio_tokens")),
       imageOutputTokens: tokenCount(field(output, "image_tokens")),
+      queries: tokenCount(searches) ?? searchesIn(response),
       toolCalls: tokenCount(field(usage, "num_server_side_tools_used")) ?? tokenCount(searches),
     }),
     reported: reportedFigures(usage),
   };
+}
+
+/** Searches among the items of the output; opening a page that was found is none. */
+function searchesIn(response: Json | undefined): number | undefined {
+  let count = 0;
+  for (const item of listField(response, "output")) {
+    const action = textField(field(item, "action"), "type");
+    if (textField(item, "type") === "web_search_call" && (action === "" || action === "search")) count += 1;
+  }
+  return count === 0 ? undefined : count;
 }
 
 /** A usage of ours as a response object says it. */

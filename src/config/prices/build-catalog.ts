@@ -2,8 +2,8 @@
  * Makes catalog.json from a price list: `node src/config/prices/build-catalog.ts LIST.json > src/config/prices/catalog.json`.
  * The list holds { source, retrieved, models: [{ provider, model, input, output, cache_read ... in USD per token,
  * above_200k: the same once the prompt is longer }] }. Kept are token prices, as whole nano-dollars per million
- * tokens, and for models that have none the price of an image made, per million images; prices by query or batch are left out,
- * and so are models that have no other.
+ * tokens, and for models that have none the price of an image made, per million images, or of a query; prices by batch are left
+ * out, and so are models that have no other.
  */
 import { readFileSync } from "node:fs";
 
@@ -48,9 +48,11 @@ function priceOf(row: Row): Record<string, unknown> | undefined {
   const rates = ratesOf(row);
   const image = imagePrice(row, rates);
   if (image !== undefined) return { input: 0, output: 0, image };
+  const query = nanoPerMillion(row["input_query"]);
+  if (query !== undefined) return { input: 0, output: 0, query };
   // All output of a model without a price for text is images.
   if (row["mode"] === "image_generation" && rates["imageOutput"] !== undefined) rates["output"] ??= rates["imageOutput"];
-  if (rates["input"] === undefined || row["mode"] === "rerank" || row["input_query"] !== undefined) return undefined;
+  if (rates["input"] === undefined || row["mode"] === "rerank") return undefined;
   const embedding = row["mode"] === "embedding";
   if (rates["output"] === undefined && !embedding) return undefined;
   const above = [];

@@ -13,6 +13,7 @@ const rates = {
   imageInput: nano.exactOptional(),
   imageOutput: nano.exactOptional(),
   image: nano.exactOptional(),
+  query: nano.exactOptional(),
 };
 const row = z.strictObject({ ...rates, above: z.array(z.strictObject({ tokens: z.int().min(1), ...rates })).exactOptional() });
 const list = z.strictObject({

@@ -7,10 +7,10 @@ import { z } from "zod";
 import { view } from "../../../test/support/context.ts";
 import { property } from "../../../test/support/property.ts";
 import { findCodec } from "../../codecs/index.ts";
-import { costNanoUsd } from "../../core/money.ts";
+import { costNanoUsd, priceInTier } from "../../core/money.ts";
 import type { Usage } from "../../core/usage.ts";
 import { catalogProviderOf, findPrice, PRICE_CATALOG } from "./catalog.ts";
-import { nanoUsdPerMillion } from "./price.ts";
+import { inlinePrice, nanoUsdPerMillion } from "./price.ts";
 
 test("a model is found by its name, its case, its prefix, without its date, and by its newest dated form", () => {
   const sourceOf = (provider: string, model: string): string | undefined => findPrice(provider, model)?.source;
@@ -32,11 +32,29 @@ test("a model is found by its name, its case, its prefix, without its date, and 
   assert.equal(sourceOf("nobody", "gpt-4o-mini"), undefined);
 });
 
-test("models priced by the image cost nothing for tokens; prices by query are not mistaken for free tokens", () => {
+test("models priced by the image cost nothing for tokens, nor do those by the query", () => {
   const price = findPrice("openai", "dall-e-3");
   assert.ok(price !== undefined);
   assert.equal(costNanoUsd({ images: 3, inputTokens: 900, outputTokens: 900, reported: {} }, price), 120_000_000, "three at 4 cents");
-  assert.equal(findPrice("cohere", "rerank-english-v3.0"), undefined);
+  const rerank = findPrice("cohere", "rerank-english-v3.0");
+  assert.ok(rerank !== undefined);
+  assert.equal(costNanoUsd({ queries: 3, inputTokens: 900, reported: {} }, rerank), 6_000_000, "three at a fifth of a cent");
+});
+
+test("a price on top of the list's: what the policy writes, the rest as listed, also for long prompts; tiers are whole", () => {
+  const listed = findPrice("anthropic", "claude-sonnet-4-5");
+  assert.ok(listed !== undefined);
+  const price = inlinePrice(
+    { base: "catalog", query: "0.01", cachedInput: "0.5", tiers: { batch: { input: "1.5", output: "7.5" } } },
+    listed,
+  );
+  const usage = { inputTokens: 1_000_000, cachedInputTokens: 100_000, outputTokens: 1_000, queries: 2, reported: {} };
+  const long = listed.above?.[0]?.price;
+  assert.ok(long !== undefined);
+  assert.equal(costNanoUsd(usage, price), (900_000 * long.input + 100_000 * 500_000_000 + 1_000 * long.output) / 1e6 + 20_000_000);
+  assert.match(price.source, /^catalog:anthropic\/claude-sonnet-4-5@.*, policy$/);
+  const batch = priceInTier(price, "batch");
+  assert.equal(costNanoUsd({ inputTokens: 10, outputTokens: 10, queries: 1, reported: {} }, batch ?? listed), 90_000);
 });
 
 test("image models priced by tokens charge text and image tokens apart, and no image besides", () => {

@@ -41,7 +41,7 @@ function decide(context: StageContext, section: BudgetsSection, facts: Facts | u
 const UNPRICED: Verdict = {
   kind: "deny",
   code: "no_target",
-  detail: "No price is known for this model, and a budget in money counts the call.",
+  detail: "No price is known for this model, or for the service tier that the call asks for, and a budget in money counts it.",
 };
 
 function admitted(

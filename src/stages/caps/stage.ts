@@ -80,7 +80,11 @@ function capCost(
   const fit = fitCost(context, maxNanoUsd, capped.cap);
   if (fit.kind === "fits") return capped;
   if (fit.kind === "unpriced")
-    return { kind: "deny", code: "cost_cap", detail: "No price is known for this model, so a cap of its cost cannot be kept." };
+    return {
+      kind: "deny",
+      code: "cost_cap",
+      detail: "No price is known for this model, or for the service tier that the call asks for, so a cap of its cost cannot be kept.",
+    };
   const denial: Denial = { code: "cost_cap", detail: fit.detail };
   if (section.onExceeded === "degrade") {
     const ask = askFor(section.degradeTo);
