@@ -90,5 +90,7 @@ export interface GuardEvidence {
   readonly verdict: "allow" | "deny";
   readonly denial?: Denial;
   readonly reason?: string;
+  /** Kinds of data that the model brought up itself: they raise the class of the exchange. */
+  readonly entities?: readonly string[];
   readonly evidence?: StageEvidence;
 }

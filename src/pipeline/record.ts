@@ -15,8 +15,8 @@ const round = (ms: number): number => Math.round(ms * 1000) / 1000;
  */
 export function makeRecord(work: Work, ending: Ending, answerDigest: string | undefined, deps: PipelineDeps): ExchangeRecord {
   settleUsage(work);
-  rememberState(work, deps);
   finishGuards(work);
+  rememberState(work, deps);
   const { policy, snapshot, codec, plan, contract } = work;
   const values = contract?.values ?? {};
   const target = work.forwarded ? plan?.chain[0] : undefined;

@@ -146,7 +146,7 @@ const NOT_USED: Outcome = {
 };
 
 /** Effects that hold in every mode. A guard runs too, and what it says is only recorded. */
-const FACTS: ReadonlySet<Effect["kind"]> = new Set(["home", "mark", "guard", "held"] as const);
+const FACTS: ReadonlySet<Effect["kind"]> = new Set(["home", "mark", "guard", "held", "classes"] as const);
 
 /** Notes what the stage said, for itself and beside it, and lets it act as far as the mode of each goes. */
 function judge(work: Work, stage: BoundStage, outcome: Evaluation | Fault, us: number): Said {
@@ -262,6 +262,9 @@ function apply(work: Work, effect: Effect, { stage, mode, onFault }: Omit<Applie
     case "guard":
       work.guards = [...work.guards, { stage, mode, onFault, guard: effect.guard }];
       return;
+    case "classes":
+      work.classOf = effect.classOf;
+      return;
     case "stand_ins":
       work.standIns = effect.standIns;
       return;
@@ -335,6 +338,14 @@ function mergeMarks(before: Marks, after: Marks): Marks {
     ...(before.cacheable === false || after.cacheable === false ? { cacheable: false } : {}),
     ...(after.retention === undefined && before.retention === undefined ? {} : { retention: after.retention ?? before.retention ?? "" }),
   };
+}
+
+/** Raises the class by what the answer turned out to hold. */
+export function raiseClass(work: Work, entities: readonly string[]): void {
+  for (const entity of entities) {
+    const dataClass = work.classOf?.(entity);
+    if (dataClass !== undefined) work.marks = mergeMarks(work.marks, { dataClass });
+  }
 }
 
 /** The class of the exchange's data: what the caller declared, raised by what was found. */

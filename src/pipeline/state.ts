@@ -30,23 +30,28 @@ export function rememberState(work: Work, deps: PipelineDeps): void {
   const kept = request.view.providerState.some(({ kind }) => kind === "store" || kind === "background");
   if (kept && summary.responseId !== undefined) made.push({ kind: codec.keeps, id: summary.responseId });
   made.push(...(summary.created ?? []));
-  if (made.length <= work.remembered) return;
+  const noted = `${isTainted(work)} ${dataClassOf(work)}`;
+  if (made.length <= work.remembered && (made.length === 0 || work.noted === noted)) return;
+  work.noted = noted;
   // An id that the caller brought along is not made by this answer.
   const brought = new Set(request.view.providerState.map(({ node, id }) => id ?? node?.value));
   const place = { tenant, app, provider: target.provider.name, model: plan.choice.model.name, providerModel: target.model };
   const note = noteOf(work, deps, tenant);
-  const noted = (kind: CreatedState["kind"]) => (note !== undefined && kind === codec.keeps ? { note } : {});
-  deps.state.remember(made.filter(({ id }) => !brought.has(id)).map((thing) => ({ ...thing, ...place, ...noted(thing.kind) })));
+  const beside = (kind: CreatedState["kind"]) => (note !== undefined && kind === codec.keeps ? { note } : {});
+  deps.state.remember(made.filter(({ id }) => !brought.has(id)).map((thing) => ({ ...thing, ...place, ...beside(thing.kind) })));
   work.remembered = made.length;
 }
+
+const isTainted = ({ marks, guards }: Work): boolean =>
+  (marks.tainted?.length ?? 0) > 0 || guards.some(({ guard }) => guard.taints?.() === true);
 
 /** What later calls must know of this response; undefined: nothing. Of too many stand-ins the latest are noted. */
 function noteOf(work: Work, deps: PipelineDeps, tenant: string): Uint8Array | undefined {
   const keyring = deps.stores?.keyring;
   const dataClass = dataClassOf(work);
-  const { standIns, marks } = work;
+  const { standIns } = work;
   const note: KeptNote = {
-    ...((marks.tainted?.length ?? 0) > 0 || work.guards.some(({ guard }) => guard.taints?.() === true) ? { tainted: true } : {}),
+    ...(isTainted(work) ? { tainted: true } : {}),
     ...(dataClass === undefined ? {} : { dataClass }),
     ...(standIns === undefined ? {} : { standIns }),
   };

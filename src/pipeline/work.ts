@@ -8,7 +8,7 @@ import type {
   RequestChange,
   RequestTarget,
 } from "../core/codec.ts";
-import type { Contract } from "../core/contract.ts";
+import type { Contract, DataClass } from "../core/contract.ts";
 import type { KeySets, PeerCertificate } from "../core/credentials.ts";
 import type { Denial, DenialCode } from "../core/denials.ts";
 import type { AnswerGuard } from "../core/guard.ts";
@@ -113,6 +113,10 @@ export interface Work {
   marks: Marks;
   /** What each stage's word does, in order, so that a replan can begin again from those that do not plan. */
   applied: Applied[];
+  /** The class of a kind of data. */
+  classOf?: (entity: string) => DataClass | undefined;
+  /** Taint and class that are noted beside what the answer made. */
+  noted?: string;
   /** Stand-ins that the provider keeps with what the answer makes there. */
   standIns?: KeptStandIns;
   /** Changes that rules in enforce asked for. */

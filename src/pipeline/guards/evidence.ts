@@ -1,4 +1,5 @@
 import type { Stop } from "../../core/guard.ts";
+import { raiseClass } from "../run.ts";
 import type { Work } from "../work.ts";
 
 /** A guard's word ended the answer: the record and the headers say so. */
@@ -20,7 +21,8 @@ export function finishGuards(work: Work): void {
       continue;
     }
     if (said === undefined) continue;
-    const { verdict, denial, reason, evidence } = said;
+    const { verdict, denial, reason, evidence, entities } = said;
+    if (entities !== undefined) raiseClass(work, entities);
     const why = reason ?? denial?.detail;
     work.entries.push({
       ...{ stage, mode, verdict, on: "answer" },

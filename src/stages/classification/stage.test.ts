@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { test } from "node:test";
 import { context, decideWith } from "../../../test/support/context.ts";
 import { assertSubset } from "../../../test/support/subset.ts";
@@ -24,14 +25,29 @@ const judged = (marks: Marks, dataClass?: string, redacted = true) =>
   );
 
 test("what is found raises the class, and never lowers it", () => {
-  assertSubset(judged({}), { kind: "allow", reason: "class internal", effects: [{ mark: { dataClass: "internal", privateOnly: null } }] });
+  assertSubset(judged({}), {
+    kind: "allow",
+    reason: "class internal",
+    effects: [{ mark: { dataClass: "internal", privateOnly: null } }, {}],
+  });
   assertSubset(judged({ entities: ["email"] }, "public"), {
     kind: "allow",
     reason: "class confidential",
-    effects: [{ kind: "mark", mark: { dataClass: "confidential", privateOnly: true, cacheable: false, retention: "short" } }],
+    effects: [
+      { kind: "mark", mark: { dataClass: "confidential", privateOnly: true, cacheable: false, retention: "short" } },
+      { kind: "classes" },
+    ],
   });
   assertSubset(judged({ entities: ["email"] }, "restricted"), { kind: "deny", code: "content_blocked" });
   assertSubset(judged({ dataClass: "restricted" }, "public"), { kind: "deny" });
+});
+test("the class of what an answer brings up is told, by the same rules", () => {
+  const said = judged({});
+  const classOf = "kind" in said ? said.effects?.flatMap((effect) => (effect.kind === "classes" ? [effect.classOf] : []))[0] : undefined;
+  assert.deepEqual(
+    ["email", "secret_jwt", "phone"].map((entity) => classOf?.(entity)),
+    ["confidential", "restricted", undefined],
+  );
 });
 test("a class that may not leave is refused, by exact entity and by prefix; the refusal keeps the mark for the record", () => {
   for (const entity of ["payment_card", "secret_jwt"])

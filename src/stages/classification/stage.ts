@@ -3,14 +3,23 @@ import { matchesPattern } from "../../core/patterns.ts";
 import { defineStage, type Effect, type Marks, type StageContext, type Verdict } from "../../core/stage.ts";
 import { type ClassificationSection, classificationSection } from "./section.ts";
 
+const isEmpty = (map: object): boolean => Object.keys(map).length === 0;
+
+/** The class that a kind of data has by the policy: the highest of all that match. */
+function classOf({ map }: ClassificationSection, entity: string): DataClass | undefined {
+  let highest: DataClass | undefined;
+  for (const [pattern, dataClass] of Object.entries(map)) if (matchesPattern(pattern, entity)) highest = higherClass(highest, dataClass);
+  return highest;
+}
+
 /** Raises the class by what was found, and does what the class demands: refuse, or let only private targets have it. */
 function decide(context: StageContext, section: ClassificationSection): Verdict {
   const found = context.marks.entities ?? [];
-  let raised: DataClass | undefined = section.default;
-  for (const [pattern, dataClass] of Object.entries(section.map))
-    if (found.some((entity) => matchesPattern(pattern, entity))) raised = higherClass(raised, dataClass);
+  const raised = found.reduce((highest, entity) => higherClass(highest, classOf(section, entity)), section.default);
   const dataClass = higherClass(higherClass(declaredClass(context.contract), context.marks.dataClass), raised);
-  if (dataClass === undefined) return { kind: "allow", effects: [] };
+  // What the model brings up raises the class too, for the record and for calls that go on from this answer.
+  const classes: readonly Effect[] = isEmpty(section.map) ? [] : [{ kind: "classes", classOf: (entity) => classOf(section, entity) }];
+  if (dataClass === undefined) return { kind: "allow", effects: classes };
   const rule = section.classes[dataClass];
   const mark: Marks = {
     ...(raised === undefined ? {} : { dataClass: raised }),
@@ -18,14 +27,15 @@ function decide(context: StageContext, section: ClassificationSection): Verdict 
     ...(rule?.cacheable === false ? { cacheable: false } : {}),
     ...(rule?.retention === undefined ? {} : { retention: rule.retention }),
   };
-  const effects: Effect[] = [{ kind: "mark", mark }];
+  const marked: readonly Effect[] = [{ kind: "mark", mark }];
   const reason = `class ${dataClass}`;
-  if (context.request === undefined || rule === undefined) return { kind: "allow", effects, reason };
+  const allowed: Verdict = { kind: "allow", effects: [...marked, ...classes], reason };
+  if (context.request === undefined || rule === undefined) return allowed;
   if (rule.leave === "nowhere")
-    return { kind: "deny", code: "content_blocked", detail: `Data of class ${dataClass} may not leave.`, effects };
+    return { kind: "deny", code: "content_blocked", detail: `Data of class ${dataClass} may not leave.`, effects: marked };
   if (rule.redaction === "required" && found.length > 0 && context.change.texts === undefined)
-    return { kind: "deny", code: "content_blocked", detail: `Data of class ${dataClass} may only leave redacted.`, effects };
-  return { kind: "allow", effects, reason };
+    return { kind: "deny", code: "content_blocked", detail: `Data of class ${dataClass} may only leave redacted.`, effects: marked };
+  return allowed;
 }
 
 export const classificationStage = defineStage({ name: "classification", section: classificationSection, decide });

@@ -31,7 +31,11 @@ export function redactGuard(profile: Profile, replacer: Replacer): AnswerGuard |
     evidence: (): GuardEvidence | undefined => {
       if (tally.isEmpty) return undefined;
       const evidence = { found: tally.found(replacer.digest) };
-      return blocked === undefined ? { verdict: "allow", evidence } : { verdict: "deny", denial: denialOf(blocked), evidence };
+      const brought = tally.entitiesBut("restore");
+      const entities = brought.length === 0 ? {} : { entities: brought };
+      return blocked === undefined
+        ? { verdict: "allow", ...entities, evidence }
+        : { verdict: "deny", denial: denialOf(blocked), ...entities, evidence };
     },
   };
 }

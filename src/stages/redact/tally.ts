@@ -22,6 +22,11 @@ export class Tally {
     return [...new Set([...this.#counts.values()].map(({ entity }) => entity))];
   }
 
+  /** Kinds of what was found, but for what only had this done with it. */
+  entitiesBut(action: string): readonly string[] {
+    return [...new Set([...this.#counts.values()].filter((entry) => entry.action !== action).map(({ entity }) => entity))];
+  }
+
   found(digest: (text: string) => string): readonly FoundCount[] {
     return [...this.#counts.values()].map(({ values, ...entry }) => ({
       ...entry,
