@@ -218,8 +218,8 @@ class SqliteApprovals implements ApprovalsPort {
       const row = this.#row(id);
       if (row === undefined) return err({ code: "unknown" });
       if (row["status"] !== "pending") return err({ code: "not_pending" });
-      if (row["user"] === by) return err({ code: "requester" });
-      if (this.#approval(row).votes.some((cast) => cast.by === by)) return err({ code: "voted_before" });
+      if (typeof row["user"] === "string" && samePerson(row["user"], by)) return err({ code: "requester" });
+      if (this.#approval(row).votes.some((cast) => samePerson(cast.by, by))) return err({ code: "voted_before" });
       this.#run("INSERT INTO vote (approval, by, vote, at_ms) VALUES ($id, $by, $vote, $nowMs)", { id, by, vote, nowMs });
       const { votes, approvers } = this.#approval(row);
       const decided = vote === "reject" ? "rejected" : votes.length >= approvers ? "approved" : undefined;
@@ -375,6 +375,10 @@ class SqliteApprovals implements ApprovalsPort {
 
 const STATUSES: readonly ApprovalStatus[] = ["pending", "approved", "rejected", "used", "expired"];
 const bytesOf = (value: SQLOutputValue | undefined): Uint8Array => (value instanceof Uint8Array ? value : new Uint8Array(0));
+
+/** Callers and identity providers write one name in either case (addresses above all): no two people are told apart by it. */
+const samePerson = (one: string, other: string): boolean => plainName(one) === plainName(other);
+const plainName = (name: string): string => name.trim().normalize("NFKC").toLowerCase();
 
 const LETTERS = "0123456789abcdefghjkmnpqrstvwxyz";
 /** 130 bits of chance in Crockford's base 32: not to be guessed, and easy to read out. */

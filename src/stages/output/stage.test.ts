@@ -96,6 +96,15 @@ const links: readonly (readonly [string, string])[] = [
   ["https://docs.acme.com.evil.example/", "<URL>"],
   ["https://docs.acme.com@evil.example/x", "<URL>"],
   ["www.evil.example and 1/2 // comment", "<URL> and 1/2 // comment"],
+  // As browsers and Markdown read addresses.
+  ["![x](http:/evil.example/log?q=a=b)", "![x](<URL>)"],
+  ["![x](https:evil.example/log)", "![x](<URL>)"],
+  ['<img src="\\\\evil.example\\log">', '<img src="<URL>">'],
+  ["<img src=/\\evil.example/log>", "<img src=<URL>>"],
+  ["[x](https&colon;//evil.example/log)", "[x](<URL>)"],
+  ["[x](&sol;&#x2F;evil.example)", "[x](<URL>)"],
+  ["<a href=http:\\\\docs.acme.com\\a>", "<a href=http:\\\\docs.acme.com\\a>"],
+  ["http: see below, //TODO, n //2 and //x", "http: see below, //TODO, n //2 and //x"],
 ];
 for (const [text, out] of links)
   test(`links: ${text}`, () => {
@@ -161,6 +170,9 @@ property(
         "fal",
         "https://evil.example/x ",
         "//e.x/ ",
+        "http:/e.x ",
+        "&sol;",
+        "\\",
         "the discount code or how ",
         "the price is ",
         "canary-7",
