@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { createServer, type Server } from "node:net";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { LocalAllowance, localId, shareOf } from "../../src/adapters/redis/allowance.ts";
+import { openRedisLedger } from "../../src/adapters/redis/ledger.ts";
 import type { HoldRequest, LedgerPort } from "../../src/ports/ledger.ts";
 import { property } from "../support/property.ts";
 import { startValkey, type TestValkey, until } from "../support/valkey.ts";
@@ -86,6 +88,41 @@ describe("a store that is gone", () => {
     }
     silent.close();
     rude.close();
+  });
+
+  test("a server that answers and takes no writes is gone, and said so once, until it takes them", async (t) => {
+    const full = await startValkey();
+    t.after(() => full.stop());
+    const changes: boolean[] = [];
+    const ledger = await openRedis(full, { deadlineMs: 1_000, onChange: ({ up }) => changes.push(up) });
+    t.after(() => ledger.close());
+    must(await ledger.hold(request("before", 100)));
+    await full.ask("CONFIG", "SET", "maxmemory", "1");
+    for (let at = 0; at < 200; at++) {
+      assert.equal((await ledger.hold(request(`x${at}`, 1))).ok, false);
+      await sleep(5);
+    }
+    assert.deepEqual(changes, [false]);
+    await full.ask("CONFIG", "SET", "maxmemory", "0");
+    await until(async () => ledger.stats.up && (await ledger.flush()));
+    assert.deepEqual(await books(ledger), { spent: 0, held: 100 });
+  });
+
+  test("why there is no connection is said in the server's own words", async (t) => {
+    const locked = await startValkey({ config: ["requirepass right"], credentials: { username: "default", password: "right" } });
+    t.after(() => locked.stop());
+    for (const [port, password, says] of [
+      [locked.port, { password: "wrong" }, /WRONGPASS/],
+      [locked.port, {}, /NOAUTH/],
+      [1, {}, /ECONNREFUSED/],
+    ] as const) {
+      const connection = { topology: { kind: "standalone", host: locked.host, port }, ...password } as const;
+      const ledger = await openRedisLedger({ connection, keyPrefix: "s:", deadlineMs: 250, onChange: () => {} });
+      t.after(() => ledger.close());
+      const page = await ledger.admin.list(partition, { limit: 1 });
+      assert.ok(!page.ok && page.error.cause instanceof Error);
+      assert.match(page.error.cause.message, says);
+    }
   });
 
   test("spends its share and no more, however often the store goes, and brings what it spent exactly once", async () => {

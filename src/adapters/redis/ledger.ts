@@ -62,6 +62,8 @@ const LATER_AT_ONCE = 100;
 const SWEPT_AT_ONCE = 50;
 const PARTITIONS_MAX = 10_000;
 const FLUSH_MS = 5_000;
+/** The probe's key goes by itself. */
+const PROBE_KEPT_MS = 1_000;
 
 /** A settle or release that waits for the store. */
 interface Later {
@@ -84,6 +86,8 @@ class RedisLedger implements LedgerPort {
   readonly #client: RedisClient;
   readonly #scripts = new Scripts();
   readonly #breaker: Breaker;
+  /** What the connection last failed with; undefined while it stands. */
+  #fault: unknown;
   readonly #later = new LaterQueue<Later>();
   readonly #touched = new Map<string, number>();
   readonly #round: NodeJS.Timeout;
@@ -93,10 +97,16 @@ class RedisLedger implements LedgerPort {
 
   constructor(options: RedisLedgerOptions) {
     this.#options = options;
-    // Every failure also shows in the step that meets it.
-    this.#client = connectRedis(options.connection, () => {});
+    // A failure of a command shows in the step that meets it; why there is no connection shows here alone.
+    this.#client = connectRedis(options.connection, (cause) => {
+      this.#fault = cause;
+    });
+    this.#client.on("ready", () => {
+      this.#fault = undefined;
+    });
+    // A write: a server that is full, or a replica by now, answers and is of no use.
     this.#breaker = new Breaker(
-      async () => (await this.#race(this.#client.ping())).ok,
+      async () => (await this.#race(this.#client.set(`${options.keyPrefix}probe`, "1", "PX", PROBE_KEPT_MS))).ok,
       (up, cause) => {
         options.onChange({ up, cause });
         if (up) void this.#bring();
@@ -259,7 +269,7 @@ class RedisLedger implements LedgerPort {
         },
         (cause: unknown) => {
           clearTimeout(late);
-          resolve(err({ code: "unavailable", cause }));
+          resolve(err({ code: "unavailable", cause: this.#client.status === "ready" ? cause : (this.#fault ?? cause) }));
         },
       );
     });
