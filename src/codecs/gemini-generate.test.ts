@@ -348,6 +348,22 @@ describe("gemini answers", () => {
     assert.deepEqual(reader.summary().toolCalls, ["find", "find"]);
   });
 
+  test("searches that an answer is grounded on are counted, a list that comes again once", () => {
+    const reader = openAnswer(geminiGenerate, WHOLE);
+    const candidate = (webSearchQueries: readonly string[], index: number) => ({
+      index,
+      finishReason: "STOP",
+      groundingMetadata: { webSearchQueries },
+    });
+    const answer = {
+      candidates: [candidate(["a", "b"], 0), candidate(["a", "b", "c"], 0), candidate(["d"], 1)],
+      usageMetadata: { promptTokenCount: 7 },
+    };
+    reader.push(Buffer.from(JSON.stringify(answer)));
+    reader.end();
+    assert.deepEqual(reader.usage(), { inputTokens: 7, queries: 4, reported: { promptTokenCount: 7 } });
+  });
+
   test("a blocked prompt ends with its reason", () => {
     const reader = openAnswer(geminiGenerate, WHOLE);
     readPieces(reader, [Buffer.from('{"promptFeedback":{"blockReason":"PROHIBITED_CONTENT"},"usageMetadata":{"promptTokenCount":7}}')]);

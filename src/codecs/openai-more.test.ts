@@ -184,6 +184,8 @@ describe("audio", () => {
   test("transcripts in every form", () => {
     const of = form(openaiAudioTranscriptions, { model: "m", prompt: "names: Ada" }, { file: "a.wav" });
     assert.deepEqual(of.expected, { seconds: 2, inputTokens: 30, audioInputTokens: 20, outputTokens: 12 });
+    const secondsOf = (file: string) => form(openaiAudioTranscriptions, { model: "m" }, { file }).expected?.seconds ?? 0;
+    assert.ok(secondsOf("note.ogg") >= 4 * (secondsOf("note.WAV") - 1), "a voice note has a quarter of the bytes a second");
     const tokens = {
       type: "tokens",
       input_tokens: 14,

@@ -1,11 +1,17 @@
 import type { FormBody, ParseError } from "../../core/codec.ts";
-import type { JsonDoc } from "../../core/json.ts";
+import { type JsonDoc, member } from "../../core/json.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import type { RequestView, TextPlace } from "../../core/view.ts";
 import { FormFields, formTexts } from "./form-request.ts";
+import { FILE_NAMES } from "./multipart.ts";
 
-/** Bytes of a second of speech at 64 kbit/s; recordings that people send are rarely smaller, so the guess is rarely too low. */
-const BYTES_PER_SECOND = 8000;
+/**
+ * Fewest bytes of a second of speech, as far as the file's name tells: 64 kbit/s without compression (8,000 samples of a byte), else 16 kbit/s,
+ * as voice notes have. Most recordings have more, so the guess is rarely too low.
+ */
+const PLAIN_BYTES_PER_SECOND = 8000;
+const BYTES_PER_SECOND = 2000;
+const PLAIN_NAME = /\.(?:wave?|flac|aiff?|pcm)$/i;
 /** Audio tokens of a second, as the transcription models count (10), and text tokens that a second of speech can give. */
 const INPUT_TOKENS_PER_SECOND = 10;
 const OUTPUT_TOKENS_PER_SECOND = 6;
@@ -29,7 +35,7 @@ export function readAudioForm(
   const streaming = fields.boolean("stream") && streams;
   let bytes = 0;
   for (const sizes of form?.files.values() ?? []) for (const size of sizes) bytes += size;
-  const seconds = Math.ceil(bytes / BYTES_PER_SECOND);
+  const seconds = Math.ceil(bytes / (hasPlainName(fields) ? PLAIN_BYTES_PER_SECOND : BYTES_PER_SECOND));
   const audioInputTokens = seconds * INPUT_TOKENS_PER_SECOND;
   const view: RequestView = {
     model: fields.string("model")?.value,
@@ -49,4 +55,11 @@ export function readAudioForm(
     texts: () => formTexts(fields.root, PLACES, PLAIN_KEYS),
   };
   return fields.problem === undefined ? ok(view) : err(fields.problem);
+}
+
+function hasPlainName({ root }: FormFields): boolean {
+  const names = member(root, FILE_NAMES);
+  return (
+    names?.kind === "array" && names.items.length > 0 && names.items.every((name) => name.kind === "string" && PLAIN_NAME.test(name.value))
+  );
 }

@@ -65,6 +65,8 @@ export class GeminiAnswer implements AnswerMapper {
   readonly #choices: number;
   #usage: Usage | undefined;
   #usageMetadata: Json | undefined;
+  /** Searches that each candidate is grounded on; a later list is of all of them. */
+  readonly #searched = new Map<number, number>();
   #version: string | undefined;
   #id: string | undefined;
 
@@ -96,7 +98,10 @@ export class GeminiAnswer implements AnswerMapper {
   }
 
   usage(): Usage | undefined {
-    return this.#usage;
+    if (this.#usage === undefined || this.#searched.size === 0) return this.#usage;
+    let queries = 0;
+    for (const count of this.#searched.values()) queries += count;
+    return { ...this.#usage, queries };
   }
 
   /** Nothing to add to a stream that has ended; but an error is always said, in case its last chunk was not let through. */
@@ -183,6 +188,9 @@ export class GeminiAnswer implements AnswerMapper {
     const content = field(json, "content");
     for (const part of listField(content, "parts")) this.#part(part, candidate, choice);
     if (texts.guarded) this.#beside(json, content, choice, Math.max(0, candidate.block));
+    const searches = listField(field(json, "groundingMetadata"), "webSearchQueries").length;
+    if (searches > 0 && this.#searched.size < CANDIDATES_MAX)
+      this.#searched.set(choice, Math.max(searches, this.#searched.get(choice) ?? 0));
     // Older models repeat the reason in every chunk, so it ends no lane by itself.
     candidate.finish = reasonOf(field(json, "finishReason")) ?? candidate.finish;
   }
