@@ -16,7 +16,7 @@ version: "1"
 providers: { openai: { format: openai, baseUrl: https://api.openai.com/v1, credential: { env: K }, limits: [{ tokens: 3, window: day }] } }
 models: { m: { targets: [{ provider: openai, model: gpt-4o-mini }] } }
 tenants:
-  acme: { timeZone: Asia/Tokyo, apps: { bot: { useCases: [u], budgets: [{ window: day, usd: 10 }] } } }
+  acme: { timeZone: Asia/Tokyo, apps: { bot: { useCases: [u], budgets: [{ window: day, usd: 10 }], limits: [{ requests: 9, window: 1m }] } } }
   globex:
     budgets:
       - { window: day, usd: 5 }
@@ -156,6 +156,14 @@ test("limits are those of the policy in force, not those that the last call came
   }
 });
 
+test("scopes of people, and of rates, are known by their rules; what was frozen can be thawed whatever the policy says by now", async () => {
+  const acme = ["--tenant", "acme", ...WHY];
+  assert.equal((await budget("freeze", "--tenant", "globex", "--scope", "user=0123456789abcdef", ...WHY)).code, 0);
+  assert.equal((await budget("reset", "--scope", "app=bot/1m", "--rate", ...acme)).code, 0);
+  assert.equal((await budget("freeze", "--scope", "app=bot/1m", ...acme)).code, 0);
+  assert.equal((await budget("thaw", "--scope", "app=gone", ...acme)).code, 0);
+});
+
 test("what cannot be meant changes nothing", async () => {
   for (const [args, says] of [
     [["grant", "--tenant", "acme", "--scope", "tenant", "--window", "day", "--usd", "1"], /--by and --reason/],
@@ -163,6 +171,16 @@ test("what cannot be meant changes nothing", async () => {
     [["grant", "--tenant", "acme", "--scope", "tenant", "--window", "year", "--usd", "1", ...WHY], /--window/],
     [["grant", "--tenant", "acme", "--scope", "tenant", "--window", "day", "--usd", "1e3", ...WHY], /--usd is dollars/],
     [["grant", "--tenant", "acme", "--scope", "tenant", "--window", "day", ...WHY], /--usd and --tokens/],
+    [
+      ["grant", "--tenant", "globex", "--scope", "app=bb", "--window", "week", "--tokens", "1", ...WHY],
+      /no rule .* app=bb of globex.*app=b/,
+    ],
+    [["freeze", "--tenant", "acme", "--scope", "app=boot", ...WHY], /no rule .* app=boot of acme.*app=bot/],
+    [["freeze", "--account", "openai", "--scope", "tenant", ...WHY], /no rule .* tenant of openai.*account/],
+    [["grant", "--tenant", "acme", "--scope", "app=bot", "--window", "week", "--usd", "1", ...WHY], /no budget of usd by week/],
+    [["grant", "--tenant", "acme", "--scope", "app=bot", "--window", "day", "--tokens", "1", ...WHY], /no budget of tokens by day/],
+    [["reset", "--tenant", "globex", "--scope", "app=b", "--window", "day", ...WHY], /no budget .*by day/],
+    [["reset", "--tenant", "acme", "--scope", "app=bot", "--rate", ...WHY], /no request rate/],
     [["melt"], /there is no melt/],
     [["--ledger", "redis://user:secret@host"], /may hold no user or password/],
   ] as const) {

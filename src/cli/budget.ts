@@ -43,7 +43,7 @@ const HELP = `sluice budget: what is spent, held and left, and to change it
   --json           list: one JSON document
 
 grant: room beside the budget, in this window only. reset: spent and granted are nothing again, what is held stays. freeze: refuses all
-that names the scope, until it is thawed. Each is recorded: sluice audit events. It goes to the store itself, so it counts at once for
+that names the scope, until it is thawed. A scope or window that no rule of the policy counts in is refused. Each is recorded: sluice audit events. It goes to the store itself, so it counts at once for
 all processes. Exit code: 0 done; 1 there is no store, or it or the record failed; 2 wrong usage.
 `;
 
@@ -208,6 +208,8 @@ async function act(work: Work, action: Action): Promise<Result<void, Problem>> {
   const partition: Partition = tenant === undefined ? { kind: "account", name: account ?? "" } : { kind: "tenant", name: tenant };
   const change = changeOf(work, action, partition, scope);
   if (!change.ok) return change;
+  const idle = action === "thaw" ? undefined : idleProblem(work, partition, scope, change.value);
+  if (idle !== undefined) return wrong(idle);
   const audit = await openAudit(data, io);
   if (!audit.ok) return broken(audit.error);
   try {
@@ -231,7 +233,30 @@ async function act(work: Work, action: Action): Promise<Result<void, Problem>> {
   }
 }
 
+/** Why it would change nothing, although the store would take it: a name that is written wrong must not look like a key that is closed. */
+function idleProblem(
+  { loaded, snapshot, values }: Work,
+  { kind, name }: Partition,
+  scope: string,
+  { windows }: Change,
+): string | undefined {
+  const inForce = kind === "tenant" ? new TenantBudgets(loaded, snapshot, name) : undefined;
+  const counts = inForce === undefined ? /^account(?:\/|$)/.test(scope) : inForce.counts(scope);
+  const known = inForce === undefined ? ["account"] : inForce.examples;
+  if (!counts)
+    return `no rule of the policy counts in the scope ${shown(scope)} of ${shown(name)}, so nothing would change; there is ${known.map(shown).join(", ") || "none"}`;
+  if (values.rate === true && inForce?.countsRate(scope) === false) return `no request rate has the scope ${shown(scope)}`;
+  const limits = windows.map(({ unit, window }) =>
+    inForce === undefined ? accountLimitOf(loaded, snapshot, name, { unit, window }) : inForce.limitOf({ key: scope, unit, window }),
+  );
+  if (windows.length === 0 || limits.some((limit) => limit !== undefined)) return undefined;
+  const units = windows.map(({ unit }) => (unit === "tokens" ? "tokens" : "usd")).join(" or ");
+  return `no budget of ${units} by ${shown(values.window ?? "")} counts in the scope ${shown(scope)} of ${shown(name)}, so nothing would change`;
+}
+
 interface Change {
+  /** Of budgets that it changes. */
+  readonly windows: readonly Pick<WindowRef, "unit" | "window">[];
   readonly run: (ledger: LedgerPort) => Promise<Result<unknown, { readonly code: string; readonly cause?: unknown }>>;
   readonly details: Readonly<Record<string, string | number>>;
   readonly says: string;
@@ -239,9 +264,9 @@ interface Change {
 
 function changeOf({ values, snapshot }: Work, action: Action, partition: Partition, scope: string): Result<Change, Problem> {
   if (action === "freeze" || action === "thaw")
-    return ok({ run: (ledger) => ledger.admin.freeze(partition, scope, action === "freeze"), details: {}, says: "" });
+    return ok({ run: (ledger) => ledger.admin.freeze(partition, scope, action === "freeze"), windows: [], details: {}, says: "" });
   if (action === "reset" && values.rate === true)
-    return ok({ run: (ledger) => ledger.admin.reset(partition, { rate: scope }), details: { kind: "rate" }, says: "" });
+    return ok({ run: (ledger) => ledger.admin.reset(partition, { rate: scope }), windows: [], details: { kind: "rate" }, says: "" });
   const { window } = values;
   const calendars = snapshot.calendarOf(partition.kind === "tenant" ? partition.name : "");
   if (window === undefined || (!["day", "week", "month"].includes(window) && secondsOf(window) === undefined))
@@ -257,13 +282,14 @@ function changeOf({ values, snapshot }: Work, action: Action, partition: Partiti
       for (const unit of units) if (last.ok) last = await ledger.admin.reset(partition, { key: scope, unit, window: at });
       return last;
     };
-    return ok({ run, details: { window, until }, says: ` of this ${window}` });
+    return ok({ run, windows: units.map((unit) => ({ unit, window: at })), details: { window, until }, says: ` of this ${window}` });
   }
   const amount = amountOf(values);
   if (!amount.ok) return wrong(amount.error);
   const { unit, value, text } = amount.value;
   return ok({
     run: (ledger) => ledger.admin.grant(partition, { key: scope, unit, window: at }, value),
+    windows: [{ unit, window: at }],
     details: { window, until, [unit]: value },
     says: ` ${text} more until ${until}`,
   });

@@ -8,8 +8,9 @@ import { parseUsd } from "../../core/money.ts";
 import type { PolicySnapshot } from "../../core/snapshot.ts";
 import type { TimeWindow } from "../../core/windows.ts";
 import type { LedgerRow, LedgerUnit } from "../../ports/ledger.ts";
-import { mergedBudgets } from "../../stages/budgets/section.ts";
+import { type BudgetsSection, mergedBudgets } from "../../stages/budgets/section.ts";
 import { type Caller, scopeKey, type Whose, windowSpec } from "../../stages/shared/ledger-rules.ts";
+import type { RateRule } from "../../stages/shared/rates.ts";
 import type { BudgetRow } from "./rows.ts";
 
 /** A rule of one app and use case. */
@@ -26,19 +27,28 @@ interface Rule {
 
 export class TenantBudgets {
   readonly #rules: readonly Rule[];
+  readonly #rates: readonly (Pick<Rule, "app" | "useCase"> & { readonly rule: RateRule })[];
   readonly #windowAt: (window: string, atMs: number) => TimeWindow;
 
   constructor({ document }: LoadedPolicy, snapshot: PolicySnapshot, tenant: string) {
     const { windows, weekStartsOn } = snapshot.calendarOf(tenant);
     this.#windowAt = (window, atMs) => windows.windowAt(windowSpec(window, weekStartsOn), atMs);
-    const rules: Rule[] = [];
-    for (const [app, { useCases }] of Object.entries(document.tenants[tenant]?.apps ?? {}))
-      for (const useCase of useCases) rules.push(...rulesOf(snapshot, tenant, app, useCase));
-    this.#rules = rules;
+    const sections = Object.entries(document.tenants[tenant]?.apps ?? {}).flatMap(([app, { useCases }]) =>
+      (useCases.length === 0 ? [undefined] : useCases).map((useCase) => ({
+        ...{ app, useCase: useCase ?? "-" },
+        section: sectionOf(snapshot, { tenant, app, useCase }),
+      })),
+    );
+    this.#rules = sections.flatMap(({ app, useCase, section }) => rulesOf(section, app, useCase));
+    this.#rates = sections.flatMap(({ app, useCase, section: { joined } }) =>
+      joined.limits.mode === "off"
+        ? []
+        : joined.limits.rules.flatMap((rule) => (rule.tokens === undefined ? [{ rule, app, useCase }] : [])),
+    );
   }
 
   /** A row of the store with the limit that is in force; undefined: no rule counts in this scope any more. */
-  limitOf({ key, unit, window }: BudgetRow): number | undefined {
+  limitOf({ key, unit, window }: Pick<BudgetRow, "key" | "unit" | "window">): number | undefined {
     const named = membersOf(key);
     let lowest: number | undefined;
     for (const each of this.#rules) {
@@ -47,6 +57,25 @@ export class TenantBudgets {
       if (startMs === window.startMs && endMs === window.endMs) lowest = Math.min(lowest ?? each.limit, each.limit);
     }
     return lowest;
+  }
+
+  /** Does any rule count in this scope? Rates have names with their window. */
+  counts(key: string): boolean {
+    const named = membersOf(key);
+    return this.countsRate(key) || [...this.#rules, ...this.#rates].some((each) => keyOf(each, named) === key);
+  }
+  countsRate(key: string): boolean {
+    const named = membersOf(key.replace(/\/[^/]*$/, ""));
+    return this.#rates.some((each) => each.rule.concurrent === undefined && `${keyOf(each, named)}/${each.rule.window}` === key);
+  }
+
+  /** Some scopes that a rule counts in, as the list shows them. */
+  get examples(): readonly string[] {
+    const keys = [
+      ...this.#rules.map((rule) => keyOf(rule, new Map())),
+      ...this.#rates.map((each) => `${keyOf(each, new Map())}${each.rule.concurrent === undefined ? `/${each.rule.window}` : ""}`),
+    ];
+    return [...new Set(keys.filter((key) => key !== undefined))].slice(0, 8);
   }
 
   /** Budgets whose scopes are known without a call, and are not among those that are used. */
@@ -69,10 +98,16 @@ export class TenantBudgets {
   }
 }
 
-function rulesOf(snapshot: PolicySnapshot, tenant: string, app: string, useCase: string): readonly Rule[] {
+function sectionOf(
+  snapshot: PolicySnapshot,
+  { tenant, app, useCase }: { readonly tenant: string; readonly app: string; readonly useCase: string | undefined },
+): BudgetsSection {
   const principal = { tenant, app, useCase: undefined, user: undefined, credentialId: "", credentialKind: "observe" } as const;
   const settings = snapshot.resolve(principal, useCase).stages.find(({ name }) => name === "budgets")?.settings;
-  const { rules, joined } = mergedBudgets.parse(isJsonMap(settings) ? settings : {});
+  return mergedBudgets.parse(isJsonMap(settings) ? settings : {});
+}
+
+function rulesOf({ rules, joined }: BudgetsSection, app: string, useCase: string): readonly Rule[] {
   const made = rules.map((rule): Rule => {
     const { window, usd, tokens = 0 } = rule;
     const amount = usd === undefined ? { unit: "tokens" as const, limit: tokens } : { unit: "nanoUsd" as const, limit: parseUsd(usd) ?? 0 };
@@ -94,7 +129,7 @@ const membersOf = (key: string): ReadonlyMap<string, string> =>
   new Map(key.split(",").map((part): [string, string] => [part.slice(0, part.indexOf("=")), part.slice(part.indexOf("=") + 1)]));
 
 /** The key of a rule's scope for a caller who is as `named` says, and otherwise one whom the rule counts. */
-function keyOf({ rule, app, useCase }: Rule, named: ReadonlyMap<string, string>): string | undefined {
+function keyOf({ rule, app, useCase }: Pick<Rule, "rule" | "app" | "useCase">, named: ReadonlyMap<string, string>): string | undefined {
   const firstOf = (list: string | readonly string[] | undefined): string => (typeof list === "string" ? list : (list?.[0] ?? "-"));
   const caller: Caller = {
     ...{ app, useCase, user: named.get("user") ?? "-" },
@@ -107,7 +142,12 @@ function keyOf({ rule, app, useCase }: Rule, named: ReadonlyMap<string, string>)
 }
 
 /** The quota of a provider account, as far as the row is of it. */
-export function accountLimitOf({ document }: LoadedPolicy, snapshot: PolicySnapshot, account: string, row: BudgetRow): number | undefined {
+export function accountLimitOf(
+  { document }: LoadedPolicy,
+  snapshot: PolicySnapshot,
+  account: string,
+  row: Pick<BudgetRow, "unit" | "window">,
+): number | undefined {
   const { utc } = snapshot.calendarOf("");
   let last: number | undefined;
   for (const { tokens, usd, window } of document.providers[account]?.limits ?? []) {
