@@ -33,7 +33,7 @@ export function featuresVersion(): number {
   for (let index = 0; index < written.length; index += 1) hash = Math.imul(hash ^ written.charCodeAt(index), 0x01000193);
   return hash >>> 0;
 }
-const SCHEME = 6;
+const SCHEME = 7;
 
 export interface FeatureSink {
   weak(token: number, bucket: number): void;
@@ -80,6 +80,8 @@ export function eachFeature(tokens: Tokens, byMark: readonly (readonly number[])
         }
       noteStrong(RULES.length + mark, token, token, lastSign, sink);
       for (const rule of byMark[mark] ?? []) {
+        // Told a few words ago: looked at no further, since a text may be one word again and again.
+        if (token - (lastSign[rule] ?? 0) < REPEAT_WORDS) continue;
         const from = firstMark(rule, token, lastMark);
         if (from >= 0) noteStrong(rule, token, from, lastSign, sink);
       }

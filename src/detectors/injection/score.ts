@@ -1,7 +1,7 @@
 import { INJECTION_DEPTH_MAX, INJECTION_OVERLAP_CHARS, INJECTION_PART_CHARS } from "../../core/limits.ts";
 import type { Family } from "./families.ts";
 import { buildLexicon, ideaOf } from "./lexicon.ts";
-import { type Model, unpackModel } from "./model.ts";
+import { type ByteModel, unpackModel } from "./model.ts";
 import { normalise } from "./normalise.ts";
 import { payloads, rot13 } from "./payloads.ts";
 import { familyOfMark, MARK_OBFUSCATED, RULES, rulesByMark } from "./rules.ts";
@@ -38,7 +38,7 @@ const NOTHING: InjectionScore = { score: 0, families: [], start: 0, end: 0 };
 const SENTENCE_CHARS_MAX = 400;
 
 /** Everything that scoring needs, built once a process: 30 ms. */
-export function createInjectionScorer(model: Model = unpackModel(WEIGHTS)): InjectionScorer {
+export function createInjectionScorer(model: ByteModel = unpackModel(WEIGHTS)): InjectionScorer {
   const engine: Engine = { lexicon: buildLexicon(), byMark: rulesByMark(), model };
   function* steps(text: string, position: Position): Generator<undefined, InjectionScore> {
     let best = NOTHING;
@@ -64,7 +64,7 @@ export function createInjectionScorer(model: Model = unpackModel(WEIGHTS)): Inje
 export interface Engine {
   readonly lexicon: Trie;
   readonly byMark: readonly (readonly number[])[];
-  readonly model: Model;
+  readonly model: ByteModel;
 }
 
 /** The words of a part, with marks for hidden characters. */

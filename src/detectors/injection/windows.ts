@@ -1,5 +1,5 @@
 import { eachFeature, wholeBucket } from "./features.ts";
-import type { Model } from "./model.ts";
+import type { ByteModel } from "./model.ts";
 import { OVERRIDES } from "./rules.ts";
 import { isCommanded } from "./sentences.ts";
 import type { Tokens } from "./tokens.ts";
@@ -56,7 +56,7 @@ export function bestWindow(
   tokens: Tokens,
   byMark: readonly (readonly number[])[],
   untrusted: boolean,
-  model: Model,
+  model: ByteModel,
 ): BestWindow | undefined {
   const { count } = tokens;
   if (count === 0) return undefined;
@@ -82,7 +82,7 @@ export function bestWindow(
     },
   });
   for (let index = 1; index <= count; index += 1) {
-    weak[index] = (weak[index] ?? 0) + (weak[index - 1] ?? 0);
+    weak[index] = (weak[index] ?? 0) * model.weakScale + (weak[index - 1] ?? 0);
     strong[index] = (strong[index] ?? 0) + (strong[index - 1] ?? 0);
   }
   let best = { logit: Number.NEGATIVE_INFINITY, bias: 0, from: 0, to: 0 };
@@ -99,7 +99,7 @@ export function bestWindow(
   });
   const within = signs.filter(({ token }) => token >= best.from && token < best.to);
   // An attack in a document is a small part of it: there the rest of the text says nothing.
-  const logit = untrusted ? best.logit : best.logit + wholeLogit(whole, count);
+  const logit = untrusted ? best.logit : best.logit + wholeLogit(whole * model.wholeScale, count);
   if (command !== undefined && logit < COMMANDED_LOGIT) {
     const [from, to] = [command.from, command.token + 1];
     return { logit: COMMANDED_LOGIT, bias: best.bias, from, to, signs: [command], sentence: [from, to] };
@@ -114,11 +114,14 @@ export function logitOf(weak: Float64Array, strong: Float64Array, from: number, 
   );
 }
 /** `sum`: of the weights of a whole text's words. What stands around an attack talks it down, or up, by so much and no more. */
-export const wholeLogit = (sum: number, words: number): number =>
-  Math.min(WHOLE_MOST, Math.max(WHOLE_LEAST, sum / Math.sqrt(Math.max(WORDS_LEAST, words))));
+export const wholeLogit = (sum: number, words: number): number => Math.min(WHOLE_MOST, Math.max(WHOLE_LEAST, sum * wholeShare(words)));
+/** What one word's weight counts for in a whole text. A short text is one window, which has said it already. */
+export const wholeShare = (words: number): number => Math.min(1, words / WHOLE_WORDS) / Math.sqrt(Math.max(WORDS_LEAST, words));
+/** From so many words on the whole counts in full. */
+const WHOLE_WORDS = 80;
 /** Chosen by leaving corpora out: without bounds the rest of a long text decided alone. */
 const WHOLE_LEAST = -2;
-const WHOLE_MOST = 4;
+const WHOLE_MOST = 3;
 /** -1 where the whole text says the least that it may, 1 where the most, 0 between. */
 export const wholeBound = (logit: number): -1 | 0 | 1 => (logit <= WHOLE_LEAST ? -1 : logit >= WHOLE_MOST ? 1 : 0);
 /** Shorter windows are divided as if they had so many words: three words are no proof. */

@@ -1,4 +1,5 @@
-import { type Corpus, type CorpusText, presentCorpora } from "./corpora.ts";
+import { presentCorpora } from "./corpora.ts";
+import type { Corpus, CorpusText } from "./reading.ts";
 import { digest, insert, type Sample } from "./samples.ts";
 
 /** Words of a shingle, and which share of a text's shingles may stand in a text that is measured before it counts as nearly the same. */

@@ -3,7 +3,7 @@ import { buildLexicon } from "../../../src/detectors/injection/lexicon.ts";
 import type { Model } from "../../../src/detectors/injection/model.ts";
 import { rulesByMark } from "../../../src/detectors/injection/rules.ts";
 import { readPart } from "../../../src/detectors/injection/score.ts";
-import { eachWindow, logitOf, WINDOW_SIZES, wholeBound, wholeLogit } from "../../../src/detectors/injection/windows.ts";
+import { eachWindow, logitOf, WINDOW_SIZES, wholeBound, wholeLogit, wholeShare } from "../../../src/detectors/injection/windows.ts";
 import type { Sample } from "./samples.ts";
 
 /** A sample's signs as columns: of which word, and which. */
@@ -127,7 +127,7 @@ export function fit(data: readonly Prepared[], options: FitOptions): Model {
       const share = gradient / Math.sqrt(Math.max(6, to - from));
       // At a bound only the way back is learned.
       const isWhole = item.sample.position === "user" && wholeBound(window.whole) * gradient >= 0;
-      const wholeShare = isWhole ? gradient / Math.sqrt(Math.max(6, item.words)) : 0;
+      const wholeSlope = isWhole ? gradient * wholeShare(item.words) : 0;
       const step = (table: Float32Array, squares: Float32Array, at: number, slope: number, decay: number): void => {
         const full = slope + decay * (table[at] ?? 0);
         squares[at] = (squares[at] ?? 1) + full * full;
@@ -135,13 +135,13 @@ export function fit(data: readonly Prepared[], options: FitOptions): Model {
       };
       for (let entry = 0; entry < item.weakToken.length; entry += 1) {
         const token = item.weakToken[entry] ?? 0;
-        if (wholeShare !== 0 && !dropped())
-          step(model.whole, wholeSquares, wholeBucket(item.weakBucket[entry] ?? 0), wholeShare, options.wholeDecay);
+        if (wholeSlope !== 0 && !dropped())
+          step(model.whole, wholeSquares, wholeBucket(item.weakBucket[entry] ?? 0), wholeSlope, options.wholeDecay);
         if (token >= from && token < to && !dropped()) step(model.weak, weakSquares, item.weakBucket[entry] ?? 0, share, options.weakDecay);
       }
-      if (wholeShare !== 0)
+      if (wholeSlope !== 0)
         for (const bucket of item.wholeBucket)
-          if (!dropped()) step(model.whole, wholeSquares, wholeBucket(bucket), wholeShare, options.wholeDecay);
+          if (!dropped()) step(model.whole, wholeSquares, wholeBucket(bucket), wholeSlope, options.wholeDecay);
       for (let entry = 0; entry < item.strongToken.length; entry += 1) {
         const token = item.strongToken[entry] ?? 0;
         if (token >= from && token < to) step(model.strong, strongSquares, item.strongSign[entry] ?? 0, gradient, options.strongDecay);

@@ -23,8 +23,13 @@ const OPTIONS: FitOptions = {
   drop: 0.5,
   weightOf: ({ attack, position, weight = 1 }) => weight * (attack ? 1 : position === "untrusted" ? 4 : 2),
 };
-/** Share of ordinary texts, unknown to the model, that may pass a score of one half: a little under the aim of 2%. */
-const FALSE_SHARE = 0.0175;
+/**
+ * Shares of ordinary texts, unknown to the model, that may pass a score of one half. A document left out is stranger to the model than one that a
+ * tool brings elsewhere, a request is about as strange: the half that may be read tells.
+ */
+const FALSE_SHARE: Readonly<Record<Sample["position"], number>> = { user: 0.02, untrusted: 0.03 };
+/** Fewer texts of a source and position tell nothing of it. */
+const SOURCE_TEXTS_MIN = 40;
 
 interface Scored {
   readonly sample: Sample;
@@ -34,31 +39,30 @@ const scoreWith = (data: readonly Prepared[], model: Model): readonly Scored[] =
   data.map((item) => ({ sample: item.sample, logit: strongestWindow(item, model).logit }));
 
 /**
- * Where the score's half stands for the user's words and for untrusted text: what few ordinary texts of a middling source pass, each scored by
- * a model that did not learn from its part of the own set, or from its corpus. Their false positives are thus chosen, not measured. The middle, not the
- * mean: a corpus left out may take a whole language with it.
+ * Where the score's half stands for the user's words and for untrusted text: what few ordinary texts pass, each scored by a model that did not learn
+ * from its part of the own set, or from its corpus. Their false positives are thus chosen, not measured. Each source counts alike.
  */
 function halves(unknown: readonly Scored[]): readonly [user: number, untrusted: number] {
   const ordinary = unknown.filter(({ sample }) => !sample.attack && !sample.hard);
   const of = (position: Sample["position"]): number => {
     const texts = ordinary.filter(({ sample }) => sample.position === position);
-    const sources = Map.groupBy(texts, ({ sample }) => (sample.weight === undefined ? "own" : sample.source)).values();
-    const bars = [...sources].filter((list) => list.length * FALSE_SHARE >= 1).map(quantile);
-    return bars.sort((a, b) => a - b)[Math.floor(bars.length / 2)] ?? 0;
+    const bySource = Map.groupBy(texts, ({ sample }) => (sample.weight === undefined ? "own" : sample.source)).values();
+    const sources = [...bySource].filter((list) => list.length >= SOURCE_TEXTS_MIN);
+    const shares = sources.flatMap(sharesOf).sort(([a], [b]) => b.logit - a.logit);
+    let left = FALSE_SHARE[position] * sources.length;
+    for (const [one, share] of shares) {
+      left -= share;
+      if (left < 0) return one.logit;
+    }
+    return 0;
   };
   return [of("user"), of("untrusted")];
 }
 
-/** The logit that `FALSE_SHARE` of the texts pass; lines of one template count as one. */
-function quantile(scored: readonly Scored[]): number {
+/** Which share of its source each text is; lines of one template count as one. */
+function sharesOf(scored: readonly Scored[]): readonly (readonly [Scored, number])[] {
   const kin = [...Map.groupBy(scored, ({ sample }) => sample.group ?? sample.text).values()];
-  const shareOf = new Map(kin.flatMap((list) => list.map((one) => [one, 1 / list.length])));
-  let left = FALSE_SHARE * kin.length;
-  for (const one of scored.toSorted((a, b) => b.logit - a.logit)) {
-    left -= shareOf.get(one) ?? 0;
-    if (left < 0) return one.logit;
-  }
-  return 0;
+  return kin.flatMap((list) => list.map((one) => [one, 1 / list.length / kin.length] as const));
 }
 
 function report(name: string, scored: readonly Scored[]): void {
