@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { provider, target, view } from "../../test/support/context.ts";
-import { forecast, priceHints, tierAsked } from "./forecast.ts";
+import { forecast, priceHints } from "./forecast.ts";
 import { parseJson } from "./json.ts";
 import type { Price } from "./money.ts";
 
@@ -18,9 +18,10 @@ test("the service tier that a request asks for, in each dialect's words, and nev
     [{ serviceTier: "PRIORITY" }, "priority"],
     [{ speed: "fast", service_tier: "auto" }, "fast"],
     [{ messages: [{ content: '"service_tier":"priority" "speed":"fast"' }] }, undefined],
+    [{ service_tier: 1, serviceTier: ["flex"] }, undefined],
     [{ model: "m" }, undefined],
   ];
-  for (const [body, tier] of table) assert.equal(tierAsked(JSON.stringify(body)), tier, JSON.stringify(body));
+  for (const [body, tier] of table) assert.equal(hintsOf(body).tier, tier, JSON.stringify(body));
 });
 
 test("searches at the provider are held as often as their tool allows, and at the tier's price; a dearer tier without one has none", () => {

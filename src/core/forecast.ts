@@ -3,6 +3,7 @@
  * too much comes back when the call is settled.
  */
 import type { ParsedRequest } from "./codec.ts";
+import { type JsonDoc, type JsonNode, member } from "./json.ts";
 import { memoized } from "./memo.ts";
 import { costNanoUsd, type Price, priceInTier, type Rates } from "./money.ts";
 import type { Target } from "./policy.ts";
@@ -33,8 +34,7 @@ export const NO_HINTS: PriceHints = { writesCache: false, audio: false, images: 
 /** Searches held for a call whose tool says no most of its own. */
 const QUERIES_ASSUMED = 5;
 const SEARCHES = /"(?:web_search[a-z0-9_]*|google_?search[a-z_]*|search_parameters)"/i;
-const TIER = /"service_?tier"\s*:\s*(?:\{\s*"type"\s*:\s*)?"([a-z_]{1,32})"/i;
-const FAST = /"speed"\s*:\s*"fast"/;
+const TIER = /^[a-z_]{1,32}$/i;
 export function priceHints({ doc }: ParsedRequest): PriceHints {
   const { text } = doc;
   return {
@@ -42,16 +42,18 @@ export function priceHints({ doc }: ParsedRequest): PriceHints {
     audio: /"audio"|"AUDIO"|"input_audio"|"audio\//.test(text),
     images: /"IMAGE"|"image_generation"/.test(text),
     queries: text.includes("earch") && SEARCHES.test(text) ? queriesIn(text) : 0,
-    tier: tierAsked(text),
+    tier: tierAsked(doc),
   };
 }
 
-/** The service tier that a request asks for. Most name none, which is seen without a pattern. */
-export function tierAsked(text: string): string | undefined {
-  if (text.includes('"speed"') && FAST.test(text)) return "fast";
-  if (!text.includes("service_tier") && !text.includes("serviceTier")) return undefined;
-  return TIER.exec(text)?.[1]?.toLowerCase();
+/** The service tier that a request asks for: each dialect says it at the top of its body. */
+export function tierAsked({ root }: Pick<JsonDoc, "root">): string | undefined {
+  if (textOf(member(root, "speed")) === "fast") return "fast";
+  const tier = member(root, "service_tier") ?? member(root, "serviceTier");
+  const name = textOf(tier) ?? textOf(member(tier, "type"));
+  return name !== undefined && TIER.test(name) ? name.toLowerCase() : undefined;
 }
+const textOf = (node: JsonNode | undefined): string | undefined => (node?.kind === "string" ? node.value : undefined);
 
 function queriesIn(text: string): number {
   let most: number | undefined;

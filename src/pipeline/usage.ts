@@ -27,7 +27,7 @@ export function settleUsage(work: Work): void {
   }
   const failed = !unanswered && (work.status === undefined || work.status >= 400 || work.localReply);
   const usual = work.plan?.chain[0]?.price;
-  const tier = summary?.serviceTier ?? (work.request === undefined ? undefined : tierAsked(work.request.doc.text));
+  const tier = summary?.serviceTier ?? (work.request === undefined ? undefined : tierAsked(work.request.doc));
   const inTier = usual === undefined ? undefined : priceInTier(usual, tier);
   const price = inTier ?? usual;
   if (work.codec.billed === false) {

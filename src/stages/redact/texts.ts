@@ -56,7 +56,6 @@ const DIGITS_CHARS = 1 << 18;
 
 /** Does a key of this text look like one that is looked at? Keys are short, so each is read from its end. */
 function keysIn(text: string): boolean {
-  if (!WRITTEN_KEY.test(text)) return false;
   for (const { index } of text.matchAll(/"\s*:/g)) {
     const from = text.lastIndexOf('"', index - 1);
     if (index - from > KEY_CHARS_MIN && WRITTEN_KEY.test(text.slice(from, index))) return true;
