@@ -15,6 +15,7 @@ detectorSuite(email, {
     ["@handle and ann@localhost and a @ b.com and x@y.1 and @media (max-width: 3px)"],
     ["npm i @types/node@26.6.6 and git@ and user@"],
     ["foo@@example.com"],
+    ['he wrote {"m":"Hello\\nann@example.com\\tbob@example.org"}', "ann@example.com", "bob@example.org"],
     ["email=ann@example.com", "ann@example.com"],
     ["https://x.example/reset?to=ann@example.com&cc=bob@example.org", "ann@example.com", "bob@example.org"],
     ["users/ann@example.com|bob@example.org|", "ann@example.com", "bob@example.org"],

@@ -37,7 +37,7 @@ function find({ folded, ended }: ScanText, from: number): Found {
       least = behind + end;
     } else least = behind;
   }
-  return { findings, open: ended ? folded.length : localStart(folded, folded.length, least) };
+  return { findings, open: ended ? folded.length : runStart(folded, folded.length, least) };
 }
 
 /** Places of `@` and `%40`, in order. Each is looked for only behind the last of its own: linear. */
@@ -65,19 +65,29 @@ class Signs {
 }
 const PERCENT = 37;
 
+/** Start of the signs that a local part may have and that end at `at`; an escape that is not whole yet is among them. */
+function runStart(folded: string, at: number, least: number): number {
+  const bound = Math.max(least, at - LOCAL_MAX);
+  let start = at;
+  while (start > bound && isLocal(folded.charCodeAt(start - 1))) start -= 1;
+  return start;
+}
+
 /**
  * Start of the local part that ends at `at`, at or after `least`. An equals sign parts it from what stands before (`email=`), unless the
  * address is one of those that have the receiver's in them (`bounce+ann=example.com@...`); so does what else is percent-encoded than
  * the signs of an atom.
  */
 function localStart(folded: string, at: number, least: number): number {
-  const bound = Math.max(least, at - LOCAL_MAX);
-  let start = at;
-  while (start > bound && isLocal(folded.charCodeAt(start - 1))) start -= 1;
+  let start = runStart(folded, at, least);
   if (start < at) start += partedAt(folded.slice(start, at));
+  // The letter of an escape, where JSON or code is quoted in a text: `\nann@example.com`.
+  if (start + 1 < at && start > 0 && folded.charCodeAt(start - 1) === BACKSLASH && ESCAPES.includes(folded.charAt(start))) start += 1;
   while (start < at && !isLocalEdge(folded.charCodeAt(start))) start += 1;
   return start;
 }
+const BACKSLASH = 92;
+const ESCAPES = "nrt";
 
 /** Length of what stands in a run before the address. */
 function partedAt(run: string): number {

@@ -13,7 +13,7 @@ interface Node {
 
 /** Signs that may stand between the letters and digits of a code, at most so many in a row. */
 const SEPARATORS = new Set(
-  [..." -./()\u00a0\u2007\u2009\u200b\u2010\u2011\u2013\u202f\u2060\u2212\u3000"].map((sign) => sign.charCodeAt(0)),
+  [..." -_\\./()\u00a0\u2007\u2009\u200b\u2010\u2011\u2013\u202f\u2060\u2212\u3000"].map((sign) => sign.charCodeAt(0)),
 );
 const SEPARATORS_MAX = 2;
 

@@ -146,6 +146,16 @@ test("a stand-in comes back from a URL, in full-width forms and in the digits of
     assert.equal(answered(guards, [...said]), expected);
   }
 });
+test("a label comes back as models write it: escaped, in words, in another case", async () => {
+  const { sent, guards } = await run(ask("about Project Falcon"), {
+    profile: "standard",
+    custom: { codename: { words: ["Project Falcon"] } },
+  });
+  const [, label = ""] = /about (CODENAME_\w{8})/.exec(sent) ?? assert.fail(sent);
+  for (const said of [label, label.replace("_", "\\_"), label.toLowerCase().replace("_", " "), `**${label.replace("_", "-")}**`])
+    assert.equal(answered(guards, [`x ${said}'s`]), `x ${said.startsWith("**") ? "**Project Falcon**" : "Project Falcon"}'s`);
+  assert.equal(answered(guards, [`x${label}`]), `x${label}`);
+});
 test("keys of objects that hold a value leave as stand-ins, and the rest to the byte", async () => {
   const bodies: readonly (readonly [string, string])[] = [
     [`{"${EMAIL}":{"n":1},"plain":2}`, `{"S":{"n":1},"plain":2}`],

@@ -71,7 +71,8 @@ function label(entity: string, draw: Draw): StandIn {
       .toUpperCase()
       .replaceAll(/[^A-Z0-9]+/g, "_")
       .slice(0, 40)}_${draw.text(CLEAR, 8).toUpperCase()}`,
-    spelling: "exact",
+    // Models escape an underscore in Markdown, or write a blank or a hyphen for it.
+    spelling: "code",
   };
 }
 
