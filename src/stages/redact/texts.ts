@@ -23,6 +23,8 @@ export interface Looked extends Shown {
 /** Numbers with fewer digits are amounts and settings. */
 const NUMBER_DIGITS_MIN = 7;
 
+/** Least length of a key that may hold a value, UTF-16 units. */
+const KEY_CHARS_MIN = 6;
 /** A key that may hold an address or a number: names of an API have neither. */
 const KEY = /@|%40|\uff20|(?:\p{Nd}[^\p{Nd}]?){6}/u;
 
@@ -37,34 +39,10 @@ export function* textSteps({ request, change }: StageContext): Steps<readonly Om
     if (isStepDone(texts.push({ node, place, source: change.texts?.get(node) ?? node.value }))) yield;
   }
   const { root, text } = request.doc;
-  if (request.form === undefined && root.kind === "object" && (yield* mayHoldNumbers(text)))
+  if (request.form === undefined && root.kind === "object")
     for (const { value } of root.members) if (value.kind !== "number") yield* collectMore(value, text, texts);
   return texts;
 }
-
-/** Is there a number as long as those that are looked at, or a key like them? Of a long text it is asked roughly, and piece by piece. */
-function* mayHoldNumbers(text: string): Steps<boolean> {
-  if (text.length <= YIELD_CHARS) return /[:[,]\s*-?[0-9]{7}/.test(text) || keysIn(text);
-  for (let from = 0; from < text.length; from += DIGITS_CHARS) {
-    if (/[0-9]{6}|":/.test(text.slice(from, from + DIGITS_CHARS + NUMBER_DIGITS_MIN))) return true;
-    yield;
-  }
-  return false;
-}
-/** Text that is searched for digits at once, UTF-16 units: well below a millisecond. */
-const DIGITS_CHARS = 1 << 18;
-
-/** Does a key of this text look like one that is looked at? Keys are short, so each is read from its end. */
-function keysIn(text: string): boolean {
-  for (const { index } of text.matchAll(/"\s*:/g)) {
-    const from = text.lastIndexOf('"', index - 1);
-    if (index - from > KEY_CHARS_MIN && WRITTEN_KEY.test(text.slice(from, index))) return true;
-  }
-  return false;
-}
-const KEY_CHARS_MIN = 5;
-/** The same with escapes, which may hide an `@`. */
-const WRITTEN_KEY = /@|%40|\uff20|\\u|(?:\p{Nd}[^\p{Nd}]?){6}/u;
 
 function* collectMore(from: JsonNode, text: string, out: Omit<Shown, "shown" | "lane">[]): Steps<void> {
   const open: JsonNode[] = [from];
@@ -75,7 +53,7 @@ function* collectMore(from: JsonNode, text: string, out: Omit<Shown, "shown" | "
     else if (node.kind === "object")
       for (const { key, start, value } of node.members) {
         open.push(value);
-        if (key.length > KEY_CHARS_MIN && KEY.test(key))
+        if (key.length >= KEY_CHARS_MIN && KEY.test(key))
           out.push({ node: { kind: "string", value: key, start, end: endOfString(text, start) }, place: "key", source: key });
       }
     else if (node.kind === "number" && node.end - node.start >= NUMBER_DIGITS_MIN)
