@@ -35,9 +35,8 @@ const unusual: Detector = {
   lengthMax: LINK_CHARS_MAX,
   find: ({ text, ended }: ScanText, from: number): Found => {
     const findings = [];
-    const begins = new RegExp(BEGINS);
-    begins.lastIndex = from;
-    for (let match = begins.exec(text); match !== null; match = begins.exec(text)) {
+    BEGINS.lastIndex = from;
+    for (let match = BEGINS.exec(text); match !== null; match = BEGINS.exec(text)) {
       const start = match.index;
       let end = start;
       while (end < text.length && end - start < LINK_CHARS_MAX && !BETWEEN.test(text.charAt(end))) end += 1;
@@ -46,7 +45,7 @@ const unusual: Detector = {
       if (!ended && end === text.length && end - start < LINK_CHARS_MAX) return { findings, open: start };
       if (!/^[a-z]+:\/\/$/i.test(beginning) && HOST.test(text.slice(start + beginning.length, end)))
         findings.push({ entity: "url", start, end, score: 1 });
-      begins.lastIndex = Math.max(end, start + 1);
+      BEGINS.lastIndex = Math.max(end, start + 1);
     }
     return { findings, open: ended ? text.length : lastBeginning(text, from) };
   },
