@@ -306,6 +306,13 @@ class Checker {
           "its tokens name no person, so that two approvers cannot be told apart",
           "add map: { user: sub }, or the claim that names the person",
         );
+      const mtls = memberOf(entry, "mtls");
+      if (mtls !== undefined && at(mtls, ["user"]) === undefined)
+        this.#add(
+          [...path, "mtls"],
+          "names no person: one who has a token too would count as two, and could approve what was asked for in their own name",
+          "add user: NAME, as tokens and callers name the person",
+        );
       for (const [place, tenant] of stringsOf(memberOf(entry, "tenants")).entries())
         if (tenant !== "*") this.#reference([...path, "tenants", place], tenant, this.#names("tenants"), "tenant");
     }
