@@ -155,6 +155,7 @@ describe("ends and answers that Sluice makes, read by @anthropic-ai/sdk", () => 
     }
   });
 
+  const USED = { inputTokens: 12, outputTokens: 7, cachedInputTokens: 4, reported: {} };
   const said: Said = { text: 'We are "busy".\n', model: "claude-x", id: "e1-2", createdUnixS: 0, finish: "stop" };
   test("a whole answer, as JSON and as a stream", async () => {
     for (const stream of [false, true]) {
@@ -164,7 +165,8 @@ describe("ends and answers that Sluice makes, read by @anthropic-ai/sdk", () => 
         ["filtered", "refusal"],
       ] as const) {
         const parsed = parseRequest(anthropicMessages, { ...request, stream });
-        const { contentType, body } = anthropicMessages.renderAnswer?.(parsed, { ...said, finish }) ?? assert.fail();
+        const { contentType, body } =
+          anthropicMessages.renderAnswer?.(parsed, { ...said, finish, usage: finish === "stop" ? undefined : USED }) ?? assert.fail();
         await serving(
           body,
           async (baseURL) => {
@@ -175,7 +177,9 @@ describe("ends and answers that Sluice makes, read by @anthropic-ai/sdk", () => 
               answer.content.map((block) => (block.type === "text" ? block.text : block)),
               [said.text],
             );
-            assert.deepEqual([answer.usage.input_tokens, answer.usage.output_tokens], [0, 0]);
+            const { input_tokens, output_tokens, cache_read_input_tokens } = answer.usage;
+            const figures = [input_tokens, output_tokens, cache_read_input_tokens];
+            assert.deepEqual(figures, finish === "stop" ? [0, 0, undefined] : [8, 7, 4]);
           },
           contentType,
         );

@@ -171,6 +171,7 @@ describe("ends and answers that Sluice makes, read by the openai package", () =>
     }
   });
 
+  const USED = { inputTokens: 12, outputTokens: 7, cachedInputTokens: 4, reported: {} };
   const said: Said = { text: 'We are "busy".\n', model: "gpt-x", id: "e1-2", createdUnixS: 1_700_000_000, finish: "stop" };
   test("a whole answer, as JSON and as a stream, in every choice", async () => {
     for (const [stream, finish, expected] of [
@@ -179,7 +180,8 @@ describe("ends and answers that Sluice makes, read by the openai package", () =>
       [true, "filtered", "content_filter"],
     ] as const) {
       const request = parseRequest(openaiChat, { model: "gpt-x", messages: [], n: 2, stream, stream_options: { include_usage: true } });
-      const { contentType, body } = openaiChat.renderAnswer?.(request, { ...said, finish }) ?? assert.fail();
+      const { contentType, body } =
+        openaiChat.renderAnswer?.(request, { ...said, finish, usage: finish === "stop" ? undefined : USED }) ?? assert.fail();
       await serving(
         body,
         async (baseURL) => {
@@ -194,7 +196,7 @@ describe("ends and answers that Sluice makes, read by the openai package", () =>
             answer.choices.map(({ index, message, finish_reason }) => [index, message.role, message.content, finish_reason]),
             [0, 1].map((index) => [index, "assistant", said.text, expected]),
           );
-          assert.equal(answer.usage?.total_tokens, 0);
+          assert.equal(answer.usage?.total_tokens, finish === "stop" ? 0 : 19);
         },
         contentType,
       );

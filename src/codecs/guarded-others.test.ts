@@ -88,7 +88,8 @@ test("filtered and at a length, cut anywhere: a stream ends as its dialect has i
   }
 });
 
-const SAID: Said = { text: 'We are "busy".\n', model: "m-x", id: "e1-2", createdUnixS: 1_700_000_000, finish: "stop" };
+const USED = { inputTokens: 12, outputTokens: 7, cachedInputTokens: 4, reported: {} };
+const SAID: Said = { text: 'We are "busy".\n', model: "m-x", id: "e1-2", createdUnixS: 1_700_000_000, finish: "stop", usage: USED };
 
 test("whole answers are read by their own readers as a provider's would be", () => {
   const chat = { messages: [{ role: "user", content: "x" }] };
@@ -126,6 +127,10 @@ test("whole answers are read by their own readers as a provider's would be", () 
     assert.deepEqual(Object.values(lanes), [SAID.text], what);
     const { finishReasons, error, invalidEvents, unknownEvents } = reader.summary();
     assert.deepEqual([finishReasons, error, invalidEvents, unknownEvents], [[finish], undefined, 0, 0], what);
+    const usage = reader.usage();
+    // Claude's old completion has no place for it, a chat stream that does not ask for it none.
+    const hasNone = JSON.stringify(body).includes("max_tokens_to_sample") || (streaming && body === chat);
+    assert.deepEqual(usage && [usage.inputTokens, usage.outputTokens], hasNone ? undefined : [12, 7], what);
   }
 });
 

@@ -164,6 +164,7 @@ describe("ends and answers that Sluice makes, read by the openai package", () =>
   });
 
   test("a whole answer, as JSON and as a stream", async () => {
+    const used = { inputTokens: 12, outputTokens: 7, cachedInputTokens: 4, reported: {} };
     const said: Said = { text: 'We are "busy".\n', model: "gpt-x", id: "e1-2", createdUnixS: 1_700_000_000, finish: "stop" };
     for (const stream of [false, true]) {
       for (const [finish, why] of [
@@ -172,7 +173,8 @@ describe("ends and answers that Sluice makes, read by the openai package", () =>
         ["filtered", "content_filter"],
       ] as const) {
         const request = parseRequest(openaiResponses, { model: "gpt-x", input: "x", stream });
-        const { contentType, body } = openaiResponses.renderAnswer?.(request, { ...said, finish }) ?? assert.fail();
+        const { contentType, body } =
+          openaiResponses.renderAnswer?.(request, { ...said, finish, usage: finish === "stop" ? undefined : used }) ?? assert.fail();
         await serving(
           body,
           async (url) => {
@@ -181,7 +183,7 @@ describe("ends and answers that Sluice makes, read by the openai package", () =>
               : await clientOf(url).responses.create({ model: "m", input: "x" });
             assert.deepEqual([answer.id, answer.model, answer.output_text], ["resp_e12", "gpt-x", said.text]);
             assert.deepEqual([answer.status, answer.incomplete_details?.reason], [why === undefined ? "completed" : "incomplete", why]);
-            assert.equal(answer.usage?.total_tokens, 0);
+            assert.equal(answer.usage?.total_tokens, finish === "stop" ? 0 : 19);
           },
           contentType,
         );

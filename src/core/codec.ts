@@ -145,6 +145,8 @@ export interface Said {
   readonly createdUnixS: number;
   /** How the answer says that it ended. */
   readonly finish: "stop" | "length" | "filtered";
+  /** What the call is charged with; absent where no provider was asked. */
+  readonly usage?: Usage | undefined;
 }
 
 /** Gives each frame as it is read, and undefined between two steps. */

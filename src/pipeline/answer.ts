@@ -188,6 +188,7 @@ function stopped(work: Work, stop: Stop, said: string): Judgement {
     id: work.id,
     createdUnixS: Math.floor(work.arrivedWallMs / 1000),
     finish: stop.kind,
+    usage: work.usage,
   });
   const reply = wholeAnswer(work, whole);
   return { as: "replace", ending: "cut", reply: { ...reply, headers: [...reply.headers, ...costHeaders(work)] } };

@@ -64,3 +64,12 @@ function sum(a: number | undefined, b: number | undefined): number | undefined {
 function isObject(value: Json | undefined): value is { readonly [key: string]: Json } {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
+
+/** A usage in Anthropic's words, which count what came from or went to the cache apart; zeros where there are none. */
+export function anthropicFigures(usage: Omit<Usage, "reported"> = {}): Json {
+  const { inputTokens = 0, outputTokens = 0, cachedInputTokens = 0, cacheWriteTokens = 0, cacheWrite1hTokens = 0 } = usage;
+  const written = cacheWriteTokens + cacheWrite1hTokens;
+  const figures = { input_tokens: Math.max(0, inputTokens - cachedInputTokens - written), output_tokens: outputTokens };
+  if (cachedInputTokens + written === 0) return figures;
+  return { ...figures, cache_read_input_tokens: cachedInputTokens, cache_creation_input_tokens: written };
+}

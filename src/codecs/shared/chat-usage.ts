@@ -50,7 +50,10 @@ function webSearches(usage: { readonly [key: string]: Json }): number | undefine
 
 /** A usage of ours as Chat Completions says it. */
 export function chatUsageOf(usage: Usage | undefined): { readonly [key: string]: Json } | undefined {
-  if (usage === undefined) return undefined;
+  return usage === undefined ? undefined : chatFigures(usage);
+}
+/** The figures that every answer has; zeros where there are none. */
+export function chatFigures(usage: Pick<Usage, "inputTokens" | "outputTokens"> = {}): { readonly [key: string]: Json } {
   const { inputTokens = 0, outputTokens = 0 } = usage;
   return { prompt_tokens: inputTokens, completion_tokens: outputTokens, total_tokens: inputTokens + outputTokens };
 }

@@ -36,7 +36,13 @@ export function cohereUsage(usage: Json | undefined): Usage | undefined {
 
 /** A usage of ours as Cohere says it. */
 export function cohereUsageOf(usage: Usage | undefined): Json | undefined {
-  if (usage === undefined) return undefined;
+  return usage === undefined ? undefined : cohereFigures(usage);
+}
+/** The figures that every answer has; zeros where there are none. */
+export function cohereFigures(usage: Pick<Usage, "inputTokens" | "outputTokens"> = {}): {
+  readonly billed_units: Json;
+  readonly tokens: Json;
+} {
   const figures = { input_tokens: usage.inputTokens ?? 0, output_tokens: usage.outputTokens ?? 0 };
   return { billed_units: figures, tokens: figures };
 }

@@ -5,7 +5,7 @@ import { AnswerTally, isRewritable, listField, textField } from "./answer-tally.
 import { AnswerTexts, silentAnd } from "./answer-texts.ts";
 import { jsonEvent } from "./aws-eventstream.ts";
 import { bedrockException, type EventMapper } from "./bedrock-stream.ts";
-import { converseUsage } from "./converse-usage.ts";
+import { converseFigures, converseUsage } from "./converse-usage.ts";
 
 /** Most blocks followed; real answers have tens. Later ones pass on unread and count as unknown. */
 const BLOCKS_MAX = 10_000;
@@ -135,9 +135,7 @@ export class ConverseAnswer implements EventMapper {
       }
       events.push(["messageStop", { stopReason: reason.kind === "length" ? "max_tokens" : "guardrail_intervened" }]);
     }
-    const { inputTokens = 0, outputTokens = 0 } = reason.usage ?? {};
-    const ours = { inputTokens, outputTokens, totalTokens: inputTokens + outputTokens };
-    const known = this.#usage !== undefined && isRewritable(this.#usage) ? this.#usage : ours;
+    const known = this.#usage !== undefined && isRewritable(this.#usage) ? this.#usage : converseFigures(reason.usage);
     events.push(["metadata", { usage: known, metrics: { latencyMs: 0 } }]);
     return events;
   }

@@ -51,3 +51,8 @@ export function invocationUsage(metrics: Json): Usage | undefined {
     reported: reportedFigures(metrics),
   };
 }
+
+/** A usage in Converse's words: the figures that every answer has; zeros where there are none. */
+export function converseFigures({ inputTokens = 0, outputTokens = 0 }: Pick<Usage, "inputTokens" | "outputTokens"> = {}): Json {
+  return { inputTokens, outputTokens, totalTokens: inputTokens + outputTokens };
+}

@@ -6,7 +6,7 @@ import type { AnswerMapper } from "./answer-reader.ts";
 import { AnswerTally, isRewritable, listField, textField } from "./answer-tally.ts";
 import { AnswerTexts, silentAnd } from "./answer-texts.ts";
 import { geminiError } from "./gemini-error.ts";
-import { geminiUsage } from "./gemini-usage.ts";
+import { geminiFigures, geminiUsage } from "./gemini-usage.ts";
 
 /** Most candidates followed; the API allows eight. */
 const CANDIDATES_MAX = 128;
@@ -303,9 +303,5 @@ function stringsOf(value: Json | undefined): string {
 /** The provider's own figures, which come with each chunk, or ours. */
 function usageMember(known: Json | undefined, ours: Usage | undefined): { readonly usageMetadata?: Json } {
   if (known !== undefined) return { usageMetadata: known };
-  if (ours === undefined) return {};
-  const { inputTokens = 0, outputTokens = 0 } = ours;
-  return {
-    usageMetadata: { promptTokenCount: inputTokens, candidatesTokenCount: outputTokens, totalTokenCount: inputTokens + outputTokens },
-  };
+  return ours === undefined ? {} : { usageMetadata: geminiFigures(ours) };
 }

@@ -45,3 +45,8 @@ function ofModality(details: readonly Json[], modality: keyof typeof MODALITY_NU
   }
   return tokens;
 }
+
+/** A usage in Gemini's words: the figures that every answer has; zeros where there are none. */
+export function geminiFigures({ inputTokens = 0, outputTokens = 0 }: Pick<Usage, "inputTokens" | "outputTokens"> = {}): Json {
+  return { promptTokenCount: inputTokens, candidatesTokenCount: outputTokens, totalTokenCount: inputTokens + outputTokens };
+}

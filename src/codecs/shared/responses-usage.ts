@@ -45,7 +45,10 @@ function searchesIn(response: Json | undefined): number | undefined {
 
 /** A usage of ours as a response object says it. */
 export function responsesUsageOf(usage: Usage | undefined): Json {
-  if (usage === undefined) return null;
+  return usage === undefined ? null : responsesFigures(usage);
+}
+/** The figures that every answer has; zeros where there are none. */
+export function responsesFigures(usage: Omit<Usage, "reported"> = {}): Json {
   const { inputTokens = 0, outputTokens = 0, cachedInputTokens = 0, reasoningTokens = 0 } = usage;
   return {
     input_tokens: inputTokens,

@@ -1,6 +1,7 @@
 import type { ParsedRequest, Said } from "../../core/codec.ts";
 import { type Json, member } from "../../core/json.ts";
 import { jsonEvent } from "./aws-eventstream.ts";
+import { converseFigures } from "./converse-usage.ts";
 import { familyOf } from "./invoke-request.ts";
 import { JSON_TYPE, type SaidAnswer } from "./said.ts";
 import { sayMessage } from "./said-anthropic.ts";
@@ -9,7 +10,6 @@ import { sayCohereV1 } from "./said-cohere.ts";
 
 const STREAM_TYPE = "application/vnd.amazon.eventstream";
 const STOP: Readonly<Record<Said["finish"], string>> = { stop: "end_turn", length: "max_tokens", filtered: "guardrail_intervened" };
-const NO_TOKENS = { inputTokens: 0, outputTokens: 0, totalTokens: 0 };
 const METRICS = { latencyMs: 0 };
 
 /** One event of a maker's within a frame of Bedrock's. */
@@ -24,7 +24,7 @@ export function sayConverse({ view }: ParsedRequest, said: Said): SaidAnswer {
 
 function converseBody(said: Said): Json {
   const message = { role: "assistant", content: [{ text: said.text }] };
-  return { output: { message }, stopReason: STOP[said.finish], usage: NO_TOKENS, metrics: METRICS };
+  return { output: { message }, stopReason: STOP[said.finish], usage: converseFigures(said.usage), metrics: METRICS };
 }
 
 function converseEvents(said: Said): readonly (readonly [string, Json])[] {
@@ -33,7 +33,7 @@ function converseEvents(said: Said): readonly (readonly [string, Json])[] {
     ["contentBlockDelta", { contentBlockIndex: 0, delta: { text: said.text } }],
     ["contentBlockStop", { contentBlockIndex: 0 }],
     ["messageStop", { stopReason: STOP[said.finish] }],
-    ["metadata", { usage: NO_TOKENS, metrics: METRICS }],
+    ["metadata", { usage: converseFigures(said.usage), metrics: METRICS }],
   ];
 }
 
@@ -63,14 +63,14 @@ const chunks = (events: readonly string[]): SaidAnswer => ({ contentType: STREAM
 
 /** Body and events of the makers that take a prompt; which one it is, the request's own members tell, else the model's name. */
 function promptAnswer({ doc: { root }, view }: ParsedRequest, said: Said): readonly [Json, readonly Json[]] {
-  const { text } = said;
+  const { text, usage: { inputTokens = 0, outputTokens = 0 } = {} } = said;
   const asks = (key: string): boolean => member(root, key) !== undefined;
   const model = view.model ?? said.model;
   const lower = said.finish === "stop" ? "stop" : "length";
   if (asks("inputText")) {
     const completionReason = { stop: "FINISH", length: "LENGTH", filtered: "CONTENT_FILTERED" }[said.finish];
-    const counts = { inputTextTokenCount: 0, totalOutputTextTokenCount: 0 };
-    const body = { inputTextTokenCount: 0, results: [{ tokenCount: 0, outputText: text, completionReason }] };
+    const counts = { inputTextTokenCount: inputTokens, totalOutputTextTokenCount: outputTokens };
+    const body = { inputTextTokenCount: inputTokens, results: [{ tokenCount: outputTokens, outputText: text, completionReason }] };
     return [body, [{ outputText: text, index: 0, ...counts, completionReason }]];
   }
   if (asks("max_tokens_to_sample")) {
@@ -90,6 +90,6 @@ function promptAnswer({ doc: { root }, view }: ParsedRequest, said: Said): reado
     const body = { id: said.id, prompt: { text: "", tokens: [] }, completions: [{ data: { text, tokens: [] }, finishReason: reason }] };
     return [body, [body]];
   }
-  const body = { generation: text, prompt_token_count: 0, generation_token_count: 0, stop_reason: lower };
+  const body = { generation: text, prompt_token_count: inputTokens, generation_token_count: outputTokens, stop_reason: lower };
   return [body, [body]];
 }

@@ -1,9 +1,9 @@
 import type { ParsedRequest, Said } from "../../core/codec.ts";
 import { type Json, member } from "../../core/json.ts";
+import { chatFigures } from "./chat-usage.ts";
 import { OPENAI_DONE } from "./openai-error.ts";
 import { JSON_TYPE, type SaidAnswer, SSE_TYPE } from "./said.ts";
 
-const NO_TOKENS = { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 };
 const FINISH: Readonly<Record<Said["finish"], string>> = { stop: "stop", length: "length", filtered: "content_filter" };
 /** Most choices that are answered; OpenAI allows as many. */
 const CHOICES_MAX = 128;
@@ -17,14 +17,17 @@ export function sayChat({ doc, view }: ParsedRequest, said: Said): SaidAnswer {
   if (!view.streaming) {
     const message = { role: "assistant", content: said.text, refusal: null };
     const choices = each((index) => ({ index, message, logprobs: null, finish_reason: finish }));
-    return { contentType: JSON_TYPE, body: Buffer.from(JSON.stringify({ ...head, object: "chat.completion", choices, usage: NO_TOKENS })) };
+    return {
+      contentType: JSON_TYPE,
+      body: Buffer.from(JSON.stringify({ ...head, object: "chat.completion", choices, usage: chatFigures(said.usage) })),
+    };
   }
   const chunk = (choices: readonly Json[], more: Readonly<Record<string, Json>> = {}): string =>
     `data: ${JSON.stringify({ ...head, object: "chat.completion.chunk", choices, ...more })}\n\n`;
   const delta = { role: "assistant", content: said.text };
   let text = chunk(each((index) => ({ index, delta, logprobs: null, finish_reason: null })));
   text += chunk(each((index) => ({ index, delta: {}, logprobs: null, finish_reason: finish })));
-  if (asksForUsage(doc)) text += chunk([], { usage: NO_TOKENS });
+  if (asksForUsage(doc)) text += chunk([], { usage: chatFigures(said.usage) });
   return { contentType: SSE_TYPE, body: Buffer.from(text + OPENAI_DONE) };
 }
 
@@ -35,12 +38,12 @@ export function sayCompletion({ doc, view }: ParsedRequest, said: Said): SaidAns
     Array.from({ length: Math.min(view.choices, CHOICES_MAX) }, (_, index) => ({ text, index, logprobs: null, finish_reason: finish }));
   const finish = FINISH[said.finish];
   if (!view.streaming) {
-    const body = { ...head, choices: choices(said.text, finish), usage: NO_TOKENS };
+    const body = { ...head, choices: choices(said.text, finish), usage: chatFigures(said.usage) };
     return { contentType: JSON_TYPE, body: Buffer.from(JSON.stringify(body)) };
   }
   const event = (members: Readonly<Record<string, Json>>): string => `data: ${JSON.stringify({ ...head, ...members })}\n\n`;
   let text = event({ choices: choices(said.text, null) }) + event({ choices: choices("", finish) });
-  if (asksForUsage(doc)) text += event({ choices: [], usage: NO_TOKENS });
+  if (asksForUsage(doc)) text += event({ choices: [], usage: chatFigures(said.usage) });
   return { contentType: SSE_TYPE, body: Buffer.from(text + OPENAI_DONE) };
 }
 

@@ -2,6 +2,7 @@ import type { ParsedRequest, Said } from "../../core/codec.ts";
 import { DENIALS, type Denial } from "../../core/denials.ts";
 import type { Json } from "../../core/json.ts";
 import { sseEvent } from "./answer-tally.ts";
+import { cohereFigures } from "./cohere-usage.ts";
 import { JSON_TYPE, type SaidAnswer, SSE_TYPE } from "./said.ts";
 
 type Members = Readonly<Record<string, Json>>;
@@ -10,8 +11,6 @@ type Members = Readonly<Record<string, Json>>;
 const DONE = "data: [DONE]\n\n";
 const FINISH: Readonly<Record<Said["finish"], string>> = { stop: "COMPLETE", length: "MAX_TOKENS", filtered: "ERROR" };
 const FINISH_V1: Readonly<Record<Said["finish"], string>> = { ...FINISH, filtered: "ERROR_TOXIC" };
-const NO_TOKENS = { input_tokens: 0, output_tokens: 0 };
-const USAGE = { billed_units: NO_TOKENS, tokens: NO_TOKENS };
 
 /** What ends a stream of version 2 with an error. Cohere's SDKs know no error event: the reason to finish is where a caller looks. */
 export function cohereErrorEvent(denial: Denial, requestId: string): string {
@@ -40,11 +39,17 @@ export function messageEnd(reason: string, usage: Members): string {
 export function sayCohere({ view }: ParsedRequest, said: Said): SaidAnswer {
   const finish = FINISH[said.finish];
   if (view.streaming) {
-    const text = messageStart(said.id) + (said.text === "" ? "" : contentBlock(0, said.text)) + messageEnd(finish, { usage: USAGE });
+    const text =
+      messageStart(said.id) +
+      (said.text === "" ? "" : contentBlock(0, said.text)) +
+      messageEnd(finish, { usage: cohereFigures(said.usage) });
     return { contentType: SSE_TYPE, body: Buffer.from(text) };
   }
   const message = { role: "assistant", content: [{ type: "text", text: said.text }] };
-  return { contentType: JSON_TYPE, body: Buffer.from(JSON.stringify({ id: said.id, message, finish_reason: finish, usage: USAGE })) };
+  return {
+    contentType: JSON_TYPE,
+    body: Buffer.from(JSON.stringify({ id: said.id, message, finish_reason: finish, usage: cohereFigures(said.usage) })),
+  };
 }
 
 /** An event of version 1: a line, or an event of a stream of events. */
@@ -57,7 +62,7 @@ export function cohereV1Event(type: string, members: Members, { sse }: { readonl
 export function sayCohereV1({ view }: ParsedRequest, said: Said): SaidAnswer {
   const finish = FINISH_V1[said.finish];
   const whole = { response_id: said.id, text: said.text, generation_id: said.id, chat_history: [], finish_reason: finish };
-  const body = { ...whole, meta: { api_version: { version: "1" }, ...USAGE } };
+  const body = { ...whole, meta: { api_version: { version: "1" }, ...cohereFigures(said.usage) } };
   if (!view.streaming) return { contentType: JSON_TYPE, body: Buffer.from(JSON.stringify(body)) };
   const lines = { sse: false };
   const text =

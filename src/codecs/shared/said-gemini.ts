@@ -1,4 +1,5 @@
 import type { ParsedRequest, Said } from "../../core/codec.ts";
+import { geminiFigures } from "./gemini-usage.ts";
 import { JSON_TYPE, plainId, type SaidAnswer, SSE_TYPE } from "./said.ts";
 
 const FINISH: Readonly<Record<Said["finish"], string>> = { stop: "STOP", length: "MAX_TOKENS", filtered: "SAFETY" };
@@ -11,7 +12,7 @@ export function sayGemini({ view }: ParsedRequest, said: Said): SaidAnswer {
   const content = { parts: [{ text: said.text }], role: "model" };
   const text = JSON.stringify({
     candidates: Array.from({ length: count }, (_, index) => ({ content, finishReason: FINISH[said.finish], index })),
-    usageMetadata: { promptTokenCount: 0, candidatesTokenCount: 0, totalTokenCount: 0 },
+    usageMetadata: geminiFigures(said.usage),
     modelVersion: said.model,
     responseId: plainId(said.id),
   });

@@ -1,6 +1,7 @@
 import type { ParsedRequest, Said } from "../../core/codec.ts";
 import type { Json } from "../../core/json.ts";
 import { sseEvent } from "./answer-tally.ts";
+import { responsesFigures } from "./responses-usage.ts";
 import { JSON_TYPE, plainId, type SaidAnswer, SSE_TYPE } from "./said.ts";
 
 /** A response of one message of one text. Anything but a stop is an incomplete one, as the provider has it. */
@@ -11,7 +12,7 @@ export function sayResponse({ view }: ParsedRequest, said: Said): SaidAnswer {
   const item = { ...message, status: whole ? "completed" : "incomplete", content: [part] };
   const begun = responseOf(said);
   const details = whole ? null : { reason: said.finish === "length" ? "max_output_tokens" : "content_filter" };
-  const ended = { ...begun, status: item.status, incomplete_details: details, output: [item], usage: NO_TOKENS };
+  const ended = { ...begun, status: item.status, incomplete_details: details, output: [item], usage: responsesFigures(said.usage) };
   if (!view.streaming) return { contentType: JSON_TYPE, body: Buffer.from(JSON.stringify(ended)) };
   const place = { item_id: message.id, output_index: 0, content_index: 0 };
   const opened = { ...message, status: "in_progress", content: [] };
@@ -29,14 +30,6 @@ export function sayResponse({ view }: ParsedRequest, said: Said): SaidAnswer {
   const text = events.map(([type, members], sequence) => sseEvent(type, { type, ...members, sequence_number: sequence }));
   return { contentType: SSE_TYPE, body: Buffer.from(text.join("")) };
 }
-
-const NO_TOKENS = {
-  input_tokens: 0,
-  input_tokens_details: { cached_tokens: 0 },
-  output_tokens: 0,
-  output_tokens_details: { reasoning_tokens: 0 },
-  total_tokens: 0,
-};
 
 /** A response that has begun, with every member that the schema demands. Nothing of it is kept anywhere. */
 function responseOf(said: Said): Readonly<Record<string, Json>> {
