@@ -169,14 +169,19 @@ export class ResponsesAnswer implements AnswerMapper {
     }
   }
 
-  /** A response object that is not the last one. */
-  #see(response: Json | undefined): void {
-    if (response === undefined) return;
+  /** What every response object says beside its output. */
+  #readHead(response: Json): void {
     this.tally.answeredBy(field(response, "model"), field(response, "id"));
     this.tally.servedIn(field(response, "service_tier"));
     this.#usage = responsesUsage(response) ?? this.#usage;
     this.texts.walk(0, 0, response, KEYS.response);
     for (const key of ECHOES) this.texts.echo(response, key);
+  }
+
+  /** A response object that is not the last one. */
+  #see(response: Json | undefined): void {
+    if (response === undefined) return;
+    this.#readHead(response);
     // A response begins without output; what a server puts there nevertheless is seen.
     this.texts.walk(0, 0, field(response, "output"));
     if (isRewritable(response)) this.#response = response;
@@ -186,12 +191,8 @@ export class ResponsesAnswer implements AnswerMapper {
   /** The final response object, of a stream or as a whole body. */
   #finish(response: Json | undefined): void {
     if (response === undefined) return;
-    this.tally.answeredBy(field(response, "model"), field(response, "id"));
-    this.tally.servedIn(field(response, "service_tier"));
-    this.#usage = responsesUsage(response) ?? this.#usage;
+    this.#readHead(response);
     this.tally.readError(response);
-    this.texts.walk(0, 0, response, KEYS.response);
-    for (const key of ECHOES) this.texts.echo(response, key);
     const reason = field(field(response, "incomplete_details"), "reason");
     this.tally.finished(typeof reason === "string" ? reason : field(response, "status"));
     const known = new Map<string, number>();
