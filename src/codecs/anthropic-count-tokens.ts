@@ -1,14 +1,12 @@
 import type { AnswerContext, AnswerReader, Codec, ParsedRequest, PathFacts, RequestChange } from "../core/codec.ts";
 import { field, type Json, type JsonEdit } from "../core/json.ts";
 import type { Usage } from "../core/usage.ts";
-import type { Delta } from "../core/view.ts";
-import { type AnswerMapper, openReader } from "./shared/answer-reader.ts";
-import { AnswerTally } from "./shared/answer-tally.ts";
-import { AnswerTexts } from "./shared/answer-texts.ts";
+import { openReader } from "./shared/answer-reader.ts";
 import { anthropicErrorText } from "./shared/anthropic-error.ts";
 import { anthropicPathFacts, anthropicSteps, editAnthropicRequest, withQuery } from "./shared/anthropic-request.ts";
 import { anthropicUsage } from "./shared/anthropic-usage.ts";
 import { inSteps } from "./shared/in-steps.ts";
+import { PlainAnswer } from "./shared/plain-answer.ts";
 
 const PATH = "/v1/messages/count_tokens";
 
@@ -31,26 +29,7 @@ export const anthropicCountTokens: Codec = {
   },
   upstreamPath: (facts) => withQuery(PATH, facts),
   openAnswer: (context: AnswerContext): AnswerReader =>
-    openReader({ ...context, contentType: "application/json" }, new Count(), anthropicErrorText),
+    openReader({ ...context, contentType: "application/json" }, new PlainAnswer(context, usageOf), anthropicErrorText),
 };
 
-class Count implements AnswerMapper {
-  readonly tally = new AnswerTally();
-  readonly texts = new AnswerTexts({});
-  #body: Json | undefined;
-
-  event(): void {
-    this.tally.unknownEvents++;
-  }
-  body(json: Json): readonly Delta[] {
-    this.tally.complete = true;
-    if (!this.tally.readError(json)) this.#body = json;
-    return [];
-  }
-  usage(): Usage | undefined {
-    return field(this.#body, "input_tokens") === undefined ? undefined : anthropicUsage(this.#body);
-  }
-  tail(): string {
-    return "";
-  }
-}
+const usageOf = (body: Json): Usage | undefined => (field(body, "input_tokens") === undefined ? undefined : anthropicUsage(body));

@@ -4,7 +4,7 @@ import type { Usage } from "../core/usage.ts";
 import { bedrockErrorBody } from "./shared/bedrock-error.ts";
 import { bedrockPath, matchBedrockPath } from "./shared/bedrock-paths.ts";
 import { openBedrockAnswer } from "./shared/bedrock-stream.ts";
-import { EdgeReader } from "./shared/edge-reader.ts";
+import { openEdgeReader } from "./shared/edge-reader.ts";
 import { inSteps } from "./shared/in-steps.ts";
 import { InvokeAnswer } from "./shared/invoke-answer.ts";
 import { invokeEdits, invokeSteps, isEmbedding } from "./shared/invoke-request.ts";
@@ -54,7 +54,7 @@ export const bedrockEmbed: Codec = {
   match: (target) => matchKind(target, ["invoke"], true),
   openAnswer(context: AnswerContext): AnswerReader {
     const usageOf = (body: Json): Usage | undefined => bodyUsage(body) ?? headerUsage(context.headers);
-    return new EdgeReader(context, new PlainAnswer(context, usageOf), bedrockErrorBody, MEMBERS);
+    return openEdgeReader(context, new PlainAnswer(context, usageOf), bedrockErrorBody, MEMBERS);
   },
 };
 

@@ -6,7 +6,7 @@ import { openReader } from "./shared/answer-reader.ts";
 import { CohereAnswer } from "./shared/cohere-answer.ts";
 import { cohereErrorBody } from "./shared/cohere-error.ts";
 import { cohereEdits, readCohereInputs } from "./shared/cohere-request.ts";
-import { EdgeReader } from "./shared/edge-reader.ts";
+import { openEdgeReader } from "./shared/edge-reader.ts";
 
 /** Cohere's embeddings, both versions. Their vectors pass unread. */
 export const cohereEmbed = inputsCodec("embed");
@@ -33,7 +33,8 @@ function inputsCodec(what: "embed" | "rerank"): Codec {
     },
     upstreamPath: (facts) => `/${facts.version ?? "v2"}/${what}`,
     openAnswer(context: AnswerContext): AnswerReader {
-      if (what === "embed") return new EdgeReader(context, new CohereAnswer(context), cohereErrorBody, MEMBERS);
+      // Only rules on texts need an embedding's body whole: beside its vectors it repeats the inputs.
+      if (what === "embed" && context.guarded !== true) return openEdgeReader(context, new CohereAnswer(context), cohereErrorBody, MEMBERS);
       // Scores, and the documents again where `return_documents` asks for them.
       return openReader({ ...context, contentType: "application/json" }, new CohereAnswer(context), cohereErrorBody);
     },

@@ -2,16 +2,14 @@ import type { AnswerContext, AnswerReader, Codec, ParsedRequest, ParseError, Pat
 import { field, type Json, type JsonDoc, type JsonEdit, type JsonNode } from "../core/json.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { Usage } from "../core/usage.ts";
-import type { Delta, RequestView } from "../core/view.ts";
-import type { AnswerMapper } from "./shared/answer-reader.ts";
-import { AnswerTally } from "./shared/answer-tally.ts";
-import { AnswerTexts } from "./shared/answer-texts.ts";
-import { EdgeReader } from "./shared/edge-reader.ts";
+import type { RequestView } from "../core/view.ts";
+import { openEdgeReader } from "./shared/edge-reader.ts";
 import { either, itemsOf } from "./shared/gemini-fields.ts";
 import { geminiPath, matchGeminiPath } from "./shared/gemini-paths.ts";
 import { geminiErrorBody } from "./shared/gemini-reader.ts";
 import { geminiEdits, readGeminiRequest } from "./shared/gemini-request.ts";
 import { geminiUsage } from "./shared/gemini-usage.ts";
+import { PlainAnswer } from "./shared/plain-answer.ts";
 
 /** Gemini's embedContent: one content, one vector. */
 export const geminiEmbed = embedCodec("embedContent", "gemini.embed");
@@ -33,7 +31,8 @@ function embedCodec(method: "embedContent" | "batchEmbedContents", surface: stri
       return [doc.root, ...batchOf(doc.root)].flatMap((each) => (each.kind === "object" ? geminiEdits(each, rest) : []));
     },
     upstreamPath: (facts, model) => geminiPath(facts, model, method),
-    openAnswer: (context: AnswerContext): AnswerReader => new EdgeReader(context, new Embedding(), geminiErrorBody, MEMBERS),
+    openAnswer: (context: AnswerContext): AnswerReader =>
+      openEdgeReader(context, new PlainAnswer(context, usageOf), geminiErrorBody, MEMBERS),
   };
 }
 
@@ -62,25 +61,7 @@ function readEmbed(root: JsonNode, facts: PathFacts): Result<RequestView, ParseE
   return ok({ ...outer.value, tools: [...outer.value.tools, ...views.flatMap(({ tools }) => tools)] });
 }
 
-class Embedding implements AnswerMapper {
-  readonly tally = new AnswerTally();
-  readonly texts = new AnswerTexts({});
-  #usage: Usage | undefined;
-
-  event(): void {
-    this.tally.unknownEvents++;
-  }
-  body(json: Json): readonly Delta[] {
-    this.tally.complete = true;
-    if (this.tally.readError(json)) return [];
-    const metadata = field(json, "usageMetadata");
-    if (metadata !== undefined) this.#usage = geminiUsage(metadata);
-    return [];
-  }
-  usage(): Usage | undefined {
-    return this.#usage;
-  }
-  tail(): string {
-    return "";
-  }
+function usageOf(body: Json): Usage | undefined {
+  const metadata = field(body, "usageMetadata");
+  return metadata === undefined ? undefined : geminiUsage(metadata);
 }

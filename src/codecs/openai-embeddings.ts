@@ -3,7 +3,7 @@ import type { JsonDoc, JsonEdit, JsonNode } from "../core/json.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { RequestView } from "../core/view.ts";
 import { ChatAnswer } from "./shared/chat-answer.ts";
-import { EdgeReader } from "./shared/edge-reader.ts";
+import { openEdgeReader } from "./shared/edge-reader.ts";
 import { readInputParts } from "./shared/input-parts.ts";
 import { openAiErrorBody } from "./shared/openai-error.ts";
 import { openAiPath, withPathModel } from "./shared/openai-paths.ts";
@@ -28,7 +28,7 @@ export const openaiEmbeddings: Codec = {
     return root.kind === "object" ? topLevelEdits(root, change, { model: "model", outputTokensMax: undefined }) : [];
   },
   upstreamPath: () => TAIL,
-  openAnswer: (context: AnswerContext): AnswerReader => new EdgeReader(context, new ChatAnswer(context), openAiErrorBody),
+  openAnswer: (context: AnswerContext): AnswerReader => openEdgeReader(context, new ChatAnswer(context), openAiErrorBody),
 };
 
 /**

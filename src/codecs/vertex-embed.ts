@@ -9,13 +9,15 @@ import type {
   RequestChange,
   TailReason,
 } from "../core/codec.ts";
-import { type JsonDoc, type JsonEdit, type JsonNode, member, parseJsonValue } from "../core/json.ts";
+import { type JsonDoc, type JsonEdit, type JsonNode, member } from "../core/json.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { Usage } from "../core/usage.ts";
 import type { AnswerSummary, RequestView } from "../core/view.ts";
+import { openReader } from "./shared/answer-reader.ts";
 import { AnswerTally } from "./shared/answer-tally.ts";
 import { geminiErrorBody } from "./shared/gemini-reader.ts";
 import { readInputParts } from "./shared/input-parts.ts";
+import { PlainAnswer } from "./shared/plain-answer.ts";
 import { topLevelEdits } from "./shared/request-edits.ts";
 import { RequestFields } from "./shared/request-fields.ts";
 import { parameterTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./shared/text-walk.ts";
@@ -41,7 +43,10 @@ export const vertexEmbed: Codec = {
     return doc.root.kind === "object" ? topLevelEdits(doc.root, rest, { model: "model", outputTokensMax: undefined }) : [];
   },
   upstreamPath: vertexPath,
-  openAnswer: (context: AnswerContext): AnswerReader => new TokenCountReader(context.status),
+  openAnswer(context: AnswerContext): AnswerReader {
+    if (context.status < 400) return new TokenCountReader();
+    return openReader({ ...context, contentType: "application/json" }, new PlainAnswer(context), geminiErrorBody);
+  },
 };
 
 const RULES: WalkRules = {
@@ -86,22 +91,17 @@ function readPredict(root: JsonNode, facts: PathFacts): Result<RequestView, Pars
 const TOKEN_COUNT = /"token_count"\s*:\s*([0-9]{1,12})(?=[^0-9])/g;
 /** Bytes kept of what was searched, in which a count may have begun. */
 const CARRY_BYTES = 64;
-/** Kept of an answer to see whether it is an error, and whole. */
+/** Kept of an answer to see whether it is whole. */
 const EDGE_BYTES = 4096;
 
 /** Passes vectors on as they come, and adds up the tokens that each was made of, without parsing megabytes of numbers. */
 class TokenCountReader implements AnswerReader {
   readonly #tally = new AnswerTally();
-  readonly #status: number;
   #carry = "";
   #head = "";
   #last = "";
   #tokens: number | undefined;
   #bytes = 0;
-
-  constructor(status: number) {
-    this.#status = status;
-  }
 
   push(chunk: Uint8Array): readonly Frame[] {
     if (chunk.length === 0) return [];
@@ -115,8 +115,6 @@ class TokenCountReader implements AnswerReader {
   }
 
   end(): readonly Frame[] {
-    if (this.#status >= 400) this.#tally.readError(parseJsonValue(this.#head));
-    if (this.#status >= 400) this.#tally.failed("error");
     const whole = this.#head.trimStart().startsWith("{") && this.#last === "}";
     this.#tally.complete = whole;
     if (!whole && this.#bytes > 0) this.#tally.invalidEvents++;
@@ -124,7 +122,7 @@ class TokenCountReader implements AnswerReader {
   }
 
   usage(): Usage | undefined {
-    if (this.#tokens === undefined || this.#status >= 400) return undefined;
+    if (this.#tokens === undefined) return undefined;
     return { inputTokens: this.#tokens, reported: { token_count: this.#tokens } };
   }
   summary(): AnswerSummary {

@@ -14,7 +14,18 @@ const BLOCKS_MAX = 10_000;
 const PLAN_BLOCK = BLOCKS_MAX;
 /** Members that are read, or hold no text, by where they stand. */
 const KEYS = {
-  body: silentAnd("message", "usage", "meta", "finish_reason", "logprobs", "model", "generation_id", "embeddings", "response_type"),
+  body: silentAnd(
+    "message",
+    "usage",
+    "meta",
+    "finish_reason",
+    "logprobs",
+    "model",
+    "generation_id",
+    "embeddings",
+    "response_type",
+    "texts",
+  ),
   event: silentAnd("delta", "logprobs"),
   delta: silentAnd("message", "usage", "finish_reason", "code"),
   message: silentAnd("content", "tool_plan", "tool_calls"),
@@ -50,11 +61,14 @@ export class CohereAnswer implements AnswerMapper {
 
   body(json: Json): void {
     this.tally.complete = true;
-    this.texts.walk(0, 0, json, KEYS.body);
     if (this.#status >= 400) {
+      // An error's message is a text; an answer's is what holds them.
+      this.texts.walk(0, 0, json);
       this.tally.failed("error");
       return;
     }
+    this.texts.walk(0, 0, json, KEYS.body);
+    this.texts.echo(json, "texts");
     this.tally.answeredBy(field(json, "model"), field(json, "id") ?? field(json, "generation_id"));
     this.tally.finished(field(json, "finish_reason"));
     this.#usageJson = field(json, "usage") ?? field(json, "meta");

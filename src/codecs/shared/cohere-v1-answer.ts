@@ -135,7 +135,10 @@ export class CohereV1Answer implements AnswerMapper {
     for (const call of listField(json, "tool_calls")) this.tally.calledTool(field(call, "name"));
     this.texts.walk(0, 0, json, KEYS.whole);
     // The history up to the answer is the caller's own.
-    this.texts.walk(0, 0, listField(json, "chat_history").at(-1));
+    const history = listField(json, "chat_history");
+    for (const turn of history.slice(0, -1)) this.texts.walk(0, 0, turn, undefined, "echo");
+    this.texts.walk(0, 0, history.at(-1));
+    this.texts.echo(json, "prompt");
     this.texts.erase(0, json, "citations", "[]");
   }
 

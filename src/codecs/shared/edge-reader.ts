@@ -3,7 +3,7 @@ import { parseJsonValue } from "../../core/json.ts";
 import { YIELD_CHARS } from "../../core/limits.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { AnswerSummary } from "../../core/view.ts";
-import type { AnswerMapper } from "./answer-reader.ts";
+import { type AnswerMapper, openReader } from "./answer-reader.ts";
 
 /** What is kept of each end of a large body, in bytes; the members that count are a few hundred. */
 const EDGE_BYTES = 4096;
@@ -13,30 +13,36 @@ const USAGE = /"usage"\s*:\s*\{(?:[^{}]|\{[^{}]*\})*\}/;
 const OPENAI_MEMBERS = [MODEL, USAGE];
 
 /**
- * Reads a JSON body that holds no text, only vectors: passes every chunk on at once and reads model and usage out of its first and
- * last bytes, so that megabytes of numbers are neither held nor parsed. Small bodies, errors above all, are read whole.
+ * Reader of an answer that holds no text, only vectors; an error, which often repeats what was sent, is read like any other body.
+ * `members`: those of a large body that count, each with its name; the last bytes are searched before the first.
  */
-export class EdgeReader implements AnswerReader {
+export function openEdgeReader(
+  context: AnswerContext,
+  mapper: AnswerMapper,
+  errorBody: (reason: TailReason) => string,
+  members: readonly RegExp[] = OPENAI_MEMBERS,
+): AnswerReader {
+  if (context.status >= 400) return openReader({ ...context, contentType: "application/json" }, mapper, errorBody);
+  return new EdgeReader(mapper, errorBody, members);
+}
+
+/**
+ * Passes every chunk on at once and reads model and usage out of the body's first and last bytes, so that megabytes of numbers are
+ * neither held nor parsed. Small bodies are read whole.
+ */
+class EdgeReader implements AnswerReader {
   readonly #mapper: AnswerMapper;
   readonly #errorBody: (reason: TailReason) => string;
-  readonly #failed: boolean;
   readonly #members: readonly RegExp[];
   #small: Uint8Array[] | undefined = [];
   #bytes = 0;
   #head: Uint8Array = new Uint8Array(0);
   #tail: Uint8Array = new Uint8Array(0);
 
-  /** `members`: those of a large body that count, each with its name; the last bytes are searched before the first. */
-  constructor(
-    context: AnswerContext,
-    mapper: AnswerMapper,
-    errorBody: (reason: TailReason) => string,
-    members: readonly RegExp[] = OPENAI_MEMBERS,
-  ) {
+  constructor(mapper: AnswerMapper, errorBody: (reason: TailReason) => string, members: readonly RegExp[]) {
     this.#members = members;
     this.#mapper = mapper;
     this.#errorBody = errorBody;
-    this.#failed = context.status >= 400;
   }
 
   push(chunk: Uint8Array): readonly Frame[] {
@@ -72,7 +78,7 @@ export class EdgeReader implements AnswerReader {
   #edges(): string {
     const head = Buffer.from(this.#head).toString("latin1");
     const tail = Buffer.from(this.#tail).toString("latin1");
-    if (this.#failed || !head.trimStart().startsWith("{") || !tail.trimEnd().endsWith("}")) return "";
+    if (!head.trimStart().startsWith("{") || !tail.trimEnd().endsWith("}")) return "";
     const members = this.#members.map((member) => member.exec(tail)?.[0] ?? member.exec(head)?.[0]);
     return `{${members.filter((member) => member !== undefined).join(",")}}`;
   }

@@ -3,13 +3,12 @@ import { field, type Json, type JsonEdit, type JsonNode, type JsonObject } from 
 import { err, ok, type Result } from "../../core/result.ts";
 import type { Steps } from "../../core/slice.ts";
 import type { Usage } from "../../core/usage.ts";
-import type { Delta, RequestView } from "../../core/view.ts";
-import { type AnswerMapper, openReader } from "./answer-reader.ts";
-import { AnswerTally } from "./answer-tally.ts";
-import { AnswerTexts } from "./answer-texts.ts";
+import type { RequestView } from "../../core/view.ts";
+import { openReader } from "./answer-reader.ts";
 import { either } from "./gemini-fields.ts";
 import { geminiErrorBody } from "./gemini-reader.ts";
 import { geminiEdits, geminiSteps } from "./gemini-request.ts";
+import { PlainAnswer } from "./plain-answer.ts";
 import { defined, reportedFigures, tokenCount } from "./reported-usage.ts";
 
 /**
@@ -40,28 +39,11 @@ export function editCountRequest(root: JsonNode, change: RequestChange): readonl
 }
 
 export const openCountAnswer = (context: AnswerContext): AnswerReader =>
-  openReader({ ...context, contentType: "application/json" }, new Count(), geminiErrorBody);
+  openReader({ ...context, contentType: "application/json" }, new PlainAnswer(context, usageOf), geminiErrorBody);
 
-class Count implements AnswerMapper {
-  readonly tally = new AnswerTally();
-  readonly texts = new AnswerTexts({});
-  #body: Json | undefined;
-
-  event(): void {
-    this.tally.unknownEvents++;
-  }
-  body(json: Json): readonly Delta[] {
-    this.tally.complete = true;
-    if (!this.tally.readError(json)) this.#body = json;
-    return [];
-  }
-  usage(): Usage | undefined {
-    const total = tokenCount(field(this.#body, "totalTokens"));
-    if (total === undefined || this.#body === undefined) return undefined;
-    const cached = tokenCount(field(this.#body, "cachedContentTokenCount"));
-    return { ...defined({ inputTokens: total, cachedInputTokens: cached }), reported: reportedFigures(this.#body) };
-  }
-  tail(): string {
-    return "";
-  }
+function usageOf(body: Json): Usage | undefined {
+  const total = tokenCount(field(body, "totalTokens"));
+  if (total === undefined) return undefined;
+  const cached = tokenCount(field(body, "cachedContentTokenCount"));
+  return { ...defined({ inputTokens: total, cachedInputTokens: cached }), reported: reportedFigures(body) };
 }
