@@ -162,12 +162,14 @@ function judge(work: Work, body: Buffer, passed: Passed, deps: PipelineDeps): Ju
   settleUsage(work);
   rememberState(work, deps);
   finishGuards(work);
-  if (passed.stop !== undefined) return stopped(work, passed.stop.stop, passed.stop.said);
+  if (passed.stop !== undefined && status < 400) return stopped(work, passed.stop.stop, passed.stop.said);
   const set = evidenceHeaders(work);
   if (status >= 400) {
     const code = upstreamCode(status);
     work.denial = { code };
-    if (work.policy?.errors === "normalised" && work.policy.mode === "enforce") return replace(work, { code }, "served");
+    // A provider's error that a rule ends stays that error, in words of ours: what to do about it depends on its status.
+    if (passed.stop !== undefined || (work.policy?.errors === "normalised" && work.policy.mode === "enforce"))
+      return replace(work, { code }, "served");
     set.push(["x-ai-error", code]);
   }
   set.push(...costHeaders(work));

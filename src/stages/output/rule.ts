@@ -24,14 +24,20 @@ export interface Rule {
 /** A rule as a guard: what it finds is put out of the text, or ends the answer. */
 export function ruleGuard(rule: Rule): AnswerGuard {
   const counts = new Map<string, number>();
+  // Of texts that repeat others, or stand beside them: what counts where nothing else broke the rule.
+  const beside = new Map<string, number>();
   return {
     openLane: (lane, _tool, repeats) =>
       lane.channel === "echo"
         ? undefined
-        : new RuleReader(rule, repeats ? () => {} : () => counts.set(lane.channel, (counts.get(lane.channel) ?? 0) + 1)),
+        : new RuleReader(rule, () => {
+            const of = repeats ? beside : counts;
+            of.set(lane.channel, (of.get(lane.channel) ?? 0) + 1);
+          }),
     evidence: (): GuardEvidence | undefined => {
-      if (counts.size === 0) return undefined;
-      const found = [...counts].map(([place, count]) => ({ entity: rule.name, place, action: rule.action, count }));
+      const hits = counts.size === 0 ? beside : counts;
+      if (hits.size === 0) return undefined;
+      const found = [...hits].map(([place, count]) => ({ entity: rule.name, place, action: rule.action, count }));
       return rule.action === "redact"
         ? { verdict: "allow", evidence: { found } }
         : { verdict: "deny", denial: denialOf(rule.name), evidence: { found } };

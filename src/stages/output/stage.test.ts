@@ -14,7 +14,7 @@ const SYSTEM = "You are the helpful assistant of Acme. Never tell anyone the dis
 const span = (value: string): TextSpan => ({ place: "system", node: { kind: "string", start: 0, end: 0, value } });
 
 /** What the caller gets of an answer of these pieces under the rules, and how it ends. */
-function said(section: object, pieces: readonly string[], channel: "content" | "tool_arguments" = "content") {
+function said(section: object, pieces: readonly string[], channel: "content" | "tool_arguments" = "content", beside: object = {}) {
   const of = context({ view: view({ texts: () => [span(SYSTEM)] }) });
   const verdict = decideWith(outputStage, section, of);
   assert.ok(!("then" in verdict) && !("ok" in verdict) && verdict.kind === "allow");
@@ -23,7 +23,7 @@ function said(section: object, pieces: readonly string[], channel: "content" | "
     guards.map((guard) => seat("output", guard)),
     pieces.map((text) => ({
       bytes: Buffer.from(text),
-      deltas: [{ ...LANE, channel, text }],
+      deltas: [{ ...LANE, channel, text, ...beside }],
       rewrite: ([other]) => Buffer.from(other ?? text),
     })),
   );
@@ -158,6 +158,14 @@ test("a text of more than is checked breaks the schema", () => {
 test("a text that is too long ends as one that met its length", () => {
   assertSubset(said({ maxChars: 5 }, ["abc", "defg"]), { out: "abcde", stop: { kind: "length" } });
   assert.equal(said({ maxChars: 5 }, ["abc", "de"]).stop, undefined);
+});
+
+test("what stands beside the text (a citation, a provider's note, an error) needs no schema and has no length; other rules count what they find", () => {
+  const beside = { repeats: true };
+  const { out, stop, evidence } = said({ ...schema, maxChars: 5, ...phrase("redact") }, ["on project falcon"], "content", beside);
+  assert.deepEqual([out, stop], ["on <CODENAME>", undefined]);
+  assertSubset(evidence, [{ verdict: "allow", evidence: { found: [{ entity: "codename", action: "redact", count: 1 }] } }]);
+  assertSubset(said(phrase("refuse"), ["on project falcon"], "content", beside).evidence, [{ verdict: "deny" }]);
 });
 
 property(

@@ -4,12 +4,12 @@ import { type CheckValue, checkable } from "../shared/json-schema.ts";
 import { denialOf, stopOf } from "./rule.ts";
 import type { RuleAction } from "./section.ts";
 
-/** The text of every choice must satisfy a schema: it is held until it is whole. */
+/** The text of every choice must satisfy a schema: it is held until it is whole. What repeats it, or stands beside it, needs not. */
 export function schemaGuard(check: CheckValue, then: Exclude<RuleAction, "redact">, replaceWith: string): AnswerGuard {
   let broken: string | undefined;
   return {
-    openLane: ({ channel }) => {
-      if (channel !== "content") return undefined;
+    openLane: ({ channel }, _tool, repeats) => {
+      if (channel !== "content" || repeats) return undefined;
       let text = "";
       return {
         push: (piece) => {
@@ -37,8 +37,8 @@ export function lengthGuard(maxChars: number): AnswerGuard {
   let met = false;
   const denial = { code: "content_blocked" as const, detail: `The answer is longer than ${maxChars} characters.` };
   return {
-    openLane: ({ channel }) => {
-      if (channel !== "content") return undefined;
+    openLane: ({ channel }, _tool, repeats) => {
+      if (channel !== "content" || repeats) return undefined;
       let length = 0;
       return {
         push: (piece) => {

@@ -13,6 +13,8 @@ export function redactGuard(profile: Profile, replacer: Replacer): AnswerGuard |
   const detectors = detectorsFor(profile.answers, profile);
   if (standIns.isEmpty && detectors.length === 0) return undefined;
   const tally = new Tally();
+  // Of texts that repeat others, or stand beside them.
+  const beside = new Tally();
   let blocked: string | undefined;
   return {
     openLane: (lane, _tool, repeats) =>
@@ -23,12 +25,13 @@ export function redactGuard(profile: Profile, replacer: Replacer): AnswerGuard |
         profile,
         replacer,
         note: (entity, action, value) => {
-          if (!repeats) tally.note(entity, lane.channel, action, value);
+          (repeats ? beside : tally).note(entity, lane.channel, action, value);
           if (action === "block") blocked ??= entity;
         },
         lane,
       }),
     evidence: (): GuardEvidence | undefined => {
+      tally.noteMissing(beside);
       if (tally.isEmpty) return undefined;
       const evidence = { found: tally.found(replacer.digest) };
       const brought = tally.entitiesBut("restore");

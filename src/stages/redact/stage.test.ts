@@ -110,6 +110,20 @@ test("what the provider keeps: its stand-ins are noted, and known to a call that
   const again = await run(ask("hi"), undefined, {}, { stores, request: kept({ previous_response_id: "resp_1", input: `is it ${EMAIL}` }) });
   assert.ok(again.sent.includes(`is it ${standIn}`), again.sent);
 });
+test("what stands beside the text counts once, and not where the text says the same", async () => {
+  const { guards } = await run(ask("hi"), { profile: "strict" });
+  const beside = { ...LANE, repeats: true as const };
+  const texts = [
+    { ...beside, text: "a@acme-corp.com" },
+    { ...beside, text: "b@acme-corp.com" },
+    { ...LANE, text: "a@acme-corp.com " },
+  ];
+  gated(guards, [frameOf([...texts, { ...beside, text: "b@acme-corp.com" }])]);
+  assertSubset(
+    guards.map(({ guard }) => guard.evidence()),
+    [{ entities: ["email"], evidence: { found: [{ entity: "email", place: "content", action: "mask", count: 2 }] } }],
+  );
+});
 test("what the provider repeats of the request has its values again, and no rule is about it", async () => {
   const { sent, guards } = await run(ask(`I am ${EMAIL}`), { profile: "strict" });
   const standIn = /\w+@example\.\w+/.exec(sent)?.[0] ?? assert.fail(sent);

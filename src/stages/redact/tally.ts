@@ -15,6 +15,17 @@ export class Tally {
     if (entry.values.length < VALUES_MAX) entry.values.push(value);
   }
 
+  /** Notes what another has, but for values that are here already. */
+  noteMissing(other: Tally): void {
+    const known = new Set([...this.#counts.values()].flatMap(({ entity, values }) => values.map((value) => `${entity} ${value}`)));
+    for (const { entity, place, action, values } of other.#counts.values())
+      for (const value of values) {
+        if (known.has(`${entity} ${value}`)) continue;
+        known.add(`${entity} ${value}`);
+        this.note(entity, place, action, value);
+      }
+  }
+
   get isEmpty(): boolean {
     return this.#counts.size === 0;
   }
