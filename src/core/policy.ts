@@ -107,3 +107,5 @@ export interface RetryPolicy {
   /** Attempts in all, the first included. */
   readonly attempts: number;
 }
+/** Is an attempt tried again that ran out of its time? For Envoy that is also one of those that end in a 5xx. */
+export const retriesTimeouts = ({ on }: RetryPolicy): boolean => on.includes("timeout") || on.includes("5xx");

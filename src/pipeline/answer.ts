@@ -37,9 +37,14 @@ export function openAnswer(work: Work, head: HeaderView, origin: AnswerOrigin, d
   work.attempts = work.forwarded ? (origin.attempts ?? 1) : undefined;
   if (work.localReply) {
     work.localCode = head.get("x-ai-error");
+    work.brokeOff = work.forwarded && BROKE_OFF.test(origin.details ?? "");
     return "hold";
   }
   work.servedBy = origin.cluster;
+  if (work.status >= 300 && work.status < 400) {
+    work.denial = { code: "upstream_invalid", detail: "The provider answered with a redirect, which is not followed." };
+    return "hold";
+  }
   const encoding = head.get("content-encoding");
   if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
     work.denial = { code: "upstream_invalid", detail: "The provider sent an encoded answer that was not asked for." };
@@ -68,6 +73,9 @@ export function openAnswer(work: Work, head: HeaderView, origin: AnswerOrigin, d
   if (as === "stream") work.released = codec.openAnswer(plain);
   return as;
 }
+
+/** Why Envoy gave a request up that the provider had got: its connection ended, or it spoke no HTTP (`response.code_details`). */
+const BROKE_OFF = /^upstream_reset_before_response_started\{(?:connection_termination|protocol_error|remote_reset)/;
 
 /** The headers of an answer that passes on: ours on top, the provider's account and cookies out. */
 export function answerHeaders(work: Work): { readonly set: readonly [string, string][]; readonly remove: readonly string[] } {
@@ -199,7 +207,8 @@ function stopped(work: Work, stop: Stop, said: string): Judgement {
 function replace(work: Work, denial: Denial, ending: Ending): Judgement {
   work.denial = denial;
   settleUsage(work);
-  return { as: "replace", ending, reply: renderDenialOf(work, denial) };
+  const reply = renderDenialOf(work, denial);
+  return { as: "replace", ending, reply: { ...reply, headers: [...reply.headers, ...costHeaders(work)] } };
 }
 
 /** Reads a held body whole; a long one in turns of the event loop, reading it as well as guards' looks at it. */
@@ -265,6 +274,7 @@ function localDenial(work: Work, status: number): Denial {
   if (work.localCode === "overloaded")
     return { code: work.localCode, detail: "The provider's account has as many calls as it may have at once.", retryAfterMs: 1000 };
   if (work.localCode === "no_target") return { code: work.localCode, detail: "The gateway does not know the provider's address yet." };
+  if (work.brokeOff === true) return { code: "upstream_error", detail: "The provider broke off before it answered." };
   if (status === 503 || status === 502) return { code: "upstream_error", detail: "The provider could not be reached." };
   if (status >= 400 && status < 500) return { code: "invalid_request" };
   return { code: "upstream_error" };

@@ -1,9 +1,11 @@
 import { estimateUsage } from "../core/estimate.ts";
 import { tierAsked } from "../core/forecast.ts";
 import { costNanoUsd, isMeasured, type Price, priceInTier } from "../core/money.ts";
+import { retriesTimeouts } from "../core/policy.ts";
 import { familyOfAny, type ModelFamily } from "../core/tokens/families.ts";
 import { thinksUnseen } from "../core/tokens/reasoning.ts";
 import { requestTokens } from "../core/tokens/request.ts";
+import type { AnswerSummary } from "../core/view.ts";
 import type { Work } from "./work.ts";
 
 /**
@@ -14,10 +16,10 @@ export function settleUsage(work: Work): void {
   if (work.costNanoUsd !== undefined || !work.forwarded || work.codec === undefined) return;
   const reported = work.reader?.usage();
   const summary = work.reader?.summary();
-  // The request left and nobody knows what the provider made of it: the caller went away, or the provider ran out of time.
-  const unanswered = reported === undefined && (work.status === undefined || (work.localReply && work.status === 504));
-  // A unary answer that did not come whole was made, and paid for, all the same.
-  const lost = unanswered || (reported === undefined && work.request?.view.streaming !== true && wasLost(work));
+  // The request left and nobody knows what the provider made of it: the caller went away, or the provider ran out of time, or broke off.
+  const unanswered =
+    reported === undefined && (work.status === undefined || (work.localReply && (work.status === 504 || work.brokeOff === true)));
+  const lost = unanswered || (reported === undefined && wasLost(work));
   if (lost && work.held !== undefined) {
     work.unanswered = true;
     work.usage = work.held.usage;
@@ -25,7 +27,7 @@ export function settleUsage(work: Work): void {
     work.estimated = true;
     return;
   }
-  const failed = !unanswered && (work.status === undefined || work.status >= 400 || work.localReply);
+  const failed = !unanswered && (work.status === undefined || work.status >= REDIRECT || work.localReply || isErrorAlone(summary));
   const usual = work.plan?.chain[0]?.price;
   const tier = summary?.serviceTier ?? (work.request === undefined ? undefined : tierAsked(work.request.doc));
   const inTier = usual === undefined ? undefined : priceInTier(usual, tier);
@@ -35,22 +37,26 @@ export function settleUsage(work: Work): void {
     return;
   }
   if (reported !== undefined && summary?.complete === true && isMeasured(reported, price)) work.usage = reported;
-  else if (failed && reported === undefined) return;
-  else if (work.codec.operation === "embed" && reported !== undefined) work.usage = reported;
+  else if (failed && reported === undefined) {
+    if (work.codec.operation !== "other") addLostAttempts(work, price);
+    return;
+  } else if (work.codec.operation === "embed" && reported !== undefined) work.usage = reported;
   else {
     const family = familyOfAny([summary?.model, work.plan?.chain[0]?.model, work.request?.view.model]);
     work.usage = estimateUsage(reported, {
-      inputTokens: () => inputTokens(work, family),
+      inputTokens: () => inputEstimate(work, family),
       countedTokens: () => work.output.tokens(family, work.tokens, summary?.outputChars ?? 0),
-      outputTokensMax: unanswered ? outputCap(work) : hidesReasoning(work) ? (work.held?.usage.outputTokens ?? outputCap(work)) : undefined,
+      outputTokensMax: lost ? outputCap(work) : hidesReasoning(work) ? (work.held?.usage.outputTokens ?? outputCap(work)) : undefined,
       expected: work.request?.view.expected,
     });
     work.estimated = true;
   }
-  if (price === undefined || work.codec.operation === "other") return;
-  work.costNanoUsd = costNanoUsd(work.usage, price);
-  // A tier that costs more, and nobody says how much.
-  if (inTier === undefined) work.estimated = true;
+  if (work.codec.operation === "other") return;
+  if (price !== undefined) {
+    work.costNanoUsd = costNanoUsd(work.usage, price);
+    // A tier that costs more, and nobody says how much.
+    if (inTier === undefined) work.estimated = true;
+  }
   addLostAttempts(work, price);
 }
 
@@ -60,28 +66,45 @@ function hidesReasoning({ request, plan, codec, reader }: Work): boolean {
   return thinksUnseen(request, { dialect: codec.dialect, names: [plan?.chain[0]?.model ?? request.view.model] });
 }
 
-/** The provider's headers came, and its answer never did, or not to its end. */
-function wasLost(work: Work): boolean {
-  const { status = 0, localReply, reader } = work;
-  return !localReply && status < 400 && reader?.summary().complete === false;
+/** What is no answer begins here: nothing was made for a redirect. */
+const REDIRECT = 300;
+
+/** A status of success, and an error is all that came: nothing was made. */
+const isErrorAlone = (summary: AnswerSummary | undefined): boolean =>
+  summary?.error !== undefined && summary.outputChars === 0 && summary.model === undefined && summary.responseId === undefined;
+
+/**
+ * The provider's headers came, and its answer never did, or not to its end, or in a form that nobody could read: it was made, and paid
+ * for, all the same. What came of a stream is counted.
+ */
+function wasLost({ status = 0, localReply, reader, codec, request }: Work): boolean {
+  if (localReply || status >= REDIRECT) return false;
+  if (reader === undefined) return codec?.openAnswer !== undefined;
+  return request?.view.streaming !== true && !reader.summary().complete;
 }
 
-/** Attempts before the one that answered, as far as they ran out of their time: the provider may have read, and billed, their input. */
-function addLostAttempts(work: Work, price: Price): void {
-  const { attempts = 1, policy, headersMs, decidedMs, usage } = work;
+/**
+ * Attempts before the one that answered, as far as they ran out of their time: the provider may have read, and billed, their input. Envoy
+ * says how many there were, and not how each failed: as many as the time that passed has room for.
+ */
+function addLostAttempts(work: Work, price: Price | undefined): void {
+  const { attempts = 1, policy, headersMs, decidedMs, usage, request } = work;
   if (attempts < 2 || policy === undefined || headersMs === undefined || decidedMs === undefined) return;
-  if (!policy.retry.on.includes("timeout")) return;
+  if (!retriesTimeouts(policy.retry)) return;
   const ranOut = Math.min(attempts - 1, Math.floor((headersMs - decidedMs) / policy.timeouts.perTryMs));
-  const inputTokens = Math.max(0, usage?.billedInputTokens ?? usage?.inputTokens ?? 0);
-  if (ranOut < 1 || inputTokens === 0) return;
-  const { call: _call, ...rates } = price;
+  if (ranOut < 1) return;
+  const known = usage?.billedInputTokens ?? usage?.inputTokens;
+  const inputTokens = Math.max(0, known ?? inputEstimate(work, familyOfAny([work.plan?.chain[0]?.model, request?.view.model])));
+  if (inputTokens === 0) return;
   work.lostTokens = ranOut * Math.ceil(inputTokens);
-  work.costNanoUsd = (work.costNanoUsd ?? 0) + ranOut * costNanoUsd({ inputTokens, reported: {} }, rates);
   work.estimated = true;
+  if (price === undefined) return;
+  const { call: _call, ...rates } = price;
+  work.costNanoUsd = (work.costNanoUsd ?? 0) + ranOut * costNanoUsd({ inputTokens, reported: {} }, rates);
 }
 
 /** Input as it will be billed. */
-function inputTokens({ request, tokens, requestBytes }: Work, family: ModelFamily): number {
+function inputEstimate({ request, tokens, requestBytes }: Work, family: ModelFamily): number {
   return request === undefined ? Math.ceil(requestBytes / BYTES_PER_TOKEN) : requestTokens(request.view, family, tokens);
 }
 /** English prose has more than four bytes a token: rather too much than too little. */

@@ -160,6 +160,8 @@ export interface Work {
   localReply: boolean;
   /** Why Envoy answered itself, by its own `local_reply_config`: it knows a missing credential from a full breaker. */
   localCode?: string | undefined;
+  /** Envoy answered because the provider broke off, after it had the request. */
+  brokeOff?: boolean;
   /** Things that this answer made at the provider and that are remembered already. */
   remembered: number;
   reader: AnswerReader | undefined;

@@ -183,7 +183,7 @@ export class StreamedAnswer {
 export function replacedHeaders(work: Work, reply: LocalReply): WireResponse {
   return encodeAnswerHeaders({
     set: [[":status", String(reply.status)], ...reply.headers],
-    remove: ["content-length", "content-encoding", ...answerHeaders(work).remove],
+    remove: ["content-length", "content-encoding", "location", ...answerHeaders(work).remove],
   });
 }
 

@@ -1,8 +1,10 @@
 /** What a call is charged, through a real Envoy: however it ends, the books have what its record says. */
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LedgerPort, LedgerRow } from "../../src/ports/ledger.ts";
+import { portOf } from "../support/data-plane.ts";
 import { type Gateway, startGateway } from "../support/gateway.ts";
 import { until } from "../workers/support.ts";
 import { must, openSqlite } from "./stores.ts";
@@ -13,9 +15,11 @@ apiVersion: sluice/v1
 version: "books.1"
 providers:
   openai: { format: openai, baseUrl: "\${SIM}/v1", credential: { env: SIM_KEY }, limits: [{ tokens: 100000000, window: 24h }, { concurrent: 50 }] }
+  rude: { format: openai, baseUrl: "\${RUDE}/v1", credential: { env: SIM_KEY } }
 models:
   m: { targets: [{ provider: openai, model: gpt-4o-mini }], price: { input: 1, output: 10 } }
   thinker: { targets: [{ provider: openai, model: o4-mini }], price: { input: 1, output: 10 } }
+  brusque: { targets: [{ provider: rude, model: gpt-4o-mini }], price: { input: 1, output: 10 } }
 defaults:
   access: { models: ["*"], providerState: allow }
   timeouts: { requestMs: 20000, perTryMs: 500 }
@@ -29,6 +33,10 @@ tenants:
         credentials: [{ apiKey: { id: k1, sha256: "\${KEY:acme/bot}" } }]
         useCases: [chat]
         budgets: [{ window: week, usd: 1000 }]
+      again:
+        credentials: [{ apiKey: { id: k4, sha256: "\${KEY:acme/again}" } }]
+        useCases: [chat]
+        route: { retry: { on: [5xx], attempts: 2 } }
       tight:
         credentials: [{ apiKey: { id: k2, sha256: "\${KEY:acme/tight}" } }]
         useCases: [chat]
@@ -43,13 +51,17 @@ useCases: { chat: {} }
 `;
 let gateway: Gateway;
 let ledger: LedgerPort;
+/** Has the request, and says nothing. */
+const rude = createServer((request) => request.on("data", () => request.socket.destroy()));
 before(async () => {
-  gateway = await startGateway({ policy: POLICY });
+  await new Promise<void>((done) => rude.listen(0, "127.0.0.1", done));
+  gateway = await startGateway({ policy: POLICY.replace("${RUDE}", `http://127.0.0.1:${portOf(rude.address())}`) });
   ledger = await openSqlite(gateway.data);
 });
 after(async () => {
   await ledger.close();
   await gateway.stop({ clean: false });
+  rude.close();
 });
 
 type Budget = Extract<LedgerRow, { readonly kind: "budget" }>;
@@ -158,6 +170,69 @@ test("an attempt that ran out of its time is charged with its input", async () =
   const { inputTokens = 0, outputTokens = 0 } = record.usage ?? {};
   assert.equal(found.usd, 2 * inputTokens * 1_000 + outputTokens * 10_000);
   assert.equal(record.cost?.nanoUsd, found.usd);
+});
+
+test("so is one where the policy tries again what ends in a 5xx: Envoy counts it as such", async () => {
+  const found = await charged(() => call(says("[[sim fail-first=1 delay=2000]] hello, and again"), { app: "acme/again" }));
+  const record = await last();
+  assert.equal(record?.attempts, 2);
+  const { inputTokens = 0, outputTokens = 0 } = record.usage ?? {};
+  assert.equal(found.usd, 2 * inputTokens * 1_000 + outputTokens * 10_000);
+});
+
+test("such an attempt is charged also where the one after it failed", async () => {
+  const found = await charged(() => call(says("[[sim status=400]] [[sim fail-first=1 delay=2000]] hello")));
+  const record = await last();
+  assert.equal(record?.status, 400);
+  assert.ok(found.usd > 5_000 && found.usd < 100_000, `${found.usd} nano-dollars for the input alone`);
+  assert.equal(found.usd, record.cost?.nanoUsd);
+  assert.equal(record.cost?.estimated, true);
+  assert.equal(found.account, found.usd / 1_000, "tokens too");
+});
+
+const heldFor = async () => (await last())?.stages.find(({ stage }) => stage === "budgets")?.evidence?.held?.nanoUsd;
+test("a provider that breaks off before it answers is charged as held: it may have made the answer", async () => {
+  const found = await charged(async () => {
+    const answer = await call({ model: "brusque" });
+    assert.equal(answer.headers.get("x-ai-error"), "upstream_error");
+    assert.match(answer.text, /broke off/);
+    assert.ok(Number(answer.headers.get("x-ai-cost-usd")) > 0.0005, "the caller learns it");
+  });
+  assert.equal(found.usd, await heldFor());
+  assert.equal(found.usd, (await last())?.cost?.nanoUsd);
+});
+
+for (const stream of [false, true])
+  test(`an answer in a coding that nobody asked for was made all the same, stream: ${stream}`, async () => {
+    const found = await charged(() => call({ stream, ...says("[[sim gzip]]") }));
+    assert.equal((await last())?.code, "upstream_invalid");
+    assert.equal(found.usd, await heldFor());
+  });
+
+test("an error with a status of success costs nothing where it is all that came", async () => {
+  for (const stream of [false, true]) {
+    gateway.simulator.respondWith(() => ({
+      status: 200,
+      headers: { "content-type": stream ? "text/event-stream" : "application/json" },
+      chunks: [`${stream ? "data: " : ""}{"error":{"type":"server_error","message":"no"}}\n\n`],
+    }));
+    assert.deepEqual(await charged(() => call({ stream })), { usd: 0, week: 0, account: 0 });
+  }
+  gateway.simulator.respondWith(undefined);
+});
+
+test("a redirect is not passed on, where the caller's SDK would take its request past the gateway, and costs nothing", async () => {
+  gateway.simulator.respondWith(() => ({ status: 308, headers: { location: `${gateway.simulator.url}/v1/elsewhere` }, chunks: ["moved"] }));
+  const seen = gateway.simulator.requests.length;
+  const found = await charged(async () => {
+    const answer = await call({});
+    assert.equal(answer.status, 502);
+    assert.equal(answer.headers.get("x-ai-error"), "upstream_invalid");
+    assert.equal(answer.headers.get("location"), null);
+  });
+  gateway.simulator.respondWith(undefined);
+  assert.deepEqual(found, { usd: 0, week: 0, account: 0 });
+  assert.equal(gateway.simulator.requests.length, seen + 1);
 });
 
 test("nested scopes must all have room; what the account's quota held is given back where the tenant refuses", async () => {

@@ -77,7 +77,7 @@ test("held: the input once more for each attempt that may run out of its time", 
   const { desk, holds } = deskOf();
   await decided({ rules: [day] }, calls(desk, { retry: { on: ["timeout"], attempts: 3 } }));
   assert.equal(holds[0]?.scopes[0]?.amount, 3 * 1_064 * 1_000 + 100 * 10_000);
-  await decided({ rules: [day] }, calls(desk, { retry: { on: ["connect", "5xx"], attempts: 3 } }));
+  await decided({ rules: [day] }, calls(desk, { retry: { on: ["connect", "rate_limited"], attempts: 3 } }));
   assert.equal(holds[1]?.scopes[0]?.amount, 1_064 * 1_000 + 100 * 10_000, "what never ran out of its time is not billed");
 });
 

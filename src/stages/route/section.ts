@@ -10,7 +10,7 @@ export const routeSection = z
           .max(4)
           .default(() => ["connect" as const])
           .describe(
-            "What is tried again: timeout (a try that ran out of perTryMs; may be billed twice), rate_limited (429), 5xx, connect (never reached the provider).",
+            "What is tried again: timeout (a try that ran out of perTryMs, or that the provider broke off before it answered; may be billed twice), rate_limited (429), 5xx (and what timeout says: Envoy takes those for one), connect (never reached the provider).",
           ),
         attempts: z.int().min(1).max(5).default(2).describe("Attempts in all, the first included."),
       })

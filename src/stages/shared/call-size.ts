@@ -1,5 +1,6 @@
 /** How much a call may take, from its request: what holds and caps of cost go by. */
 import { bringsHistory, type CallSize, CONTEXT_TOKENS_DEFAULT } from "../../core/forecast.ts";
+import { retriesTimeouts } from "../../core/policy.ts";
 import type { StageContext } from "../../core/stage.ts";
 import { familyOfAny } from "../../core/tokens/families.ts";
 import { requestBound, requestTokens } from "../../core/tokens/request.ts";
@@ -54,4 +55,4 @@ export function callSize(context: StageContext, input: number, cap: number): Cal
 }
 
 /** Attempts whose input may be billed although they gave no answer: those that ran out of their time. */
-export const lostAttempts = ({ retry }: StageContext): number => (retry.on.includes("timeout") ? retry.attempts - 1 : 0);
+export const lostAttempts = ({ retry }: StageContext): number => (retriesTimeouts(retry) ? retry.attempts - 1 : 0);
