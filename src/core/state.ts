@@ -16,6 +16,8 @@ export type StateKind =
   | "container"
   | "cached_content"
   | "prompt"
+  /** No thing of its own, and nothing to refer to: what is noted of a conversation that was not made through the gateway. */
+  | "history"
   | "other";
 
 /** A thing that an answer says exists now. */

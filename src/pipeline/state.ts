@@ -1,6 +1,7 @@
 import { STATE_NOTE_BYTES_MAX } from "../core/limits.ts";
 import type { StageStores } from "../core/stage.ts";
 import { type CreatedState, KEPT_NOTE, type KeptNote } from "../core/state.ts";
+import { historiesOf } from "../stages/shared/kept-state.ts";
 import { dataClassOf } from "./run.ts";
 import type { PipelineDeps, Work } from "./work.ts";
 
@@ -24,12 +25,16 @@ export function rememberState(work: Work, deps: PipelineDeps): void {
   const { tenant, app } = principal;
   if (codec.forgets !== undefined && work.facts.id !== undefined)
     deps.state.forget({ tenant, app }, { kind: codec.forgets, id: work.facts.id });
-  if (codec.keeps === undefined || plan === undefined || target === undefined || request === undefined || reader === undefined) return;
+  if (plan === undefined || target === undefined || request === undefined || reader === undefined) return;
+  const histories = historiesOf(request.view);
+  if (codec.keeps === undefined && histories.length === 0) return;
   const summary = reader.summary();
   const made: CreatedState[] = [];
   const kept = request.view.providerState.some(({ kind }) => kind === "store" || kind === "background");
-  if (kept && summary.responseId !== undefined) made.push({ kind: codec.keeps, id: summary.responseId });
+  if (kept && codec.keeps !== undefined && summary.responseId !== undefined) made.push({ kind: codec.keeps, id: summary.responseId });
   made.push(...(summary.created ?? []));
+  // Where the answer is kept under an id of its own too, both are remembered as soon as that is known.
+  if (made.length > 0 || !kept || summary.complete) made.push(...histories);
   const noted = `${isTainted(work)} ${dataClassOf(work)}`;
   if (made.length <= work.remembered && (made.length === 0 || work.noted === noted)) return;
   work.noted = noted;
@@ -37,8 +42,10 @@ export function rememberState(work: Work, deps: PipelineDeps): void {
   const brought = new Set(request.view.providerState.map(({ node, id }) => id ?? node?.value));
   const place = { tenant, app, provider: target.provider.name, model: plan.choice.model.name, providerModel: target.model };
   const note = noteOf(work, deps, tenant);
-  const beside = (kind: CreatedState["kind"]) => (note !== undefined && kind === codec.keeps ? { note } : {});
-  deps.state.remember(made.filter(({ id }) => !brought.has(id)).map((thing) => ({ ...thing, ...place, ...beside(thing.kind) })));
+  const beside = (kind: CreatedState["kind"]) => (note !== undefined && (kind === codec.keeps || kind === "history") ? { note } : {});
+  deps.state.remember(
+    made.filter(({ kind, id }) => kind === "history" || !brought.has(id)).map((thing) => ({ ...thing, ...place, ...beside(thing.kind) })),
+  );
   work.remembered = made.length;
 }
 

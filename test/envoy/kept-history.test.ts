@@ -66,3 +66,40 @@ describe("a conversation that the provider keeps", () => {
       if (name.startsWith("state.db")) assert.ok(!(await readFile(`${gateway.data}/${name}`)).includes("jane.doe"), name);
   });
 });
+
+describe("a conversation of the provider's, where a tenant owns the account", () => {
+  let gateway: Gateway;
+  const ask = async (body: object) => {
+    const response = await fetch(`${gateway.url}/v1/responses`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${gateway.key()}`, "content-type": "application/json" },
+      body: JSON.stringify({ model: "gpt-4o-mini", ...body }),
+    });
+    const record = await gateway.record(response.headers.get("x-ai-request-id") ?? "");
+    return { status: response.status, text: await response.text(), sent: gateway.simulator.requests.at(-1)?.body.toString() ?? "", record };
+  };
+  before(async () => {
+    gateway = await startGateway({ policy: policy.replace("    access: {", "    access: { providerState: allow, ") });
+  });
+  after(() => gateway.stop());
+
+  for (const [how, first] of [
+    ["kept", {}],
+    ["streamed", { stream: true }],
+    ["not kept by itself", { store: false }],
+  ] as const)
+    test(`its stand-ins and class are known in later turns: ${how}`, async () => {
+      const conversation = { conversation: { id: `conv_${how.replaceAll(" ", "")}` } };
+      const { sent, status, text } = await ask({ ...conversation, ...first, input: `I am ${EMAIL}.` });
+      assert.equal(status, 200, text);
+      const standIn = /\w+@example\.(?:com|net)/.exec(sent)?.[0] ?? assert.fail(sent);
+      for (const turn of [first, { store: false }]) {
+        const later = await ask({ ...conversation, ...turn, input: `[[sim echo]] ${standIn}, is it ${EMAIL}` });
+        assert.deepEqual(later.sent.match(/\w+@example\.(?:com|net)/g), [standIn, standIn]);
+        assert.ok(!later.text.includes(standIn), later.text);
+        assert.equal(later.record.dataClass, "confidential");
+      }
+      const other = await ask({ conversation: "conv_other", store: false, input: `[[sim echo]] ${standIn}` });
+      assert.equal(other.text.includes(EMAIL), false, "another conversation's");
+    });
+});

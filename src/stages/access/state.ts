@@ -7,7 +7,7 @@ import type { ProviderStateRef, RequestView } from "../../core/view.ts";
 import { lookUp, notesOf, referencesOf } from "../shared/kept-state.ts";
 import type { AccessSection } from "./section.ts";
 
-/** Where each reference of the request is kept, in their order; undefined: not made by this tenant and app. */
+/** Where each reference of the request is kept, in their order, then histories; undefined: not made by this tenant and app. */
 export interface StateFacts {
   readonly places: readonly (StatePlace | undefined)[];
   /** What is noted of them. */
@@ -46,7 +46,7 @@ export function stateProblem(section: AccessSection, view: RequestView, facts: S
     return forbidden(
       `The request refers to state kept at the provider (${name(stranger)}) that this app did not make through the gateway.`,
     );
-  const homes = new Set(facts?.places.map((place) => place?.provider));
+  const homes = new Set(references.map((_reference, index) => facts?.places[index]?.provider));
   return homes.size > 1 ? forbidden("The request refers to state that is kept at different providers.") : undefined;
 }
 

@@ -150,8 +150,9 @@ function decide(context: StageContext, section: RedactSection, gathered: Facts |
 
 const TOKENS = "The policy looks for personal data, and tokens cannot be looked into. Send the text itself in place of its tokens.";
 
-/** The provider keeps the answer for calls that refer to it. */
-const isKept = ({ providerState }: RequestView): boolean => providerState.some(({ kind }) => kind === "store" || kind === "background");
+/** The provider keeps the answer for calls that refer to it, or to the conversation that it belongs to. */
+const isKept = ({ providerState }: RequestView): boolean =>
+  providerState.some(({ kind }) => kind === "store" || kind === "background" || kind === "conversation");
 
 /** Purposes of keys. */
 const STAND_INS = "redact.stand-ins";

@@ -38,11 +38,22 @@ const THINGS: Readonly<Record<ProviderStateRef["kind"], StateKind>> = {
 
 type Places = readonly (StatePlace | undefined)[];
 
-/** Where the references are kept that this tenant and app made; undefined: there are none, more than are looked up, or no store. */
+/** Conversations that the provider adds the exchange to, as what is noted of them. */
+export const historiesOf = (view: RequestView): readonly CreatedState[] =>
+  view.providerState.flatMap(({ kind, node }): CreatedState[] =>
+    kind === "conversation" && node !== undefined ? [{ kind: "history", id: node.value }] : [],
+  );
+
+/**
+ * Where the references are kept that this tenant and app made, in their order, and behind them what is noted of conversations; undefined:
+ * there are none, more than are looked up, or no store.
+ */
 export function lookUp({ request, principal, stores }: StageContext): Promise<Result<Places, PortError>> | undefined {
-  const references = request === undefined ? [] : referencesOf(request.view);
+  if (request === undefined) return undefined;
+  const references = referencesOf(request.view);
   if (references.length === 0 || references.length > STATE_REFS_MAX) return undefined;
-  return stores?.state?.find({ tenant: principal.tenant, app: principal.app }, references.map(thingOf));
+  const things = [...references.map(thingOf), ...historiesOf(request.view)];
+  return stores?.state?.find({ tenant: principal.tenant, app: principal.app }, things);
 }
 
 /** What is noted of all that the request refers to. A note that cannot be opened (another secret of the installation) says nothing. */
