@@ -145,6 +145,8 @@ export interface Said {
   readonly createdUnixS: number;
   /** How the answer says that it ended. */
   readonly finish: "stop" | "length" | "filtered";
+  /** Text and end of each choice, in order; absent: of all of them as above. */
+  readonly choices?: readonly Pick<Said, "text" | "finish">[];
   /** What the call is charged with; absent where no provider was asked. */
   readonly usage?: Usage | undefined;
 }

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { AnswerContext, AnswerReader, Frame, HeaderView, TailReason } from "../core/codec.ts";
+import type { AnswerContext, AnswerReader, Frame, HeaderView, Said, TailReason } from "../core/codec.ts";
 import type { Denial, DenialCode } from "../core/denials.ts";
 import type { Stop } from "../core/guard.ts";
 import { GUARDED_BYTES_MAX, YIELD_CHARS } from "../core/limits.ts";
@@ -12,6 +12,7 @@ import type { Usage } from "../core/usage.ts";
 import { AnswerFeed } from "./answer-feed.ts";
 import { finishGuards, noteStop } from "./guards/evidence.ts";
 import { Gate, type Passed } from "./guards/gate.ts";
+import type { Spoken } from "./guards/part.ts";
 import { evidenceHeaders, renderDenialOf, wholeAnswer } from "./reply.ts";
 import { rememberState } from "./state.ts";
 import { settleUsage } from "./usage.ts";
@@ -110,7 +111,7 @@ function capped(work: Work, passed: Passed): Passed {
     denial: { code: "cost_cap", detail: "The provider went on past the cap of output that it was told." },
   };
   noteStop(work, stop);
-  return { ...passed, more: false, stop: { stop, said: "" } };
+  return { ...passed, more: false, stop: { stop, said: [] } };
 }
 
 /** For answers that end without a usage. */
@@ -188,21 +189,31 @@ function judge(work: Work, body: Buffer, passed: Passed, deps: PipelineDeps): Ju
 }
 
 /** A guard ended a held answer: a refusal, or what was said before its word as a whole answer. */
-function stopped(work: Work, stop: Stop, said: string): Judgement {
+function stopped(work: Work, stop: Stop, said: readonly Spoken[]): Judgement {
   noteStop(work, stop);
   const { codec, request, plan } = work;
   if (stop.kind === "refuse" || codec?.renderAnswer === undefined || request === undefined) return replace(work, stop.denial, "cut");
+  const more = stop.kind === "filtered" ? (stop.text ?? "") : "";
+  const reasons = work.reader?.summary().finishReasons ?? [];
+  const choices = said.map(
+    ({ text, whole }, index): Pick<Said, "text" | "finish"> =>
+      whole ? { text, finish: LENGTH.test(reasons[index] ?? "") ? "length" : "stop" } : { text: text + more, finish: stop.kind },
+  );
   const whole = codec.renderAnswer(request, {
-    text: stop.kind === "filtered" ? said + (stop.text ?? "") : said,
+    text: choices[0]?.text ?? more,
     model: request.view.model ?? plan?.choice.model.name ?? "",
     id: work.id,
     createdUnixS: Math.floor(work.arrivedWallMs / 1000),
     finish: stop.kind,
+    ...(request.view.choices > 1 ? { choices } : {}),
     usage: work.usage,
   });
   const reply = wholeAnswer(work, whole);
   return { as: "replace", ending: "cut", reply: { ...reply, headers: [...reply.headers, ...costHeaders(work)] } };
 }
+
+/** Reasons to end for want of room, in all dialects. */
+const LENGTH = /^(?:length|max_tokens)$/i;
 
 function replace(work: Work, denial: Denial, ending: Ending): Judgement {
   work.denial = denial;

@@ -26,7 +26,9 @@ tenants:
   acme:
     apps:
       bot: { credentials: [{ apiKey: { id: k1, sha256: "\${KEY:acme/bot}" } }], useCases: [chat] }
+      read: { credentials: [{ apiKey: { id: k2, sha256: "\${KEY:acme/read}" } }], useCases: [read] }
 useCases:
+  read: { access: { models: ["*"] }, output: { deny: [{ name: colour, words: [purple], action: replace }], replaceWith: "[gone]" } }
   chat: { access: { models: ["*"] }, caps: { outputTokensMax: 60, onExceeded: cut }, budgets: [{ window: day, usd: 1000 }] }
 `;
 /** The simulator goes on for this many tokens, one each few milliseconds, whatever anybody wants. */
@@ -103,6 +105,45 @@ const ways: readonly (readonly [string, () => Promise<Ended>, string])[] = [
     "MAX_TOKENS",
   ],
 ];
+
+/** Two choices of a whole answer; the word that is not allowed stands in the second. */
+const said = ["Green is fine.", "I like purple a lot."] as const;
+test("a whole answer of several choices that is ended: each keeps what it had said, and only what was ended says so", async () => {
+  const whole = (members: object) => ({ status: 200, headers: { "content-type": "application/json" }, chunks: [JSON.stringify(members)] });
+  const openai = new OpenAI({ apiKey: gateway.key("acme/read"), baseURL: `${gateway.url}/v1`, maxRetries: 0 });
+  const google = new GoogleGenAI({ apiKey: gateway.key("acme/read"), httpOptions: { baseUrl: gateway.url } });
+  try {
+    const usage = { prompt_tokens: 3, completion_tokens: 9, total_tokens: 12 };
+    const choices = said.map((content, index) => ({ index, message: { role: "assistant", content }, finish_reason: "stop" }));
+    gateway.simulator.respondWith(() => whole({ id: "chatcmpl-1", object: "chat.completion", model: "gpt-4o-mini", choices, usage }));
+    const chat = await openai.chat.completions.create({ model: "gpt-4o-mini", n: 2, messages: [{ role: "user", content: "Colours?" }] });
+    assert.deepEqual(
+      chat.choices.map(({ message, finish_reason }) => [message.content, finish_reason]),
+      [
+        ["Green is fine.", "stop"],
+        ["I like [gone]", "content_filter"],
+      ],
+    );
+    const candidates = said
+      .map((text, index) => ({ index, content: { role: "model", parts: [{ text }] }, finishReason: "STOP" }))
+      .reverse();
+    gateway.simulator.respondWith(() =>
+      whole({ candidates: candidates.map((one, index) => ({ ...one, index })), usageMetadata: { promptTokenCount: 3 } }),
+    );
+    const config = { candidateCount: 2 };
+    const found = await google.models.generateContent({ model: "gemini-2.0-flash", contents: "Colours?", config });
+    assert.deepEqual(
+      found.candidates?.map(({ content, finishReason }) => [content?.parts?.[0]?.text, finishReason]),
+      [
+        ["I like [gone]", "SAFETY"],
+        ["[gone]", "SAFETY"],
+      ],
+      "what came behind the end is not said",
+    );
+  } finally {
+    gateway.simulator.respondWith(undefined);
+  }
+});
 
 test("a model that thinks unseen is told the cap, which its thoughts count against", async () => {
   const openai = new OpenAI({ apiKey: gateway.key(), baseURL: `${gateway.url}/v1`, maxRetries: 0 });

@@ -83,5 +83,5 @@ export function through(gate: Gate, frames: readonly Frame[], chunk = 1): Outcom
   };
   for (let at = 0; at < frames.length; at += chunk) take(gate.push(frames.slice(at, at + chunk)));
   take(gate.end([]));
-  return { out: Buffer.concat(bytes).toString(), stop: stop?.stop, said: stop?.said };
+  return { out: Buffer.concat(bytes).toString(), stop: stop?.stop, said: stop === undefined ? undefined : (stop.said[0]?.text ?? "") };
 }

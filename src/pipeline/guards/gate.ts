@@ -17,7 +17,7 @@ import { finish, Slice, type Steps } from "../../core/slice.ts";
 import type { Delta, LaneId, ToolCall } from "../../core/view.ts";
 import type { WorkGuard } from "../work.ts";
 import { Calls, type Held, keyOf } from "./calls.ts";
-import { Keeper } from "./keeper.ts";
+import { type Ended, Keeper } from "./keeper.ts";
 import { Lane } from "./lane.ts";
 import { cut, type Part, rendered, renderedParts, saidBefore } from "./part.ts";
 import { Seat } from "./seat.ts";
@@ -28,7 +28,7 @@ export interface Passed {
   /** In order, joined they go to the caller. */
   readonly bytes: readonly Uint8Array[];
   /** The answer ends here: what follows is dropped. */
-  readonly stop?: { readonly stop: Stop; readonly said: string };
+  readonly stop?: Ended;
   /** All of these bytes are of frames that are `alike`. */
   readonly alike?: boolean;
   /** There is more to do than one turn of the event loop should: call `resume`. */
@@ -339,19 +339,19 @@ export class Gate {
     const out = begins || held.frame.rewriteSteps !== undefined ? undefined : this.#bytesOf(held, texts);
     const withheld = this.#keeper?.withheld;
     if (out !== undefined && out !== "later" && withheld === undefined) bytes.push(out);
-    const said = saidBefore(held.parts, texts);
+    const said = saidBefore(held.parts, texts, index);
     this.close();
     return { bytes, stop: withheld ?? { stop: stop.stop, said }, more: false };
   }
 
   /** Where the rest of the answer was withheld already, that is what the caller learns. */
   #stop(bytes: Uint8Array[], stop: Stop, held?: Held): Passed {
-    const ended = this.#keeper?.withheld ?? { stop, said: held === undefined ? "" : this.#said(held) };
+    const ended = this.#keeper?.withheld ?? { stop, said: held === undefined ? [] : this.#said(held) };
     this.close();
     return { bytes, stop: ended, more: false };
   }
 
-  #said({ parts }: Held): string {
+  #said({ parts }: Held): Ended["said"] {
     return saidBefore(parts, parts.map(rendered));
   }
 }

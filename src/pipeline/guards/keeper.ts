@@ -1,10 +1,11 @@
 import type { CallVerdict, Stop } from "../../core/guard.ts";
+import type { Spoken } from "./part.ts";
 
 type Withhold = Extract<CallVerdict, { readonly kind: "withhold" }>;
-/** How the caller's answer ends, and what the first choice had said in the frame that it ended with. */
+/** How the caller's answer ends, and what each choice had said in the frame that it ended with. */
 export interface Ended {
   readonly stop: Stop;
-  readonly said: string;
+  readonly said: readonly Spoken[];
 }
 
 /**
@@ -17,7 +18,7 @@ export class Keeper {
   #pieces: Uint8Array[] | undefined = [];
   #bytes = 0;
   #withhold: Withhold | undefined;
-  #said = "";
+  #said: readonly Spoken[] = [];
   #complete = false;
 
   constructor(contentType: string, bytesMax: number) {
@@ -36,7 +37,7 @@ export class Keeper {
     return this.#withhold !== undefined && this.#pieces === undefined;
   }
 
-  withhold(verdict: Withhold, said: string): void {
+  withhold(verdict: Withhold, said: readonly Spoken[]): void {
     if (this.#withhold !== undefined) return;
     this.#withhold = verdict;
     this.#said = said;

@@ -40,11 +40,25 @@ export function cut(part: Part, at: number): string | undefined {
   return rendered(shorter) ?? (kept < text.length ? shorter.delta.text : undefined);
 }
 
-/** What the first choice has said in these parts, for answers that are given anew. */
-export function saidBefore(parts: readonly Part[], texts: readonly (string | undefined)[]): string {
-  return parts
-    .flatMap(({ delta }, index) =>
-      delta.choice === 0 && delta.channel === "content" && delta.repeats !== true ? [texts[index] ?? delta.text] : [],
-    )
-    .join("");
+/** What a choice has said; `whole`: the end of the answer leaves it as it was. */
+export interface Spoken {
+  readonly text: string;
+  readonly whole: boolean;
 }
+
+/** What each choice has said in these parts, for answers that are given anew. The answer ends within part `end`; undefined: as a whole. */
+export function saidBefore(parts: readonly Part[], texts: readonly (string | undefined)[], end?: number): readonly Spoken[] {
+  const spoken: Spoken[] = [];
+  for (const [index, { delta }] of parts.entries()) {
+    const { choice, channel } = delta;
+    while (spoken.length <= choice && spoken.length < CHOICES_MAX) spoken.push({ text: "", whole: end !== undefined });
+    const known = spoken[choice];
+    if (known === undefined || delta.repeats === true) continue;
+    const isText = channel === "content";
+    const text = isText ? known.text + (texts[index] ?? delta.text) : known.text;
+    // Only texts are given anew: a choice with calls is not whole without them.
+    spoken[choice] = { text, whole: known.whole && isText && end !== undefined && index < end };
+  }
+  return spoken;
+}
+const CHOICES_MAX = 128;
