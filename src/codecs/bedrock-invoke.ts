@@ -1,8 +1,17 @@
-import type { AnswerContext, AnswerReader, Codec, ParsedRequest, PathFacts, RequestChange, RequestTarget } from "../core/codec.ts";
+import type {
+  AnswerContext,
+  AnswerReader,
+  Codec,
+  HeaderView,
+  ParsedRequest,
+  PathFacts,
+  RequestChange,
+  RequestTarget,
+} from "../core/codec.ts";
 import type { Json, JsonEdit } from "../core/json.ts";
 import type { Usage } from "../core/usage.ts";
 import { bedrockErrorBody } from "./shared/bedrock-error.ts";
-import { bedrockPath, matchBedrockPath } from "./shared/bedrock-paths.ts";
+import { bedrockPath, matchBedrockPath, tierOfHeaders } from "./shared/bedrock-paths.ts";
 import { openBedrockAnswer } from "./shared/bedrock-stream.ts";
 import { openEdgeReader } from "./shared/edge-reader.ts";
 import { inSteps } from "./shared/in-steps.ts";
@@ -26,13 +35,18 @@ function matchKind(target: RequestTarget, methods: readonly string[], embeds: bo
   return facts !== undefined && isEmbedding(facts.model ?? "") === embeds ? facts : undefined;
 }
 
+function withTier(facts: PathFacts | undefined, headers: HeaderView): PathFacts | undefined {
+  const tier = tierOfHeaders(headers);
+  return facts === undefined || tier === undefined ? facts : { ...facts, tier };
+}
+
 /** Amazon Bedrock's InvokeModel: each maker's own bodies. */
 export const bedrockInvoke: Codec = {
   ...shared,
   surface: "bedrock.invoke",
   operation: "chat",
   title: "POST /model/{model}/invoke",
-  match: (target) => matchKind(target, ["invoke"], false),
+  match: (target, headers) => withTier(matchKind(target, ["invoke"], false), headers),
   openAnswer: (context: AnswerContext): AnswerReader => openBedrockAnswer(context, new InvokeAnswer(context)),
   renderAnswer: sayInvoke,
 };
@@ -42,7 +56,7 @@ export const bedrockInvokeStream: Codec = {
   ...bedrockInvoke,
   surface: "bedrock.invoke_stream",
   title: "POST /model/{model}/invoke-with-response-stream",
-  match: (target) => matchBedrockPath(target, ["invoke-with-response-stream"]),
+  match: (target, headers) => withTier(matchBedrockPath(target, ["invoke-with-response-stream"]), headers),
 };
 
 /** InvokeModel of models that are named as embeddings (`amazon.titan-embed-text-v2:0`). Their vectors pass unread. */

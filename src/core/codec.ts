@@ -28,6 +28,8 @@ export interface PathFacts {
   readonly id?: string;
   /** Version of the API that the path names (Gemini: `v1`, `v1beta`), so that the provider's path keeps it. */
   readonly version?: string;
+  /** The service tier that a header asks for (Bedrock), in the provider's words. */
+  readonly tier?: string;
   /** Query that the provider must see too (`beta=true`), without its question mark. */
   readonly query?: string;
 }

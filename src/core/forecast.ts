@@ -33,22 +33,23 @@ export interface PriceHints {
 export const NO_HINTS: PriceHints = { writesCache: false, audio: false, images: false, queries: 0, tier: undefined };
 /** Searches held for a call whose tool says no most of its own. */
 const QUERIES_ASSUMED = 5;
-const SEARCHES = /"(?:web_search[a-z0-9_]*|google_?search[a-z_]*|search_parameters)"/i;
+const SEARCHES = /"(?:web_search[a-z0-9_]*|google_?search[a-z_]*|search_parameters)"|-search-(?:preview|api)/i;
 const TIER = /^[a-z_]{1,32}$/i;
-export function priceHints({ doc }: ParsedRequest): PriceHints {
+export function priceHints({ doc, facts }: ParsedRequest): PriceHints {
   const { text } = doc;
   return {
     writesCache: text.includes("cache_control") || text.includes("cachePoint"),
     audio: /"audio"|"AUDIO"|"input_audio"|"audio\//.test(text),
     images: /"IMAGE"|"image_generation"/.test(text),
     queries: text.includes("earch") && SEARCHES.test(text) ? queriesIn(text) : 0,
-    tier: tierAsked(doc),
+    tier: facts.tier ?? tierAsked(doc),
   };
 }
 
 /** The service tier that a request asks for: each dialect says it at the top of its body. */
 export function tierAsked({ root }: Pick<JsonDoc, "root">): string | undefined {
   if (textOf(member(root, "speed")) === "fast") return "fast";
+  if (textOf(member(member(root, "performanceConfig"), "latency")) === "optimized") return "optimized";
   const tier = member(root, "service_tier") ?? member(root, "serviceTier");
   const name = textOf(tier) ?? textOf(member(tier, "type"));
   return name !== undefined && TIER.test(name) ? name.toLowerCase() : undefined;

@@ -36,8 +36,8 @@ const MILLION = 1_000_000n;
 
 /** Names of what the price is of. */
 const USUAL_TIERS: ReadonlySet<string> = new Set(["default", "standard", "standard_only", "auto", "on_demand", "unspecified"]);
-/** What costs more than the usual at every provider that has it. */
-const DEARER_TIERS: ReadonlySet<string> = new Set(["priority", "fast"]);
+/** What costs more than the usual at every provider that has it; `optimized`: Bedrock's word for a low latency. */
+const DEARER_TIERS: ReadonlySet<string> = new Set(["priority", "fast", "ultrafast", "optimized"]);
 
 /**
  * The price in a service tier. undefined: it costs more than the usual, and nobody says how much. A tier that costs less (`flex`, `batch`)

@@ -1,4 +1,4 @@
-import type { PathFacts, RequestTarget } from "../../core/codec.ts";
+import type { HeaderView, PathFacts, RequestTarget } from "../../core/codec.ts";
 import { decodedSegment } from "./gemini-paths.ts";
 
 const PATH = /^\/model\/([^/]+)\/(converse|converse-stream|invoke|invoke-with-response-stream|count-tokens)$/;
@@ -14,6 +14,12 @@ export function matchBedrockPath(target: RequestTarget, methods: readonly string
   const model = decodedSegment(encoded);
   if (model === undefined) return undefined;
   return { model, method, framing: STREAMS.has(method) ? "eventstream" : "json" };
+}
+
+/** InvokeModel, whose bodies are the makers' own, asks for a service tier by headers, and says by the same ones which it served. */
+export function tierOfHeaders(headers: HeaderView | undefined): string | undefined {
+  const tier = headers?.get("x-amzn-bedrock-performanceconfig-latency") === "optimized" ? "optimized" : undefined;
+  return tier ?? headers?.get("x-amzn-bedrock-service-tier")?.slice(0, 32).toLowerCase();
 }
 
 export function bedrockPath(facts: PathFacts, model: string): string {

@@ -14,6 +14,8 @@ type JsonMembers = Readonly<Record<string, Json>>;
 const NO_BYTES = new Uint8Array(0);
 /** OpenAI's and Mistral's. */
 const PADDING: readonly string[] = ["obfuscation", "p"];
+/** OpenAI's models that search (`gpt-4o-search-preview-2025-03-11`, `gpt-5-search-api`). */
+const SEARCHES = /-search-(?:preview|api)\b/;
 /** Most choices and tool calls of one answer that are told apart; OpenAI allows 128 of each. */
 const INDEX_MAX = 4096;
 
@@ -55,7 +57,10 @@ export class ChatAnswer implements AnswerMapper {
   }
 
   usage(): Usage | undefined {
-    return this.#usage === undefined ? undefined : chatUsage(this.#usage);
+    if (this.#usage === undefined) return undefined;
+    const usage = chatUsage(this.#usage);
+    // These search the web once in each call, and no figure says so.
+    return usage.queries === undefined && SEARCHES.test(this.#model ?? "") ? { ...usage, queries: 1 } : usage;
   }
 
   body(json: Json): void {

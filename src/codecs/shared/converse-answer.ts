@@ -54,8 +54,14 @@ export class ConverseAnswer implements EventMapper {
     }
     this.tally.finished(field(json, "stopReason"));
     this.#usage = field(json, "usage") ?? undefined;
-    this.tally.servedIn(field(field(json, "serviceTier"), "type"));
+    this.#servedIn(json);
     for (const [block, content] of listField(field(field(json, "output"), "message"), "content").entries()) this.#block(content, block);
+  }
+
+  /** A low latency is billed like a tier. */
+  #servedIn(json: Json): void {
+    this.tally.servedIn(field(field(json, "serviceTier"), "type"));
+    if (textField(field(json, "performanceConfig"), "latency") === "optimized") this.tally.servedIn("optimized");
   }
 
   event(type: string, event: Json): void {
@@ -90,7 +96,7 @@ export class ConverseAnswer implements EventMapper {
         break;
       case "metadata":
         this.#usage = field(event, "usage") ?? this.#usage;
-        this.tally.servedIn(field(field(event, "serviceTier"), "type"));
+        this.#servedIn(event);
         this.tally.complete = true;
         this.texts.endAll();
         break;

@@ -99,6 +99,7 @@ export class GeminiAnswer implements AnswerMapper {
 
   usage(): Usage | undefined {
     if (this.#usage === undefined || this.#searched.size === 0) return this.#usage;
+    if (BILLS_PROMPTS.test(this.#version ?? "")) return { ...this.#usage, queries: 1 };
     let queries = 0;
     for (const count of this.#searched.values()) queries += count;
     return { ...this.#usage, queries };
@@ -161,6 +162,7 @@ export class GeminiAnswer implements AnswerMapper {
     const usage = geminiUsage(metadata);
     if (Object.keys(usage.reported).length === 0) return;
     this.#usage = usage;
+    this.tally.servedIn(tierOf(metadata));
     this.#usageMetadata = isRewritable(metadata) ? metadata : undefined;
   }
 
@@ -281,6 +283,15 @@ export class GeminiAnswer implements AnswerMapper {
 }
 
 const newCandidate = (): Candidate => ({ block: -1, holds: "other", callOpen: false, finish: undefined });
+
+/** Models before Gemini 3 bill a prompt that was grounded on searches, however many there were (ai.google.dev/gemini-api/docs/pricing). */
+const BILLS_PROMPTS = /gemini-[12]\b/;
+
+/** The tier that served: Gemini's own name, or Vertex AI's kind of traffic (`ON_DEMAND_PRIORITY`). */
+function tierOf(metadata: Json): string | undefined {
+  const tier = textField(metadata, "serviceTier") || textField(metadata, "trafficType").replace(/^ON_DEMAND_/, "");
+  return tier === "" ? undefined : tier;
+}
 
 /** A reason by its name, or by its number where enumerations are asked for as such; 0 is UNSPECIFIED, which is none. */
 function reasonOf(value: Json | undefined): string | undefined {

@@ -5,6 +5,7 @@ import type { Usage } from "../../core/usage.ts";
 import { type AnswerTally, listField, textField } from "./answer-tally.ts";
 import { AnswerTexts } from "./answer-texts.ts";
 import { AnthropicAnswer } from "./anthropic-answer.ts";
+import { tierOfHeaders } from "./bedrock-paths.ts";
 import { bedrockException, type EventMapper } from "./bedrock-stream.ts";
 import { ChatAnswer } from "./chat-answer.ts";
 import { CohereV1Answer } from "./cohere-v1-answer.ts";
@@ -40,6 +41,7 @@ type Reader =
 export class InvokeAnswer implements EventMapper {
   readonly texts: AnswerTexts;
   readonly #context: AnswerContext;
+  readonly #tier: string | undefined;
   readonly #maker: MakerAnswer;
   #reader: Reader;
   #metrics: Usage | undefined;
@@ -48,6 +50,7 @@ export class InvokeAnswer implements EventMapper {
 
   constructor(context: AnswerContext) {
     this.#context = context;
+    this.#tier = tierOfHeaders(context.headers);
     this.texts = new AnswerTexts(context);
     this.#maker = new MakerAnswer(context, this.texts);
     this.#reader = { shape: "maker", answer: this.#maker };
@@ -159,6 +162,12 @@ export class InvokeAnswer implements EventMapper {
   }
 
   #opened(shape: Reader["shape"]): Reader {
+    const reader = this.#readerOf(shape);
+    reader.answer.tally.servedIn(this.#tier);
+    return reader;
+  }
+
+  #readerOf(shape: Reader["shape"]): Reader {
     switch (shape) {
       case "anthropic":
         return { shape, answer: new AnthropicAnswer(this.#context, this.texts) };

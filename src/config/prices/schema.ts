@@ -50,7 +50,7 @@ const inlinePrice = z
       .record(z.string().regex(/^[a-z][a-z_]{0,31}$/), z.strictObject({ ...rates, above }).refine(amounts, NO_AMOUNT))
       .optional()
       .describe(
-        "Prices of calls in another service tier, by the provider's name of it (priority, flex, batch, fast): whole, in place of the others. Without one a dearer tier (priority, fast) has no price, and every other is charged as the usual one.",
+        "Prices of calls in another service tier, by the provider's name of it (priority, flex, batch, fast): whole, in place of the others. Without one a dearer tier (priority, fast, ultrafast, and optimized, a low latency of Bedrock) has no price, and every other is charged as the usual one.",
       ),
   })
   .refine((price) => price.base !== undefined || amounts(price), NO_AMOUNT);
