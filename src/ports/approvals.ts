@@ -69,8 +69,10 @@ export interface HeldAnswer {
   readonly contentType: string;
   readonly body: Uint8Array;
 }
-/** One try of one caller: its idempotency key and the digest of its body. */
+/** One try of one caller under one policy: its idempotency key and the digest of its body. */
 export interface HeldFor extends ApprovalOwner {
+  readonly useCase: string | undefined;
+  readonly policyHash: string;
   readonly idempotencyKey: string;
   readonly requestDigest: string;
 }
@@ -78,7 +80,7 @@ export type HeldState =
   | { readonly kind: "none" }
   | { readonly kind: "pending"; readonly id: string }
   | { readonly kind: "rejected"; readonly id: string }
-  /** Given once; the grant is used by it. */
+  /** Given once; the grants are used by it. */
   | { readonly kind: "answer"; readonly id: string; readonly answer: HeldAnswer };
 
 export type VoteProblem = "unknown" | "not_pending" | "requester" | "voted_before";
@@ -89,8 +91,11 @@ export interface ApprovalsPort {
     call: ApprovalCall,
     terms: ApprovalTerms & { readonly exchange: string; readonly policyName: string },
   ): Result<ClaimAnswer, PortError>;
-  /** Keeps the answer of an exchange whose call waits; at most `WITHHELD_BYTES_MAX`. False: it is not kept. */
-  keepAnswer(id: string, of: HeldFor, answer: HeldAnswer): boolean;
+  /**
+   * Keeps the answer of an exchange whose calls wait, for as long as all of these do or are approved; at most `WITHHELD_BYTES_MAX`. False:
+   * it is not kept, as one of them does not wait or keeps another.
+   */
+  keepAnswer(ids: readonly string[], of: HeldFor, answer: HeldAnswer): boolean;
   heldAnswer(of: HeldFor): Result<HeldState, PortError>;
   /** Newest first; `tenants` undefined: all. */
   list(

@@ -21,7 +21,15 @@ const call: ApprovalCall = {
   policyHash: "h1",
 };
 const terms = { approvers: 1, lifeMs: 10 * MINUTE, exchange: "e1", policyName: "acme/bot/support" } as const;
-const held: HeldFor = { tenant: "acme", app: "bot", user: "jo", idempotencyKey: "try-1", requestDigest: "d1" };
+const held: HeldFor = {
+  tenant: "acme",
+  app: "bot",
+  user: "jo",
+  useCase: "support",
+  policyHash: "h1",
+  idempotencyKey: "try-1",
+  requestDigest: "d1",
+};
 
 interface Bench {
   readonly dir: string;
@@ -136,7 +144,7 @@ test("grants, requests and kept answers survive a restart, and another process o
   const { open } = await bench(t);
   const first = await open();
   const id = pending(claimed(first));
-  assert.equal(first.keepAnswer(id, held, { contentType: "application/json", body: Buffer.from('{"iban":"DE02"}') }), true);
+  assert.equal(first.keepAnswer([id], held, { contentType: "application/json", body: Buffer.from('{"iban":"DE02"}') }), true);
   assert.deepEqual(given(first.heldAnswer(held)), { kind: "pending", id });
   first.close();
   const [second, third] = [await open(), await open()];
@@ -145,17 +153,64 @@ test("grants, requests and kept answers survive a restart, and another process o
   assert.equal(given(third.heldAnswer({ ...held, idempotencyKey: "try-2" })).kind, "none");
   assert.equal(given(third.heldAnswer({ ...held, requestDigest: "d2" })).kind, "none");
   assert.equal(given(third.heldAnswer({ ...held, user: "max" })).kind, "none");
+  assert.equal(given(third.heldAnswer({ ...held, policyHash: "h2" })).kind, "none", "the policy was edited");
+  assert.equal(given(third.heldAnswer({ ...held, useCase: "other" })).kind, "none");
   const got = given(third.heldAnswer(held));
   assert.equal(got.kind === "answer" && Buffer.from(got.answer.body).toString(), '{"iban":"DE02"}');
   assert.equal(given(second.heldAnswer(held)).kind, "none", "once");
   assert.equal(claimed(second).kind, "pending", "and its grant is used");
 });
 
+test("an answer of several calls is given when all of them are approved, and not at all once one of them is over", async (t) => {
+  const { open, clock, steps } = await bench(t);
+  const store = await open();
+  const answer = { contentType: "text/plain", body: Buffer.from("both") };
+  let n = 0;
+  const two = () => {
+    const of = { ...held, idempotencyKey: `try-${++n}` };
+    const ids = [1, 2].map((one) => pending(claimed(store, { arguments: `{"n":${n},"one":${one}}` })));
+    assert.equal(store.keepAnswer(ids, of, answer), true);
+    return { of, ids: [ids[0] ?? "", ids[1] ?? ""] as const };
+  };
+  const approve = (id: string) => given(store.vote(id, { by: "ada", vote: "approve" }));
+  const both = two();
+  approve(both.ids[0]);
+  assert.deepEqual(given(store.heldAnswer(both.of)), { kind: "pending", id: both.ids[1] });
+  approve(both.ids[1]);
+  assert.equal(given(store.heldAnswer(both.of)).kind, "answer");
+  assert.equal(steps.filter(({ step }) => step === "used").length, 2);
+  assert.equal(given(store.heldAnswer(both.of)).kind, "none");
+
+  const rejected = two();
+  approve(rejected.ids[0]);
+  given(store.vote(rejected.ids[1], { by: "ada", vote: "reject" }));
+  assert.deepEqual(given(store.heldAnswer(rejected.of)), { kind: "rejected", id: rejected.ids[1] });
+
+  const used = two();
+  for (const id of used.ids) approve(id);
+  assert.equal(claimed(store, { arguments: `{"n":${n},"one":1}` }).kind, "granted");
+  assert.equal(given(store.heldAnswer(used.of)).kind, "none", "one of its grants is used elsewhere");
+
+  const late = two();
+  approve(late.ids[0]);
+  clock.nowMs += 9 * MINUTE;
+  approve(late.ids[1]);
+  clock.nowMs += MINUTE;
+  assert.equal(given(store.heldAnswer(late.of)).kind, "none", "one of its grants has expired");
+
+  const free = pending(claimed(store, { arguments: '{"n":"free"}' }));
+  const taken = pending(claimed(store, { arguments: '{"n":"taken"}' }));
+  assert.equal(store.keepAnswer([taken], { ...held, idempotencyKey: "a" }, answer), true);
+  assert.equal(store.keepAnswer([free, taken], { ...held, idempotencyKey: "b" }, answer), false, "for all of them or none");
+  approve(free);
+  assert.equal(given(store.heldAnswer({ ...held, idempotencyKey: "b" })).kind, "none");
+});
+
 test("the file tells nobody what was asked for", async (t) => {
   const { open, dir } = await bench(t);
   const store = await open();
   const id = pending(claimed(store));
-  store.keepAnswer(id, held, { contentType: "application/json", body: Buffer.from("please pay DE02120300000000202051") });
+  store.keepAnswer([id], held, { contentType: "application/json", body: Buffer.from("please pay DE02120300000000202051") });
   store.taint("acme", "conversation-DE0212");
   store.close();
   for (const name of readdirSync(dir)) assert.ok(!readFileSync(join(dir, name)).includes("DE0212"), name);
@@ -184,7 +239,7 @@ test("caps: requests that wait, and the size of a kept answer", async (t) => {
   assert.equal(claimed(store, { tenant: "beta" }).kind, "pending");
   const id = pending(claimed(store, { tenant: "beta" }));
   const large = { contentType: "text/plain", body: new Uint8Array(WITHHELD_BYTES_MAX + 1) };
-  assert.equal(store.keepAnswer(id, { ...held, tenant: "beta" }, large), false);
+  assert.equal(store.keepAnswer([id], { ...held, tenant: "beta" }, large), false);
 });
 
 test("a conversation is tainted for its tenant, for a while", async (t) => {

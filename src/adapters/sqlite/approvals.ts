@@ -148,35 +148,39 @@ class SqliteApprovals implements ApprovalsPort {
     });
   }
 
-  keepAnswer(id: string, of: HeldFor, { contentType, body }: HeldAnswer): boolean {
+  keepAnswer(ids: readonly string[], of: HeldFor, { contentType, body }: HeldAnswer): boolean {
     if (body.length > WITHHELD_BYTES_MAX) return false;
-    const sealed = this.#options.keyring.seal("approval-answer", of.tenant, body);
-    const kept = this.#step(() =>
-      this.#run(
-        `UPDATE approval SET held_for = $heldFor, held_type = $contentType, held_body = $sealed
-         WHERE id = $id AND tenant = $tenant AND status = 'pending' AND held_for IS NULL`,
-        { id, tenant: of.tenant, heldFor: this.#heldKey(of), contentType, sealed },
-      ),
-    );
-    return kept.ok && kept.value === 1;
+    const [sealed, heldFor] = [this.#options.keyring.seal("approval-answer", of.tenant, body), this.#heldKey(of)];
+    return this.#step(() => {
+      for (const id of ids) {
+        const rows = this.#run(
+          `UPDATE approval SET held_for = $heldFor, held_type = $contentType, held_body = $sealed
+           WHERE id = $id AND tenant = $tenant AND status = 'pending' AND held_for IS NULL`,
+          { id, tenant: of.tenant, heldFor, contentType, sealed },
+        );
+        // All or none: the first to be approved would release what waits for others.
+        if (rows !== 1) throw new Error("an approval of the answer does not wait, or keeps another");
+      }
+    }).ok;
   }
 
   heldAnswer(of: HeldFor): Result<HeldState, PortError> {
     const heldFor = this.#heldKey(of);
     return this.#step((nowMs, tell): HeldState => {
       this.#expire(nowMs, tell);
-      const [row] = this.#all(
-        `SELECT * FROM approval WHERE tenant = $tenant AND held_for = $heldFor AND expires_ms > $nowMs AND status IN ('pending', 'approved', 'rejected')`,
-        { tenant: of.tenant, heldFor, nowMs },
-      );
-      if (row === undefined) return { kind: "none" };
+      const rows = this.#all("SELECT * FROM approval WHERE tenant = $tenant AND held_for = $heldFor", { tenant: of.tenant, heldFor });
+      const is = (status: ApprovalStatus) => rows.find((one) => one["status"] === status);
+      const row = is("rejected") ?? is("pending") ?? is("approved");
+      if (row === undefined || rows.some((one) => Number(one["expires_ms"]) <= nowMs)) return { kind: "none" };
       const id = String(row["id"]);
       if (row["status"] !== "approved") return { kind: row["status"] === "rejected" ? "rejected" : "pending", id };
       const body = this.#options.keyring.open("approval-answer", of.tenant, bytesOf(row["held_body"]));
       // Sealed with another key than today's: as if it had not been kept.
       if (!body.ok) return { kind: "none" };
-      this.#setStatus(row, "used", nowMs);
-      tell("used", "sluice", row);
+      for (const one of rows) {
+        this.#setStatus(one, "used", nowMs);
+        tell("used", "sluice", one);
+      }
       return { kind: "answer", id, answer: { contentType: String(row["held_type"]), body: body.value } };
     });
   }
@@ -312,13 +316,20 @@ class SqliteApprovals implements ApprovalsPort {
     }
   }
 
-  /** A grant holds for its own life again; what is over keeps no answer. */
+  /** A grant holds for its own life again; what is over keeps no answer, nor do the others that its answer waited for. */
   #setStatus(row: Row, status: ApprovalStatus, nowMs: number): void {
     const id = String(row["id"]);
     if (status === "approved")
       this.#run("UPDATE approval SET status = 'approved', expires_ms = $nowMs + life_ms WHERE id = $id", { id, nowMs });
     else if (status === "rejected") this.#run("UPDATE approval SET status = 'rejected', held_body = NULL WHERE id = $id", { id });
-    else this.#run("UPDATE approval SET status = $status, held_body = NULL, held_for = NULL WHERE id = $id", { id, status });
+    else {
+      this.#run("UPDATE approval SET status = $status WHERE id = $id", { id, status });
+      this.#run(
+        `UPDATE approval SET held_body = NULL, held_for = NULL
+         WHERE id = $id OR (tenant = $tenant AND held_for = (SELECT held_for FROM approval WHERE id = $id))`,
+        { id, tenant: String(row["tenant"]) },
+      );
+    }
   }
 
   #row(id: string): Row | undefined {
@@ -357,8 +368,8 @@ class SqliteApprovals implements ApprovalsPort {
   #callKey({ tenant, app, user, useCase, tool, arguments: text, policyHash }: ApprovalCall): Uint8Array {
     return this.#digest("approval-call", tenant, [app, user ?? null, useCase ?? null, tool, policyHash, text]);
   }
-  #heldKey({ tenant, app, user, idempotencyKey, requestDigest }: HeldFor): Uint8Array {
-    return this.#digest("approval-held", tenant, [app, user ?? null, idempotencyKey, requestDigest]);
+  #heldKey({ tenant, app, user, useCase, policyHash, idempotencyKey, requestDigest }: HeldFor): Uint8Array {
+    return this.#digest("approval-held", tenant, [app, user ?? null, useCase ?? null, policyHash, idempotencyKey, requestDigest]);
   }
   #digest(purpose: string, tenant: string, words: readonly (string | null)[]): Uint8Array {
     return Buffer.from(this.#options.keyring.digest(purpose, tenant, JSON.stringify(words)), "hex");

@@ -30,7 +30,7 @@ function store(answer: ClaimAnswer = { kind: "granted", id: "apr_1" }, held: Hel
       claims.push(call);
       return ok(answer);
     },
-    keepAnswer: (id, _of, { body }) => kept.push(`${id} ${Buffer.from(body).toString()}`) > 0,
+    keepAnswer: (ids, _of, { body }) => kept.push(`${ids.join(" ")} ${Buffer.from(body).toString()}`) > 0,
     heldAnswer: () => ok(held),
     list: () => ok([]),
     show: () => ok(undefined),
@@ -187,6 +187,25 @@ test("with an idempotency key the whole answer is kept, and given once it is app
     kind: "deny",
     code: "approval_required",
   });
+});
+
+test("an answer of several calls is kept for all their approvals; one that calls the same twice is not", async () => {
+  const exchange = { ...context().exchange, idempotencyKey: "try-1", requestDigest: "d1" };
+  for (const [texts, expected] of [
+    [["{}", '{"n":1}'], ['apr_{} apr_{"n":1} both']],
+    [["{}", "{}"], []],
+  ] as const) {
+    const approvals = store();
+    const claim: ApprovalsPort["claim"] = (call) => ok({ kind: "pending", id: `apr_${call.arguments}`, fresh: true });
+    const of = offering(["refund"], { exchange, stores: { approvals: { ...approvals, claim } } });
+    const verdict = await said({ approve: ["refund"] }, of);
+    const guard = verdict.effects?.find((effect) => effect.kind === "guard")?.guard;
+    const outcomes = texts.map((text, block) => guard?.judgeCall?.({ choice: 0, block, name: "refund", id: "c", arguments: text }));
+    const [first] = outcomes;
+    assert.ok(first?.kind === "withhold");
+    first.keep({ contentType: "text/plain", body: Buffer.from("both") });
+    assert.deepEqual(approvals.kept, expected);
+  }
 });
 
 test("offers: what is not allowed is refused, or taken out where the policy says so and the choice does not demand it", async () => {

@@ -17,7 +17,7 @@ import { judgeName, matchesAny, matchesPattern } from "../../core/patterns.ts";
 import type { FoundCount } from "../../core/record.ts";
 import type { Marks, StageContext, Verdict } from "../../core/stage.ts";
 import type { ProviderStateRef, RequestView, ToolCall, ToolRef } from "../../core/view.ts";
-import type { ApprovalsPort, HeldFor } from "../../ports/approvals.ts";
+import type { ApprovalsPort, HeldAnswer, HeldFor } from "../../ports/approvals.ts";
 import { isAllowed } from "../shared/hosts.ts";
 import { compileSchema } from "../shared/json-schema.ts";
 import type { AccessSection } from "./section.ts";
@@ -118,11 +118,11 @@ export const mayApprove = ({ approve, whenTainted, arguments: rules }: ToolsSect
   approve.length + whenTainted.approve.length > 0 || rules.some(({ otherwise }) => otherwise === "approve");
 
 /** One caller's try: where it sent a key, the answer that waits for approval is kept for it. */
-export function heldFor({ principal, contract, exchange }: StageContext): HeldFor | undefined {
-  const { idempotencyKey, requestDigest } = exchange;
+export function heldFor({ principal, contract, useCase, exchange }: StageContext): HeldFor | undefined {
+  const { idempotencyKey, requestDigest, policy } = exchange;
   if (idempotencyKey === undefined || requestDigest === undefined) return undefined;
   const { tenant, app } = principal;
-  return { tenant, app, user: contract.values.user, idempotencyKey, requestDigest };
+  return { tenant, app, user: contract.values.user, useCase, policyHash: policy.hash, idempotencyKey, requestDigest };
 }
 
 const waits = (id: string): Denial => ({
@@ -171,6 +171,8 @@ export class ToolGuard implements AnswerGuard {
   /** Results of tools that the provider runs come in the answer itself, before the calls behind them. */
   #taintedWithin = false;
   readonly #counts = new Map<string, number>();
+  /** Approvals that the answer waits for, one for each call. */
+  readonly #waiting: string[] = [];
   #denial: Denial | undefined;
 
   constructor(section: ToolsSection, context: StageContext, tainted: boolean) {
@@ -298,10 +300,15 @@ export class ToolGuard implements AnswerGuard {
 
   #wait(id: string): CallVerdict {
     const stop: Stop = { kind: "refuse", denial: waits(id) };
+    this.#waiting.push(id);
     const of = heldFor(this.#context);
     const approvals = this.#context.stores?.approvals;
     if (of === undefined || approvals === undefined) return { kind: "stop", stop };
-    return { kind: "withhold", stop, keep: (answer) => void approvals.keepAnswer(id, of, answer) };
+    const keep = (answer: HeldAnswer): void => {
+      // A grant is for one call: where two alike wait for it, the answer that holds both is not kept.
+      if (new Set(this.#waiting).size === this.#waiting.length) approvals.keepAnswer(this.#waiting, of, answer);
+    };
+    return { kind: "withhold", stop, keep };
   }
 
   #count(action: string): void {
