@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { IdentityDeps, KeySource, Presented } from "../core/credentials.ts";
+import { type IdentityDeps, type KeySource, type Presented, plainName } from "../core/credentials.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { jwtKind } from "./credentials/jwt.ts";
 import type { Authenticator } from "./credentials/kind.ts";
@@ -83,7 +83,7 @@ export interface Approvers {
 }
 
 /** `folder`: where relative paths of the policy start. */
-export function compileApprovers(document: PolicyDocument, folder: string): Approvers {
+export function compileApprovers(document: Pick<PolicyDocument, "approvals">, folder: string): Approvers {
   const { approvers } = document.approvals;
   const authenticators = KINDS.map(
     (kind): Authenticator =>
@@ -100,7 +100,7 @@ export function compileApprovers(document: PolicyDocument, folder: string): Appr
     identify: async (shown, deps) => {
       const proofs = (await Promise.all(authenticators.map((one) => one.identify(shown, deps)))).flat();
       let refused: string | undefined;
-      const found = new Map<string, string[]>();
+      const found = new Map<string, Approver>();
       for (const proof of proofs) {
         if (!proof.ok) {
           refused ??= proof.error.detail;
@@ -109,12 +109,14 @@ export function compileApprovers(document: PolicyDocument, folder: string): Appr
         const { app, user, credentialId, credentialKind } = proof.value;
         const name = user ?? (credentialKind === "mtls" ? credentialId.replace(/^mtls:/, "") : undefined);
         if (name === undefined) continue;
-        found.set(name, [...(found.get(name) ?? []), ...(approvers[Number(app)]?.tenants ?? [])]);
+        const before = found.get(plainName(name));
+        const tenants = [...(before?.tenants ?? []), ...(approvers[Number(app)]?.tenants ?? [])];
+        found.set(plainName(name), { name: before?.name ?? name, tenants });
       }
-      const [only, ...others] = found;
+      const [only, ...others] = found.values();
       if (only === undefined) return err(refused ?? "no valid credential of an approver was sent");
       if (others.length > 0) return err("the credentials are of two different people");
-      return ok({ name: only[0], tenants: only[1] });
+      return ok(only);
     },
   };
 }

@@ -62,3 +62,6 @@ export interface IdentityDeps {
   readonly now: () => number;
   readonly keySets: KeySets;
 }
+
+/** The form in which names of people are compared: callers and identity providers write one name in either case (addresses above all), and no two people are told apart by it. */
+export const plainName = (name: string): string => name.trim().normalize("NFKC").toLowerCase();

@@ -5,6 +5,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
+import { plainName } from "../../core/credentials.ts";
 import {
   APPROVAL_KEPT_MS,
   APPROVALS_PENDING_MAX,
@@ -387,9 +388,7 @@ class SqliteApprovals implements ApprovalsPort {
 const STATUSES: readonly ApprovalStatus[] = ["pending", "approved", "rejected", "used", "expired"];
 const bytesOf = (value: SQLOutputValue | undefined): Uint8Array => (value instanceof Uint8Array ? value : new Uint8Array(0));
 
-/** Callers and identity providers write one name in either case (addresses above all): no two people are told apart by it. */
 const samePerson = (one: string, other: string): boolean => plainName(one) === plainName(other);
-const plainName = (name: string): string => name.trim().normalize("NFKC").toLowerCase();
 
 const LETTERS = "0123456789abcdefghjkmnpqrstvwxyz";
 /** 130 bits of chance in Crockford's base 32: not to be guessed, and easy to read out. */
