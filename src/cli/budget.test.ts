@@ -156,6 +156,31 @@ test("limits are those of the policy in force, not those that the last call came
   }
 });
 
+test("the window of a rate is the end of its name, also where a model's name has slashes", async () => {
+  const data = await mkdtemp(join(tmpdir(), "sluice-budget-rates-"));
+  try {
+    const ledger = await openSqlite(data);
+    const key = "app=bot,model=org/gpt";
+    const rate = { kind: "rate", key: `${key}/30s`, requests: 3, windowMs: 30_000, burst: 3 } as const;
+    const scopesOf = [rate, { kind: "concurrent", key, limit: 2 } as const];
+    must(await ledger.enter({ partition: { kind: "tenant", name: "acme" }, exchange: "a", leaseMs: 60_000, scopes: scopesOf }));
+    await ledger.close();
+    const rows = (await scopes("--tenant", "acme", "--data", data)).filter(({ kind }) => kind !== "budget");
+    assert.deepEqual(
+      rows.map(({ kind, window }) => [kind, window]),
+      [
+        ["rate", "30s"],
+        ["concurrent", undefined],
+      ],
+    );
+    const { out } = await budget("--tenant", "acme", "--data", data);
+    assert.match(out, /org\/gpt\/30s +30s +requests/);
+    assert.match(out, /org\/gpt +- +calls/);
+  } finally {
+    await rm(data, { recursive: true, force: true });
+  }
+});
+
 test("scopes of people, and of rates, are known by their rules; what was frozen can be thawed whatever the policy says by now", async () => {
   const acme = ["--tenant", "acme", ...WHY];
   assert.equal((await budget("freeze", "--tenant", "globex", "--scope", "user=0123456789abcdef", ...WHY)).code, 0);

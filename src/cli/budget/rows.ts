@@ -49,6 +49,8 @@ export function scopeRow(
     return {
       ...of,
       ...({ scope: key, kind, unit: kind === "rate" ? "requests" : "calls" } as const),
+      // A rate's window ends its name, in which a model's may have slashes too.
+      ...(kind === "rate" ? { window: key.slice(key.lastIndexOf("/") + 1) } : {}),
       ...{ limit: String(limit), used: String(used), remaining: String(Math.max(0, limit - used)), frozen },
       ...(resetsAtMs === undefined ? {} : { resetsAt: new Date(resetsAtMs).toISOString() }),
     };
@@ -97,7 +99,7 @@ export function scopeTable(rows: readonly ScopeRow[], paint: Paint): string {
   const cells = rows.map((row) => [
     row.tenant ?? `account ${row.account ?? ""}`,
     row.scope,
-    row.window ?? row.scope.split("/")[1] ?? "-",
+    row.window ?? "-",
     row.unit,
     row.limit,
     row.spent ?? row.used,

@@ -105,7 +105,10 @@ test("refused: the longest wait counts, and none where one never ends", async ()
   });
   const frozen = deskOf([{ index: 0, why: "frozen", retryAfterMs: undefined }]);
   const said = await decideWith(limitsStage, { rules }, context({ stores: { ledger: frozen.desk } }));
-  assertSubset(said, { ok: true, value: { kind: "deny", detail: "~closed for now", evidence: { scopes: [{ state: "frozen" }] } } });
+  assertSubset(said, {
+    ok: true,
+    value: { kind: "deny", code: "budget_exhausted", detail: "~closed for now", evidence: { scopes: [{ state: "frozen" }] } },
+  });
   assert.ok("value" in said && said.ok && said.value.kind === "deny" && said.value.retryAfterMs === undefined);
 });
 

@@ -71,7 +71,8 @@ export function rateDenial(refusals: readonly Refusal[], counted: readonly Count
     : rule === undefined
       ? "Too many requests."
       : `The limit of ${nameOf(rule)} is reached.`;
-  return { code: "rate_limited", detail, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+  // Waiting does not help, and no SDK should try again.
+  return { code: frozen ? "budget_exhausted" : "rate_limited", detail, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
 }
 
 /** How rates stand, for headers; calls at once have none. */
