@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { inOnePiece } from "../core/one-piece.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { StageDefinition } from "../core/stage.ts";
 import { referenceProblems } from "./checks.ts";
@@ -124,7 +125,7 @@ export function checkPolicy(
   const { name, version } = typed.data;
   return ok({
     name,
-    version,
+    version: inOnePiece(version),
     hash: hash.digest("hex"),
     files: files.map(({ file }) => file),
     folder: options.folder,

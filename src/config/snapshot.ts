@@ -19,7 +19,6 @@ export function compileSnapshot(loaded: LoadedPolicy, stages: readonly StageDefi
   const { document, tree } = loaded;
   const credentials = compileCredentials(document, loaded.folder);
   const settings = new Map<string, ResolvedSettings>();
-  const resolved = new Map<string, ResolvedPolicy>();
 
   /** Subjects whose layers are the same share one set of bound stages. */
   const settingsOf = (subject: Subject): ResolvedSettings => {
@@ -31,21 +30,9 @@ export function compileSnapshot(loaded: LoadedPolicy, stages: readonly StageDefi
     settings.set(same, made);
     return made;
   };
-  const resolve = (principal: Principal, useCase: string | undefined): ResolvedPolicy => {
-    const { tenant, app } = principal;
-    // Names come from callers: only those of the policy may become entries.
-    const named = useCase !== undefined && Object.hasOwn(document.useCases, useCase) ? useCase : undefined;
-    const name = [tenant, app, named ?? "-"].join("/");
-    const known = resolved.get(name);
-    if (known !== undefined) return known;
-    const made = resolvedPolicy(name, settingsOf({ tenant, app, useCase: named }));
-    resolved.set(name, made);
-    return made;
-  };
-  const calendars = new Map<string, TenantCalendar>();
   const utc = new Calendar("UTC");
-  const calendarOf = (tenant: string): TenantCalendar => {
-    const { timeZone = "UTC", weekStart = "monday" } = own(document.tenants, tenant) ?? {};
+  const calendars = new Map<string, TenantCalendar>();
+  const calendarIn = (timeZone: string, weekStart: keyof typeof WEEKDAYS): TenantCalendar => {
     const name = `${timeZone} ${weekStart}`;
     const known = calendars.get(name);
     if (known !== undefined) return known;
@@ -53,7 +40,36 @@ export function compileSnapshot(loaded: LoadedPolicy, stages: readonly StageDefi
     calendars.set(name, made);
     return made;
   };
-  const appOf = (principal: Principal) => own(own(document.tenants, principal.tenant)?.apps, principal.app);
+  /** What each call asks several times; names come from callers, and only those of the policy are remembered. */
+  const tenants = new Map<string, TenantPlace>();
+  const tenantOf = (name: string): TenantPlace => {
+    const known = tenants.get(name);
+    if (known !== undefined) return known;
+    const tenant = own(document.tenants, name);
+    const { timeZone = "UTC", weekStart = "monday", residency } = tenant ?? {};
+    const made = { calendar: calendarIn(timeZone, weekStart), residency, apps: new Map<string, AppPlace>() };
+    if (tenant !== undefined) tenants.set(name, made);
+    return made;
+  };
+  const appOf = ({ tenant, app: name }: Principal): AppPlace => {
+    const { apps } = tenantOf(tenant);
+    const known = apps.get(name);
+    if (known !== undefined) return known;
+    const app = own(own(document.tenants, tenant)?.apps, name);
+    const made: AppPlace = { useCases: app?.useCases ?? [], resolved: new Map() };
+    if (app !== undefined) apps.set(name, made);
+    return made;
+  };
+  const resolve = (principal: Principal, useCase: string | undefined): ResolvedPolicy => {
+    const { resolved } = appOf(principal);
+    const known = resolved.get(useCase);
+    if (known !== undefined) return known;
+    const named = useCase !== undefined && Object.hasOwn(document.useCases, useCase) ? useCase : undefined;
+    const { tenant, app } = principal;
+    const made = resolved.get(named) ?? resolvedPolicy([tenant, app, named ?? "-"].join("/"), settingsOf({ tenant, app, useCase: named }));
+    resolved.set(named, made);
+    return made;
+  };
 
   return {
     version: loaded.version,
@@ -64,19 +80,30 @@ export function compileSnapshot(loaded: LoadedPolicy, stages: readonly StageDefi
     authenticate: credentials.authenticate,
     defaultUseCase(principal: Principal): string | undefined {
       if (principal.useCase !== undefined) return principal.useCase;
-      const [only, ...others] = appOf(principal)?.useCases ?? [];
+      const [only, ...others] = appOf(principal).useCases;
       if (only === undefined || others.length > 0) return undefined;
       return mustName(resolve(principal, only).stages) ? undefined : only;
     },
     allowsUseCase(principal: Principal, useCase: string): boolean {
       if (principal.useCase !== undefined && principal.useCase !== useCase) return false;
-      return appOf(principal)?.useCases.includes(useCase) ?? false;
+      return appOf(principal).useCases.includes(useCase);
     },
     resolve,
     observeAs: observer(document),
-    residencyOf: (tenant: string): string | undefined => own(document.tenants, tenant)?.residency,
-    calendarOf,
+    residencyOf: (tenant: string): string | undefined => tenantOf(tenant).residency,
+    calendarOf: (tenant: string): TenantCalendar => tenantOf(tenant).calendar,
   };
+}
+
+interface TenantPlace {
+  readonly calendar: TenantCalendar;
+  readonly residency: string | undefined;
+  readonly apps: Map<string, AppPlace>;
+}
+interface AppPlace {
+  readonly useCases: readonly string[];
+  /** By use case; undefined: none of the policy's. */
+  readonly resolved: Map<string | undefined, ResolvedPolicy>;
 }
 
 function resolvedPolicy(name: string, { common, stages }: ResolvedSettings): ResolvedPolicy {

@@ -33,18 +33,62 @@ export interface PriceHints {
 export const NO_HINTS: PriceHints = { writesCache: false, audio: false, images: false, queries: 0, tier: undefined };
 /** Searches held for a call whose tool says no most of its own. */
 const QUERIES_ASSUMED = 5;
+const AUDIO = /"audio"|"AUDIO"|"input_audio"|"audio\//;
+const IMAGES = /"IMAGE"|"image_generation"/;
 const SEARCHES = /"(?:web_search[a-z0-9_]*|google_?search[a-z_]*|search_parameters)"|-search-(?:preview|api)/i;
 const TIER = /^[a-z_]{1,32}$/i;
-export function priceHints({ doc, facts }: ParsedRequest): PriceHints {
-  const { text } = doc;
-  return {
-    writesCache: text.includes("cache_control") || text.includes("cachePoint"),
-    audio: /"audio"|"AUDIO"|"input_audio"|"audio\//.test(text),
-    images: /"IMAGE"|"image_generation"/.test(text),
-    queries: text.includes("earch") && SEARCHES.test(text) ? queriesIn(text) : 0,
-    tier: facts.tier ?? tierAsked(doc),
-  };
+
+/** Each is looked for when it is first asked for: most prices have no kind that it would change. */
+export const priceHints = ({ doc, facts }: ParsedRequest): PriceHints => new TextHints(doc, facts.tier);
+
+class TextHints implements PriceHints {
+  readonly #doc: JsonDoc;
+  #writesCache: boolean | undefined;
+  #audio: boolean | undefined;
+  #images: boolean | undefined;
+  #queries: number | undefined;
+  readonly tier: string | undefined;
+  constructor(doc: JsonDoc, tier: string | undefined) {
+    this.#doc = doc;
+    this.tier = tier ?? tierAsked(doc);
+  }
+  get writesCache(): boolean {
+    const { text } = this.#doc;
+    this.#writesCache ??= text.includes("cache_control") || text.includes("cachePoint");
+    return this.#writesCache;
+  }
+  get audio(): boolean {
+    this.#audio ??= AUDIO.test(this.#doc.text);
+    return this.#audio;
+  }
+  get images(): boolean {
+    this.#images ??= IMAGES.test(this.#doc.text);
+    return this.#images;
+  }
+  get queries(): number {
+    const { text } = this.#doc;
+    this.#queries ??= text.includes("earch") && SEARCHES.test(text) ? queriesIn(text) : 0;
+    return this.#queries;
+  }
 }
+
+/** Which hints change what a price comes to. */
+interface Kinds {
+  readonly writesCache: boolean;
+  readonly audio: boolean;
+  readonly images: boolean;
+  readonly queries: boolean;
+}
+const kindsOf = memoized((price: Price): Kinds => {
+  const all: readonly Rates[] = [price, ...(price.above ?? []).map((step) => step.price)];
+  const some = (...kinds: readonly (keyof Rates)[]): boolean => all.some((rates) => kinds.some((kind) => rates[kind] !== undefined));
+  return {
+    writesCache: some("cacheWrite", "cacheWrite1h"),
+    audio: some("audioInput", "audioOutput"),
+    images: some("imageOutput"),
+    queries: some("query"),
+  };
+});
 
 /** The service tier that a request asks for: each dialect says it at the top of its body. */
 export function tierAsked({ root }: Pick<JsonDoc, "root">): string | undefined {
@@ -80,11 +124,13 @@ function dearest(rates: Rates, hints: PriceHints): { readonly input: number; rea
   };
 }
 
-/** `worstPrice` and the same without what each call costs, made once for a price and hints. */
+/** `worstPrice` and the same without what each call costs, made once for a price and the hints that change it. */
 const worstOf = memoized((price: Price) => {
+  const kinds = kindsOf(price);
   const made = new Map<number, { readonly whole: Price; readonly inputOnly: Price }>();
   return (hints: PriceHints): { readonly whole: Price; readonly inputOnly: Price } => {
-    const key = Number(hints.writesCache) + 2 * Number(hints.audio) + 4 * Number(hints.images);
+    const key =
+      Number(kinds.writesCache && hints.writesCache) + 2 * Number(kinds.audio && hints.audio) + 4 * Number(kinds.images && hints.images);
     const known = made.get(key);
     if (known !== undefined) return known;
     const whole = worstPrice(price, hints);
@@ -138,18 +184,21 @@ export function forecast(
 ): Forecast {
   const { hints, lostAttempts } = options;
   const known = usageOf(size);
-  const usage = hints.queries === 0 ? known : { ...known, queries: Math.max(hints.queries, known.queries ?? 0) };
-  const { inputTokens = 0, outputTokens = 0 } = usage;
-  let nanoUsd: number | undefined = 0;
+  const prices: Price[] = [];
+  let priced = true;
   for (const { price: usual } of chain) {
     const price = usual === undefined ? undefined : priceInTier(usual, hints.tier);
-    if (price === undefined) {
-      nanoUsd = undefined;
-      break;
-    }
+    if (price !== undefined) prices.push(price);
+    priced &&= price !== undefined;
+  }
+  const queries = prices.some((price) => kindsOf(price).queries) ? hints.queries : 0;
+  const usage = queries === 0 ? known : { ...known, queries: Math.max(queries, known.queries ?? 0) };
+  const { inputTokens = 0, outputTokens = 0 } = usage;
+  let nanoUsd: number | undefined = priced ? 0 : undefined;
+  for (const price of priced ? prices : []) {
     const worst = worstOf(price)(hints);
     const lost = lostAttempts === 0 ? 0 : lostAttempts * costNanoUsd({ inputTokens, reported: {} }, worst.inputOnly);
-    nanoUsd = Math.max(nanoUsd, costNanoUsd(usage, worst.whole) + lost);
+    nanoUsd = Math.max(nanoUsd ?? 0, costNanoUsd(usage, worst.whole) + lost);
   }
   return {
     usage,

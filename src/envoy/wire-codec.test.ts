@@ -25,7 +25,13 @@ const { requestSerialize, requestDeserialize } = genericCodec({ defaults: false 
 const { responseSerialize, responseDeserialize } = genericCodec({ defaults: true });
 
 const latin1 = fc.string({ unit: fc.integer({ min: 0x20, max: 0xff }).map((code) => String.fromCharCode(code)), maxLength: 300 });
-const name = fc.stringMatching(/^[:a-z][a-z0-9_-]{0,40}$/);
+// Usual names, names one byte from them, and any.
+const usual = fc.constantFrom(":method", ":path", "content-type", "x-request-id", "x-ai-user", "authorization", "openai-version", "date");
+const name = fc.oneof(
+  fc.stringMatching(/^[:a-z][a-z0-9_-]{0,40}$/),
+  usual,
+  fc.tuple(usual, fc.nat(20), fc.stringMatching(/^[a-z]$/)).map(([word, at, letter]) => word.slice(0, at) + letter + word.slice(at + 1)),
+);
 const bytes = fc.uint8Array({ maxLength: 70_000 }).map((array) => Buffer.from(array));
 const headerList = fc.array(fc.tuple(name, latin1), { maxLength: 30 });
 
@@ -68,10 +74,9 @@ function seen(wire: WireRequest): unknown {
   const message = decode(wire);
   const head = "head" in message ? [...message.head.names()].map((key) => [key, message.head.get(key)]) : undefined;
   const { attributes: given, observability_mode, protocol_config } = wire;
-  const fields = Object.entries(given?.["envoy.filters.http.ext_proc"]?.fields ?? {}).map(([key, value]) => [
-    key,
-    value.stringValue ?? value.numberValue ?? value.boolValue,
-  ]);
+  const fields = Object.entries(given?.["envoy.filters.http.ext_proc"]?.fields ?? {})
+    .map(([key, value]) => ({ key, value: value.stringValue ?? value.numberValue ?? value.boolValue }))
+    .sort((one, other) => (one.key < other.key ? -1 : 1));
   return {
     ...message,
     head,

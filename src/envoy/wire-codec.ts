@@ -6,6 +6,7 @@
  * reads what Sluice uses and skips the rest. Writing builds the message as one latin1 string around at most one body, because
  * joining strings costs next to nothing and the bytes are then written in one go.
  */
+import { Buffer } from "node:buffer";
 import type {
   WireBody,
   WireHeader,
@@ -17,6 +18,7 @@ import type {
   WireStructOut,
   WireValue,
 } from "./wire.ts";
+import { usualName } from "./wire-names.ts";
 
 const VARINT = 0;
 const FIXED64 = 1;
@@ -69,6 +71,12 @@ class FieldReader {
   utf8(): string {
     const length = this.#length();
     return this.#bytes.toString("utf8", this.#at - length, this.#at);
+  }
+  /** A name of a header or an attribute; those that are no usual ones as `encoding` says. */
+  name(encoding: "latin1" | "utf8"): string {
+    const length = this.#length();
+    const at = this.#at - length;
+    return usualName(this.#bytes, at, length) ?? this.#bytes.toString(encoding, at, this.#at);
   }
   message(): FieldReader {
     const length = this.#length();
@@ -182,7 +190,7 @@ function readHeader(fields: FieldReader): WireHeader {
   let value = "";
   let raw_value: string | undefined;
   for (let number = fields.next(); number !== 0; number = fields.next()) {
-    if (number === 1) key = fields.latin1();
+    if (number === 1) key = fields.name("latin1");
     else if (number === 2) value = fields.utf8();
     else if (number === 3) raw_value = fields.latin1();
     else fields.skip();
@@ -216,7 +224,7 @@ function readAttributes(fields: FieldReader): Readonly<Record<string, WireStruct
   let key = "";
   let value: WireStruct = {};
   for (let number = fields.next(); number !== 0; number = fields.next()) {
-    if (number === 1) key = fields.utf8();
+    if (number === 1) key = fields.name("utf8");
     else if (number === 2) value = readStruct(fields.message());
     else fields.skip();
   }
@@ -235,14 +243,16 @@ function readStruct(fields: FieldReader): WireStruct {
     let key = "";
     const value: Draft<WireValue> = {};
     for (let inner = entry.next(); inner !== 0; inner = entry.next()) {
-      if (inner === 1) key = entry.utf8();
+      if (inner === 1) key = entry.name("utf8");
       else if (inner === 2) readValue(entry.message(), value);
       else entry.skip();
     }
     entries.push([key, value]);
   }
-  return entries.length === 0 ? {} : { fields: ownRecord(entries) };
+  // They come in any order: put in one, all objects of them have one shape.
+  return entries.length === 0 ? {} : { fields: ownRecord(entries.sort(byName)) };
 }
+const byName = ([one]: readonly [string, unknown], [other]: readonly [string, unknown]): number => (one < other ? -1 : 1);
 
 function readValue(fields: FieldReader, out: Draft<WireValue>): void {
   for (let number = fields.next(); number !== 0; number = fields.next()) {

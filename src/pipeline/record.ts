@@ -1,3 +1,4 @@
+import { inOnePiece } from "../core/one-piece.ts";
 import type { Ending, ExchangeRecord } from "../core/record.ts";
 import type { SpanFacts } from "../ports/telemetry.ts";
 import { clusterOf } from "./decide.ts";
@@ -43,7 +44,7 @@ export function makeRecord(work: Work, ending: Ending, answerDigest: string | un
     surface: codec?.surface,
     operation: codec?.operation,
     streaming: view?.streaming,
-    modelAsked: view?.model?.slice(0, 256),
+    modelAsked: short(view?.model, 256),
     policy: policy === undefined ? undefined : { name: policy.name, version: snapshot.version, hash: snapshot.hash },
     stages: work.entries,
     unknownFields: contract === undefined || contract.unknown.length === 0 ? undefined : contract.unknown,
@@ -100,7 +101,7 @@ export function spanFacts(work: Work): SpanFacts {
 
 /** Paths of known surfaces hold no secret; an unknown path may hold anything, so only its length is kept. */
 function recordedPath(work: Work): string {
-  return work.codec === undefined ? `(unknown, ${work.target.path.length} characters)` : work.target.path.slice(0, 512);
+  return work.codec === undefined ? `(unknown, ${work.target.path.length} characters)` : inOnePiece(work.target.path.slice(0, 512));
 }
 
 const since = (work: Work, at: number | undefined): number | undefined => (at === undefined ? undefined : round(at - work.arrivedMs));
@@ -111,14 +112,17 @@ function answerOf(work: Work): ExchangeRecord["answer"] {
   return defined({
     complete: summary.complete,
     finishReasons: summary.finishReasons.length === 0 ? undefined : summary.finishReasons,
-    model: summary.model?.slice(0, 256),
-    responseId: summary.responseId?.slice(0, 256),
-    error: summary.error?.slice(0, 128),
-    toolCalls: summary.toolCalls.length === 0 ? undefined : summary.toolCalls.slice(0, 64).map((name) => name.slice(0, 128)),
+    model: short(summary.model, 256),
+    responseId: short(summary.responseId, 256),
+    error: short(summary.error, 128),
+    toolCalls: summary.toolCalls.length === 0 ? undefined : summary.toolCalls.slice(0, 64).map((name) => inOnePiece(name.slice(0, 128))),
     unknownEvents: summary.unknownEvents === 0 ? undefined : summary.unknownEvents,
     invalidEvents: summary.invalidEvents === 0 ? undefined : summary.invalidEvents,
   });
 }
+
+/** Of the caller's or the provider's words as many characters as a record keeps. */
+const short = (text: string | undefined, max: number): string | undefined => text && inOnePiece(text.slice(0, max));
 
 function costOf(work: Work): ExchangeRecord["cost"] {
   const price = work.plan?.chain[0]?.price;

@@ -2,6 +2,7 @@ import type { RequestChange } from "../core/codec.ts";
 import { type DataClass, declaredClass, higherClass } from "../core/contract.ts";
 import type { Denial } from "../core/denials.ts";
 import { REPLANS_MAX } from "../core/limits.ts";
+import { inOnePiece } from "../core/one-piece.ts";
 import type { StageEntry } from "../core/record.ts";
 import type { BoundStage, Effect, Evaluation, Marks, Outcome, PortError, Rollout, StageStores, Verdict } from "../core/stage.ts";
 import type { Applied, Work } from "./work.ts";
@@ -219,7 +220,8 @@ function weigh(
 function entry(stage: string, mode: StageEntry["mode"], verdict: Verdict, us: number): StageEntry {
   if (verdict.kind !== "allow" || verdict.evidence !== undefined) return { stage, mode, ...entryOf(verdict), us };
   const { reason } = verdict;
-  return reason === undefined ? { stage, mode, verdict: "allow", us } : { stage, mode, verdict: "allow", reason, us };
+  if (reason === undefined) return { stage, mode, verdict: "allow", us };
+  return { stage, mode, verdict: "allow", reason: inOnePiece(reason), us };
 }
 
 function entryOf(verdict: Verdict): Pick<StageEntry, "verdict" | "code" | "reason" | "evidence"> {

@@ -7,6 +7,8 @@ interface Limited {
   readonly latencyCapMs: number | undefined;
 }
 
+/** A wait of many of these is cut to whole ones, and the rest waited for then: timers of one length share a list, others need one each. */
+const COARSE_MS = 1_000;
 /** Timers of Node may be early by the fraction that they cut off. */
 const EARLY_MS = 1;
 
@@ -50,7 +52,10 @@ export class AnswerTimers {
 
   #arm(now: number, expire: (denial: Denial) => void): void {
     const dueMs = Math.min(this.#totalAtMs, this.#lastMs + this.#idleMs) - now;
-    this.#timer = setTimeout(() => this.#fired(expire), Math.max(1, Math.ceil(dueMs)));
+    this.#timer = setTimeout(
+      () => this.#fired(expire),
+      dueMs > 2 * COARSE_MS ? dueMs - (dueMs % COARSE_MS) : Math.max(1, Math.ceil(dueMs)),
+    );
   }
 
   #fired(expire: (denial: Denial) => void): void {

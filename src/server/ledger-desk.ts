@@ -235,5 +235,5 @@ export class Desk implements LedgerDesk {
 
 const TOO_MANY: Result<never, LedgerError> = err({ code: "unavailable", cause: new Error("too many claims are open") });
 
-/** No id of an exchange has a space in it. */
-const keyOf = ({ partition: { kind, name }, exchange }: Claimant): string => `${kind} ${name} ${exchange}`;
+/** An exchange has one tenant, and its id, which has no space in it, is of one piece: nothing is put together for each step of a call. */
+const keyOf = ({ partition: { kind, name }, exchange }: Claimant): string => (kind === "tenant" ? exchange : `${kind} ${name} ${exchange}`);

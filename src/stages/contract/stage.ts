@@ -1,4 +1,5 @@
 import { CONTRACT_FIELD_NAMES, CONTRACT_FIELDS, type ContractField } from "../../core/contract.ts";
+import { memoized } from "../../core/memo.ts";
 import { ALLOW, defineStage, type StageContext, type Verdict } from "../../core/stage.ts";
 import { type ContractSection, contractSection } from "./section.ts";
 
@@ -9,6 +10,14 @@ import { type ContractSection, contractSection } from "./section.ts";
 const NOT_KEPT: readonly ContractField[] = ["retention"];
 
 const deny = (detail: string): Verdict => ({ kind: "deny", code: "contract_violation", detail });
+
+/** The fields that a section does not leave to the caller. */
+const ruled = memoized((section: ContractSection) =>
+  CONTRACT_FIELD_NAMES.flatMap((field) => {
+    const rule = field === "contract" ? "optional" : section[field];
+    return rule === "optional" ? [] : [{ field, rule }];
+  }),
+);
 
 /** Judges the fields of the caller's contract: known, well formed, required, forbidden, kept. */
 function decide(context: StageContext, section: ContractSection): Verdict {
@@ -22,14 +31,13 @@ function decide(context: StageContext, section: ContractSection): Verdict {
     return deny(
       `Contract: ${unknown.join(", ")} is not known. Known are ${CONTRACT_FIELD_NAMES.map((name) => CONTRACT_FIELDS[name].header).join(", ")}.`,
     );
-  for (const field of CONTRACT_FIELD_NAMES) {
-    if (field === "contract") continue;
+  for (const { field, rule } of ruled(section)) {
     const { header } = CONTRACT_FIELDS[field];
     const given = values[field] !== undefined || (field === "useCase" && context.principal.useCase !== undefined);
-    if (section[field] === "required" && !given) return deny(`Contract: ${header} is required.`);
+    if (rule === "required" && !given) return deny(`Contract: ${header} is required.`);
     // Tenant, app and user of the credential itself are no claims.
     const claimed = given && !(field === "tenant" || field === "app" || (field === "user" && context.principal.user !== undefined));
-    if (section[field] === "forbidden" && claimed) return deny(`Contract: ${header} must not be sent.`);
+    if (rule === "forbidden" && claimed) return deny(`Contract: ${header} must not be sent.`);
   }
   for (const field of NOT_KEPT)
     if (values[field] !== undefined)
