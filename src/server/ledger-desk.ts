@@ -26,6 +26,7 @@ import type { Log } from "../ports/log.ts";
 /** What may be spent while the store is gone. */
 export interface Allowance {
   observe(request: HoldRequest, answer: HoldAnswer): void;
+  observeFreezes(request: EnterRequest, answer: StepAnswer): void;
   enter(request: EnterRequest): StepAnswer;
   hold(request: HoldRequest): HoldAnswer;
   has(claimant: Claimant): boolean;
@@ -102,6 +103,7 @@ export class Desk implements LedgerDesk {
     return this.#options.ledger.enter(whole).then((answer) => {
       if (answer.ok) {
         if (answer.value.kind === "admitted") this.#track(request, false);
+        if (lost === "allowance") this.#options.allowance.observeFreezes(whole, answer.value);
         return answer;
       }
       if (lost === "reject" || answer.error.code === "invalid") return answer;

@@ -208,6 +208,29 @@ describe("the local allowance", () => {
     assert.equal(allowance.hold(request("c", 1)).kind, "refused");
   });
 
+  test("what an operator froze stays frozen while the store is gone, also in the next window, until the store says otherwise", () => {
+    const nowMs = Date.now();
+    const allowance = made(50, () => nowMs);
+    const level = { key: "t", limit: 1_000, used: 0, resetsAtMs: window.endMs };
+    const refused = { kind: "refused", refusals: [{ ...level, index: 0, why: "frozen", retryAfterMs: undefined }] } as const;
+    allowance.observe(request("a", 5), refused);
+    const next = { ...window, startMs: window.startMs - HOUR };
+    for (const at of [window, next]) {
+      const asked = request("b", 5);
+      const said = allowance.hold({ ...asked, scopes: asked.scopes.map((scope) => ({ ...scope, window: at })) });
+      assert.equal(said.kind === "refused" ? said.refusals[0]?.why : said.kind, "frozen");
+    }
+    assert.equal(allowance.hold({ ...request("c", 5), partition: { kind: "tenant", name: "globex" } }).kind, "admitted", "whose it is");
+    const scopes = [
+      { kind: "rate", key: "t", requests: 100, windowMs: 1_000, burst: 20 },
+      { kind: "concurrent", key: "t", limit: 30 },
+    ] as const;
+    for (const scope of scopes)
+      assert.equal(allowance.enter({ partition, exchange: "d", leaseMs: 1, scopes: [scope] }).kind, "refused", scope.kind);
+    allowance.observeFreezes({ partition, exchange: "e", leaseMs: 1, scopes: [...scopes] }, { kind: "admitted", levels: [] });
+    assert.equal(allowance.hold(request("f", 5)).kind, "admitted");
+  });
+
   test("rates and concurrency run at their share, at least one, and a share of nothing is nothing", () => {
     const nowMs = Date.now();
     const scopes = [

@@ -8,7 +8,7 @@
  * Request rates run at `share` percent of their pace and burst, concurrency at `share` percent of its limit, both at least one:
  * worst case processes x max(1, floor(limit x share / 100)) at once.
  * What was spent goes to the ledger when the exchange ends, and from there to the store when it is back (idempotent by exchange).
- * A process that dies before that takes its share's record with it.
+ * A scope that the store last called frozen stays so. A process that dies before that takes its share's record with it.
  */
 import type { Result } from "../../core/result.ts";
 import type {
@@ -64,6 +64,8 @@ export class LocalAllowance {
   readonly #slots = new Map<string, number>();
   /** What the store last said was left of a window. */
   readonly #left = new Map<string, { readonly endMs: number; readonly left: number }>();
+  /** Scopes that an operator had frozen when the store last answered. */
+  readonly #frozen = new Set<string>();
   /** Holds of exchanges under way, and the slots they have. */
   readonly #exchanges = new Map<string, { held: Map<string, number>; slots: string[] }>();
 
@@ -75,6 +77,7 @@ export class LocalAllowance {
 
   /** Tell it what the store answered, so that a budget that was used up is not spent again while the store is gone. */
   observe(request: HoldRequest, answer: HoldAnswer): void {
+    this.observeFreezes(request, answer);
     const places: readonly (readonly [number, Level])[] =
       answer.kind === "admitted"
         ? answer.levels.map((level, index) => [index, level])
@@ -90,6 +93,17 @@ export class LocalAllowance {
     }
   }
 
+  /** Tell it of both kinds of steps: what was frozen is refused while the store is gone, too. */
+  observeFreezes(request: EnterRequest | HoldRequest, answer: HoldAnswer): void {
+    if (answer.kind === "refused") {
+      for (const { key, why } of answer.refusals)
+        if (why === "frozen" && this.#frozen.size < KNOWN_MAX) this.#frozen.add(this.#key(request, key));
+    } else if (answer.kind === "admitted" && this.#frozen.size > 0) {
+      const still = new Set(answer.short?.flatMap(({ key, why }) => (why === "frozen" ? [key] : [])));
+      for (const { key } of request.scopes) if (!still.has(key)) this.#frozen.delete(this.#key(request, key));
+    }
+  }
+
   enter(request: EnterRequest): StepAnswer {
     const nowMs = this.#options.wallMs();
     const nowUs = Math.floor(nowMs) * 1_000;
@@ -100,10 +114,12 @@ export class LocalAllowance {
     const exchange = this.#exchange(request);
     request.scopes.forEach((scope, index) => {
       const key = this.#key(request, scope.key);
+      const frozen = this.#frozen.has(key);
       if (scope.kind === "concurrent") {
         const limit = scope.limit === 0 || sharePercent === 0 ? 0 : Math.max(1, shareOf(scope.limit, sharePercent));
         const used = (this.#slots.get(key) ?? 0) + 1;
-        if (used > limit || this.#full(this.#slots, key)) refusals.push(slotRefusal(index, { key: scope.key, limit }, used - 1, false));
+        if (frozen || used > limit || this.#full(this.#slots, key))
+          refusals.push(slotRefusal(index, { key: scope.key, limit }, used - 1, frozen));
         levels.push({ key: scope.key, limit, used, resetsAtMs: undefined });
         writes.push(() => {
           this.#slots.set(key, used);
@@ -120,8 +136,8 @@ export class LocalAllowance {
       const stored = this.#rates.get(key) ?? 0;
       const tatUs = stored > nowUs + toleranceUs ? nowUs + toleranceUs - costUs : stored;
       const nextUs = Math.max(tatUs, nowUs) + costUs;
-      if (sharePercent === 0 || nextUs > nowUs + toleranceUs || this.#full(this.#rates, key))
-        refusals.push(rateRefusal(index, slow, { tatUs, nowUs, frozen: false }));
+      if (frozen || sharePercent === 0 || nextUs > nowUs + toleranceUs || this.#full(this.#rates, key))
+        refusals.push(rateRefusal(index, slow, { tatUs, nowUs, frozen }));
       levels.push(rateLevel({ key: scope.key, burst: slow.burst, costUs }, nextUs, nowUs));
       writes.push(() => this.#rates.set(key, nextUs));
     });
@@ -144,8 +160,9 @@ export class LocalAllowance {
       const key = this.#key(request, windowId(scope));
       const limit = this.#room(key, scope);
       const used = (this.#windows.get(key)?.used ?? 0) - (exchange.held.get(key) ?? 0);
-      if ((scope.amount > 0 && scope.amount > limit - used) || this.#full(this.#windows, key)) {
-        short.push(budgetRefusal(index, scope, { limit, used, nowMs, frozen: false }));
+      const frozen = this.#frozen.has(this.#key(request, scope.key));
+      if (frozen || (scope.amount > 0 && scope.amount > limit - used) || this.#full(this.#windows, key)) {
+        short.push(budgetRefusal(index, scope, { limit, used, nowMs, frozen }));
         refused ||= scope.soft !== true;
       }
       levels.push({ key: scope.key, limit, used: used + scope.amount, resetsAtMs: scope.window.endMs });
