@@ -21,31 +21,33 @@ const NAMES = [
   ...["envoy.filters.http.ext_proc", "xds.cluster_name", "upstream.address", "upstream.request_attempt_count", "response.code_details"],
 ] as const;
 
-interface Known {
-  readonly name: string;
-  readonly bytes: Uint8Array;
-}
 const SLOTS = 512;
-const slotOf = (bytes: Uint8Array, at: number, length: number): number =>
-  (length * 37 + (bytes[at] ?? 0) * 7 + (bytes[at + (length >> 1)] ?? 0) * 5 + (bytes[at + length - 1] ?? 0)) & (SLOTS - 1);
+const MASK = SLOTS - 1;
+const slotOf = (first: number, middle: number, last: number, length: number): number =>
+  (length * 37 + first * 7 + middle * 5 + last) & MASK;
 
-const TABLE: readonly (readonly Known[])[] = (() => {
-  const slots: Known[][] = Array.from({ length: SLOTS }, () => []);
+/** Each name in its slot, or in the first free one behind it. Less than a quarter is taken. */
+const TABLE: readonly string[] = (() => {
+  const slots = Array.from({ length: SLOTS }, () => "");
   for (const name of NAMES) {
-    const bytes = Uint8Array.from(name, (char) => char.charCodeAt(0));
-    slots[slotOf(bytes, 0, bytes.length)]?.push({ name, bytes });
+    const { length } = name;
+    let slot = slotOf(name.charCodeAt(0), name.charCodeAt(length >> 1), name.charCodeAt(length - 1), length);
+    while (slots[slot] !== "") slot = (slot + 1) & MASK;
+    slots[slot] = name;
   }
   return slots;
 })();
 
 /** The name that stands in `length` bytes from `at`, where it is one of the usual ones. */
 export function usualName(bytes: Uint8Array, at: number, length: number): string | undefined {
-  if (length === 0) return undefined;
-  for (const known of TABLE[slotOf(bytes, at, length)] ?? []) if (isAt(known.bytes, bytes, at, length)) return known.name;
+  let slot = slotOf(bytes[at] ?? 0, bytes[at + (length >> 1)] ?? 0, bytes[at + length - 1] ?? 0, length);
+  for (let name = TABLE[slot]; name !== undefined && name !== ""; name = TABLE[slot]) {
+    if (name.length === length && isAt(name, bytes, at)) return name;
+    slot = (slot + 1) & MASK;
+  }
   return undefined;
 }
-function isAt(known: Uint8Array, bytes: Uint8Array, at: number, length: number): boolean {
-  if (known.length !== length) return false;
-  for (let index = 0; index < length; index++) if (known[index] !== bytes[at + index]) return false;
+function isAt(name: string, bytes: Uint8Array, at: number): boolean {
+  for (let index = 0; index < name.length; index++) if (name.charCodeAt(index) !== bytes[at + index]) return false;
   return true;
 }
