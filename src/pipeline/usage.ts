@@ -46,7 +46,11 @@ export function settleUsage(work: Work): void {
     work.usage = estimateUsage(reported, {
       inputTokens: () => inputEstimate(work, family),
       countedTokens: () => work.output.tokens(family, work.tokens, summary?.outputChars ?? 0),
-      outputTokensMax: lost ? outputCap(work) : hidesReasoning(work) ? (work.held?.usage.outputTokens ?? outputCap(work)) : undefined,
+      outputTokensMax: lost
+        ? outputCap(work)
+        : hidesReasoning(work) || goesOn(work)
+          ? (work.held?.usage.outputTokens ?? outputCap(work))
+          : undefined,
       expected: work.request?.view.expected,
     });
     work.estimated = true;
@@ -65,6 +69,10 @@ function hidesReasoning({ request, plan, codec, reader }: Work): boolean {
   if (request === undefined || reader?.usage() !== undefined || codec?.operation !== "chat") return false;
   return thinksUnseen(request, { dialect: codec.dialect, names: [plan?.chain[0]?.model ?? request.view.model] });
 }
+
+/** The answer is the receipt of work that goes on at the provider, and may come to all that was held for it: nobody is told when it is over. */
+const goesOn = ({ request, reader }: Work): boolean =>
+  reader?.usage() === undefined && request?.view.providerState.some(({ kind }) => kind === "background") === true;
 
 /** What is no answer begins here: nothing was made for a redirect. */
 const REDIRECT = 300;

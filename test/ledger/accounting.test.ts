@@ -235,6 +235,30 @@ test("a redirect is not passed on, where the caller's SDK would take its request
   assert.equal(gateway.simulator.requests.length, seen + 1);
 });
 
+test("an answer that is made in the background is charged as it was held, where the request has no cap of its own too", async () => {
+  const receipt = { id: "resp_1", object: "response", created_at: 1, status: "queued", model: "gpt-4o-mini", output: [], usage: null };
+  gateway.simulator.respondWith(() => ({
+    status: 200,
+    headers: { "content-type": "application/json" },
+    chunks: [JSON.stringify({ ...receipt, background: true, error: null })],
+  }));
+  const found = await charged(async () => {
+    const answer = await fetch(`${gateway.url}/v1/responses`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${gateway.key("acme/bot")}`, "content-type": "application/json" },
+      body: JSON.stringify({ model: "m", input: "Write a book.", background: true }),
+    });
+    assert.equal(answer.status, 200);
+    await answer.text();
+  });
+  gateway.simulator.respondWith(undefined);
+  const record = await last();
+  assert.equal(record?.usage?.outputTokens, 4096, "what is assumed of a call without a cap");
+  assert.equal(record.cost?.estimated, true);
+  assert.equal(found.usd, record.cost?.nanoUsd);
+  assert.ok(found.usd >= 4096 * 10_000);
+});
+
 test("nested scopes must all have room; what the account's quota held is given back where the tenant refuses", async () => {
   const found = await charged(async () => {
     const refused = await call({ max_tokens: 400 }, { app: "acme/tight" });

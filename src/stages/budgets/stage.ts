@@ -202,7 +202,7 @@ function denialOf(stood: readonly Refused[]): Denial {
   if (budget === undefined)
     return {
       code: "rate_limited",
-      detail: `The limit of ${first?.line.limit ?? 0} tokens per ${first?.line.window ?? "window"} is reached.`,
+      detail: first === undefined ? "A limit of tokens is reached." : limitDetail(first),
       ...wait,
     };
   const { line, level } = budget;
@@ -212,6 +212,13 @@ function denialOf(stood: readonly Refused[]): Denial {
     detail: `The call does not fit into the budget of ${show(level.limit)} per ${line.window}; ${show(Math.max(0, level.limit - level.used))} are left.`,
     ...wait,
   };
+}
+
+/** What never fits must not look like what fits in a minute. */
+function limitDetail({ line: { limit, window }, level, retryAfterMs }: Refused): string {
+  const said = `The call does not fit into the limit of ${limit} tokens per ${window}`;
+  if (retryAfterMs === undefined) return `${said}, and never will: it may take more. Ask for less output, or send less.`;
+  return `${said}; ${Math.max(0, level.limit - level.used)} are left.`;
 }
 
 /** All must have room: the longest wait counts, and one that never ends ends them all. */
