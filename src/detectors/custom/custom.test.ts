@@ -95,3 +95,23 @@ test("allowed values are not reported, whole and in any case", () => {
   );
   assertCuts([detector], text);
 });
+
+test("a phrase of a list is found over line ends, several blanks and signs that are not seen", () => {
+  const list = made(wordDetector({ entity: "project", class: "personal", words: ["Project  Falcon", "Falcon", "項目 鷹"] }));
+  const table: readonly (readonly [string, readonly string[]])[] = [
+    ["on project\n  FALCON.", ["project\n  FALCON"]],
+    ["Project\u00a0Falcon\r\nproject falcons", ["Project\u00a0Falcon"]],
+    ["pro\u200bject fal\u00adcon\u200b ok, xproject falcon", ["pro\u200bject fal\u00adcon", "falcon"]],
+    ["\u200b\n falcon", ["falcon"]],
+    ["項目　鷹隼", ["項目　鷹"]],
+    [`project${" ".repeat(300)}falcon`, ["falcon"]],
+  ];
+  for (const [text, words] of table) {
+    assert.deepEqual(
+      findIn(list, text).map(({ start, end }) => text.slice(start, end)),
+      words,
+      JSON.stringify(text),
+    );
+    assertCuts([list], text);
+  }
+});

@@ -14,23 +14,27 @@ interface Node {
   isWord: boolean;
 }
 
+/** Longest match, with blanks and signs that are not seen in it, in UTF-16 units. */
+const MATCH_CHARS_MAX = 2 * CUSTOM_WORD_CHARS_MAX;
+
 /**
- * Finds the words and phrases of a list: in any case and in full-width forms, whole where their script puts blanks between words, the
- * longest where several begin at one place. Its time does not grow with the list. The error says what is wrong with a list.
+ * Finds the words and phrases of a list: in any case and in full-width forms, with any number of blanks or line ends where they have one,
+ * whole where their script puts blanks between words, the longest where several begin at one place. Its time does not grow with the list.
+ * The error says what is wrong with a list.
  */
 export function wordDetector({ entity, class: kind, words }: WordList): Result<Detector, string> {
   if (words.length === 0 || words.length > CUSTOM_WORDS_MAX) return err(`a list has 1 to ${CUSTOM_WORDS_MAX} words`);
   const root: Node = { next: new Map(), isWord: false };
   for (const word of words) {
     if (word.trim() === "" || word.length > CUSTOM_WORD_CHARS_MAX) return err(`a word has 1 to ${CUSTOM_WORD_CHARS_MAX} characters`);
-    add(root, plain(fold(word)));
+    add(root, plain(fold(word)).replaceAll(UNSEEN_SIGN, "").trim().replaceAll(/\s+/g, " "));
   }
   return ok({
     entities: [entity],
     class: kind,
     profile: "asked",
     lookBehind: 1,
-    lengthMax: CUSTOM_WORD_CHARS_MAX,
+    lengthMax: MATCH_CHARS_MAX,
     find: (text, from) => find(text, from, { entity, root }),
   });
 }
@@ -80,13 +84,25 @@ const MORE = -1;
 function longest(text: string, start: number, root: Node, ended: boolean): number {
   let node: Node | undefined = root;
   let best = 0;
-  for (let at = start; node !== undefined; at += 1) {
+  let blank = false;
+  for (let at = start; node !== undefined && at - start <= MATCH_CHARS_MAX; at += 1) {
     if (at >= text.length && !ended) return MORE;
-    if (node.isWord && !(isWordUnit(text.charCodeAt(at - 1)) && isWordUnit(text.charCodeAt(at)))) best = at;
-    node = at < text.length ? node.next.get(text.charCodeAt(at)) : undefined;
+    const code = text.charCodeAt(at);
+    // Behind a sign that is not seen the word has ended already.
+    if (node.isWord && text.charCodeAt(at - 1) !== UNSEEN && !(isWordUnit(text.charCodeAt(at - 1)) && isWordUnit(code))) best = at;
+    if (at > start && (code === UNSEEN || (blank && isBlank(code)))) continue;
+    blank = isBlank(code);
+    node = at < text.length ? node.next.get(blank ? BLANK : code) : undefined;
   }
   return best;
 }
+
+/** Stands for every sign that is not seen in folded text. */
+const UNSEEN = 0x200b;
+const UNSEEN_SIGN = "\u200b";
+const BLANK = 0x20;
+/** Of folded text: a blank, a tab, a line's end. */
+const isBlank = (code: number): boolean => code === BLANK || (code >= 9 && code <= 13);
 
 /** A letter or digit of a script with blanks between words. */
 const isWordUnit = (code: number): boolean => isAlnum(code) || (code >= 0xc0 && code < 0x2000 && code !== 0xd7 && code !== 0xf7);

@@ -174,6 +174,10 @@ property(
     fc.array(
       fc.constantFrom(
         "project ",
+        "project",
+        "\n",
+        " ",
+        "\u200b",
         "falcon",
         "fal",
         "https://evil.example/x ",
