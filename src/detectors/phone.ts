@@ -43,15 +43,26 @@ function find(text: ScanText, from: number): Found {
     const atom = atoms[index];
     if (atom === undefined || atom.start < least || !isDigit(folded.charCodeAt(atom.start))) continue;
     if (isShort(text, atom.end - atom.start, atom.end)) continue;
-    const start = signsBefore(folded, atom.start, least);
-    const judged = judge(look, start, atom.start);
-    if (judged === "more") return { findings, open: start };
+    const inUrl = isPlusInUrl(folded, atom.start, least);
+    const start = inUrl ? atom.start - 1 : signsBefore(folded, atom.start, least);
+    const judged = judge(look, start, inUrl ? atom.start + 2 : atom.start);
+    if (judged === "more") return { findings, open: percentBefore(folded, start, least) };
     if (judged === undefined) continue;
     findings.push({ entity: "phone", ...judged });
     least = judged.end;
   }
-  return { findings, open: ended ? folded.length : signsBefore(folded, folded.length, least) };
+  return { findings, open: ended ? folded.length : percentBefore(folded, signsBefore(folded, folded.length, least), least) };
 }
+
+/** Is it `2B` of a `%2B`, which is a plus in a query? */
+const isPlusInUrl = (folded: string, at: number, least: number): boolean =>
+  folded.charCodeAt(at) === TWO && (folded.charCodeAt(at + 1) | 32) === SMALL_B && at > least && folded.charCodeAt(at - 1) === PERCENT;
+/** A percent sign before it may begin one. */
+const percentBefore = (folded: string, at: number, least: number): number =>
+  at > least && folded.charCodeAt(at - 1) === PERCENT ? at - 1 : at;
+const TWO = 50;
+const SMALL_B = 98;
+const PERCENT = 37;
 
 /** A few digits with no more behind them. */
 function isShort({ folded, ended }: ScanText, length: number, end: number): boolean {
@@ -75,12 +86,13 @@ const BRACKET = 40;
 function judge(look: Look, start: number, firstDigit: number): Judged {
   const { folded, ended } = look.text;
   if (!isFree(folded, start)) return undefined;
+  if (firstDigit >= folded.length) return ended ? undefined : "more";
   if (start === firstDigit && isInSpread(folded, start)) return undefined;
   const { written } = look;
   written.read(firstDigit);
   if (written.end >= folded.length && !ended) return "more";
   if (written.digits < DIGITS_MIN) return undefined;
-  const signs = folded.slice(start, firstDigit);
+  const signs = firstDigit - start === 3 ? "+" : folded.slice(start, firstDigit);
   const isInner = start === firstDigit && isSeparator(folded.charCodeAt(start - 1)) && isDigit(folded.charCodeAt(start - 2));
   if (isInner && (written.count < 2 || written.separatorAt(1) === folded.charAt(start - 1))) return undefined;
   const least = leastGroups(written);

@@ -95,9 +95,9 @@ export class Pseudonyms {
   }
 }
 
-/** The address that stands percent-encoded in a URL: the same person's as elsewhere. undefined: it is none. */
+/** The address, or number with a plus, that stands percent-encoded in a URL: the same person's as elsewhere. undefined: it is none. */
 function fromUrl(value: string): string | undefined {
-  if (!/^[^@]+%40[^@]+$/.test(value)) return undefined;
+  if (!/^(?:[^@]+%40[^@]+|%2b[0-9(][^%]+)$/i.test(value)) return undefined;
   try {
     return decodeURIComponent(value);
   } catch {

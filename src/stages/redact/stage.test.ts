@@ -184,6 +184,13 @@ test("keys of objects that hold a value leave as stand-ins, and the rest to the 
     assert.equal(answered(guards, [`{"${standIn}":1}`], { ...LANE, channel: "tool_arguments" }), `{"${EMAIL}":1}`);
   }
 });
+test("a number with an encoded plus in a URL has the stand-in that it has elsewhere, encoded too", async () => {
+  const { sent, guards } = await run(ask("+14156232671, https://x.example/?t=%2B14156232671&n=1"));
+  const text = contents(sent)[0] ?? "";
+  const [, number, again] = /^\+(1[0-9]{10}), https:\/\/x\.example\/\?t=%2B(1[0-9]{10})&n=1$/.exec(text) ?? [];
+  assert.ok(number !== undefined && number === again && number !== "14156232671", text);
+  assert.equal(answered(guards, [text]), "+14156232671, https://x.example/?t=%2B14156232671&n=1");
+});
 test("an address in a URL has the stand-in that it has elsewhere", async () => {
   const { sent, guards } = await run(ask(`${EMAIL}, https://x.example/?to=${EMAIL.replace("@", "%40")}`));
   const [text = ""] = contents(sent);
