@@ -59,8 +59,7 @@ export function priceInTier(price: Price, tier: string | undefined): Price | und
  */
 export function costNanoUsd(usage: Usage, price: Price): number {
   const input = count(usage.inputTokens);
-  let rates: Rates = price;
-  for (const step of price.above ?? []) if (input > step.tokens) rates = step.price;
+  const rates = ratesFor(price, input);
   // What is billed apart from the totals has no parts: kinds are of the totals.
   const parts: Partial<Usage> = usage.billedInputTokens === undefined && usage.billedOutputTokens === undefined ? usage : {};
   let inputLeft = usage.billedInputTokens === undefined ? input : count(usage.billedInputTokens);
@@ -89,12 +88,31 @@ export function costNanoUsd(usage: Usage, price: Price): number {
   if (rates.audioOutput !== undefined) add(takeOutput(parts.audioOutputTokens), rates.audioOutput);
   if (rates.imageOutput !== undefined) add(takeOutput(parts.imageOutputTokens), rates.imageOutput);
   add(outputLeft, rates.output);
+  addApart(usage, price, add);
   add(count(usage.images), rates.image ?? 0);
   add(count(usage.seconds), rates.second ?? 0);
   add(count(usage.characters), rates.character ?? 0);
   add(count(usage.queries), rates.query ?? 0);
   add(1, rates.call ?? 0);
   return total.nanoUsd();
+}
+
+/** By the length of the prompt. */
+function ratesFor(price: Price, input: number): Rates {
+  let rates: Rates = price;
+  for (const step of price.above ?? []) if (input > step.tokens) rates = step.price;
+  return rates;
+}
+
+/** What passes beside the answer took. */
+function addApart(usage: Usage, price: Price, add: (tokens: number, rate: number) => void): void {
+  const input = count(usage.apartInputTokens);
+  if (input === 0) return;
+  const rates = ratesFor(price, input);
+  const cached = Math.min(input, count(usage.apartCachedInputTokens));
+  add(cached, rates.cachedInput ?? rates.input);
+  add(input - cached, rates.input);
+  add(count(usage.apartOutputTokens), rates.output);
 }
 
 /** A sum of tokens times rates, whole: in numbers as long as they hold it exactly, which is for nearly every call, then in BigInt. */

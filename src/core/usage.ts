@@ -31,6 +31,11 @@ export interface Usage {
   /** Tokens that are paid for, where the provider says that they are others than those of the totals (Cohere's `billed_units`); prices apply to them. */
   readonly billedInputTokens?: number;
   readonly billedOutputTokens?: number;
+  /** Passes of the model beside the answer, which the provider bills and leaves out of its totals (Anthropic's compaction): all their input. */
+  readonly apartInputTokens?: number;
+  /** Part of it, read from the prompt cache. */
+  readonly apartCachedInputTokens?: number;
+  readonly apartOutputTokens?: number;
   /** Searches that the provider ran for the call: on the web, or the units of a rerank. */
   readonly queries?: number;
   /** Calls of the provider's own tools (web searches and the like). */

@@ -319,6 +319,8 @@ function usageHeader(usage: Usage, estimated: boolean): string {
   add("cache_write_1h", usage.cacheWrite1hTokens);
   add("output", usage.outputTokens);
   add("reasoning", usage.reasoningTokens);
+  add("apart_input", usage.apartInputTokens);
+  add("apart_output", usage.apartOutputTokens);
   add("images", usage.images);
   add("seconds", usage.seconds);
   add("characters", usage.characters);

@@ -135,6 +135,10 @@ function usage({ usage: used, cost }: ExchangeRecord): Rows {
   return [
     ["input", used === undefined ? undefined : `${total(used.inputTokens)}${input ?? ""}`],
     ["output", used === undefined ? undefined : `${total(used.outputTokens)}${output ?? ""}`],
+    [
+      "apart",
+      used?.apartInputTokens === undefined ? undefined : `${total(used.apartInputTokens)} input, ${total(used.apartOutputTokens)} output`,
+    ],
     ["tool calls", used?.toolCalls === undefined ? undefined : count(used.toolCalls)],
     [
       "cost",

@@ -22,7 +22,9 @@ export function mergeUsage(known: Json | undefined, reported: Json | undefined, 
 
 /**
  * Anthropic's figures in the words of core: its `input_tokens` leave out what was read from or written to the cache, ours do not.
- * Tokens of `iterations` (compaction, advisor) are in `reported` only: they are not part of the provider's totals.
+ * The provider's totals leave out those of its `iterations` that are no message (a compaction, which reads the whole conversation; an
+ * advisor, which is charged at the price of the model that was called) and bills them: they are apart. Source: platform.claude.com/docs,
+ * "Compaction", read 2026-11.
  * undefined when there is no usage object.
  */
 export function anthropicUsage(usage: Json | undefined): Usage | undefined {
@@ -43,10 +45,27 @@ export function anthropicUsage(usage: Json | undefined): Usage | undefined {
       cacheWrite1hTokens: oneHour,
       reasoningTokens: tokenCount(field(field(usage, "output_tokens_details"), "thinking_tokens")),
       queries: tokenCount(field(field(usage, "server_tool_use"), "web_search_requests")),
+      ...apartOf(field(usage, "iterations")),
       toolCalls: serverToolCalls(field(usage, "server_tool_use")),
     }),
     reported: reportedFigures(usage),
   };
+}
+
+/** Most passes of one answer that are looked at; real ones have a few. */
+const PASSES_MAX = 1_000;
+function apartOf(passes: Json | undefined): Pick<Usage, "apartInputTokens" | "apartCachedInputTokens" | "apartOutputTokens"> {
+  if (!Array.isArray(passes)) return {};
+  let [input, cached, output] = [0, 0, 0];
+  for (const pass of passes.slice(0, PASSES_MAX)) {
+    if (field(pass, "type") === "message") continue;
+    const of = (key: string): number => tokenCount(field(pass, key)) ?? 0;
+    cached += of("cache_read_input_tokens");
+    input += of("input_tokens") + of("cache_creation_input_tokens") + of("cache_read_input_tokens");
+    output += of("output_tokens");
+  }
+  if (input + output === 0) return {};
+  return { apartInputTokens: input, ...(cached === 0 ? {} : { apartCachedInputTokens: cached }), apartOutputTokens: output };
 }
 
 /** `server_tool_use: {web_search_requests, web_fetch_requests}`: all of them together. */

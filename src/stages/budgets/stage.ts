@@ -261,8 +261,10 @@ const both = (one: Promise<void> | undefined, other: Promise<void> | undefined):
 /** Nobody knows what it took: the whole hold. */
 function chargedFor({ forecast }: Facts, outcome: Outcome): Amounts {
   if (outcome.unanswered) return { tokens: forecast.tokens, nanoUsd: outcome.costNanoUsd ?? forecast.nanoUsd ?? 0 };
-  const { inputTokens = 0, outputTokens = 0 } = outcome.usage ?? {};
-  const tokens = Math.ceil(Math.max(0, inputTokens)) + Math.ceil(Math.max(0, outputTokens)) + outcome.lostTokens;
+  const { inputTokens = 0, outputTokens = 0, apartInputTokens = 0, apartOutputTokens = 0 } = outcome.usage ?? {};
+  const whole = (tokens: number): number => Math.ceil(Math.max(0, tokens));
+  const apart = whole(apartInputTokens) + whole(apartOutputTokens);
+  const tokens = whole(inputTokens) + whole(outputTokens) + apart + outcome.lostTokens;
   return { tokens: Math.min(Number.MAX_SAFE_INTEGER, tokens), nanoUsd: outcome.costNanoUsd ?? 0 };
 }
 

@@ -84,6 +84,7 @@ const WORDS: Readonly<Record<string, string>> = {
   imageInputTokens: "Part of input.",
   billedInputTokens: "What the provider bills of input, where it says so.",
   billedOutputTokens: "What the provider bills of output, where it says so.",
+  apartOutputTokens: "All their output.",
   audioOutputTokens: "Part of output.",
   imageOutputTokens: "Part of output.",
 };
