@@ -147,9 +147,10 @@ function limitsSay({ joined }: BudgetsSection, { nowMs, rates }: Facts, lines: r
     return { name: `tokens-${window}`, quota, windowS: spec.unit === "seconds" ? spec.seconds : 1, limit, used, resetsAtMs };
   });
   const { mode } = joined.limits;
-  const effects = mode === "enforce" ? rateHeaders([...rateBounds, ...tokenBounds], nowMs) : [];
   const without = lines.filter((one) => "frozen" in one);
-  if (without.length + refusals.length === 0) return { stage: "limits", mode, verdict: { kind: "allow", effects } };
+  const refuses = without.length + refusals.length > 0;
+  const effects = mode === "enforce" ? rateHeaders([...rateBounds, ...tokenBounds], nowMs, refuses) : [];
+  if (!refuses) return { stage: "limits", mode, verdict: { kind: "allow", effects } };
   const denial = refusals.length > 0 ? rateDenial(refusals, counted) : denialOf(without);
   const evidence = { scopes: [...rateEvidence(refusals, counted), ...(refusedEvidence(without).scopes ?? [])] };
   return { stage: "limits", mode, verdict: { kind: "deny", effects, ...denial, evidence } };

@@ -18,37 +18,43 @@ const NAMED_MAX = 4;
 /**
  * `ratelimit` and `ratelimit-policy` as structured fields (draft-ietf-httpapi-ratelimit-headers-10), and for those that read the older
  * form, `ratelimit-limit`, `-remaining` and `-reset` of the limit with the least left. Seconds until a reset count from `nowMs`.
- * Where another stage has limits of its own too, the lists are joined, and the older form stays that of the first.
+ * Of limits with one name the list has the one with the least left. Where another stage has limits of its own too, the lists are joined,
+ * and the older form stays that of the first, unless the second one refuses (`refuses`).
  */
-export function rateHeaders(bounds: readonly Bound[], nowMs: number): readonly Effect[] {
+export function rateHeaders(bounds: readonly Bound[], nowMs: number, refuses = false): readonly Effect[] {
   const [first] = bounds;
   if (first === undefined) return [];
   let tightest = first;
   let policy = "";
   let standing = "";
   let named = 0;
-  let at = 0;
   for (const bound of bounds) {
-    at += 1;
     if (share(bound) < share(tightest)) tightest = bound;
-    if (named >= NAMED_MAX || comesLater(bounds, at, bound.name)) continue;
+    if (named >= NAMED_MAX || !standsFor(bound, bounds)) continue;
     const { name, quota, windowS } = bound;
     const comma = named === 0 ? "" : ", ";
     policy += `${comma}"${name}";q=${quota};w=${windowS}`;
     standing += `${comma}"${name}";r=${left(bound)};t=${resetS(bound, nowMs)}`;
     named += 1;
   }
+  const older = refuses ? {} : KEPT;
   return [
     { kind: "header", name: "ratelimit-policy", value: policy, beside: "append" },
     { kind: "header", name: "ratelimit", value: standing, beside: "append" },
-    { kind: "header", name: "ratelimit-limit", value: String(tightest.limit), beside: "keep" },
-    { kind: "header", name: "ratelimit-remaining", value: String(left(tightest)), beside: "keep" },
-    { kind: "header", name: "ratelimit-reset", value: String(resetS(tightest, nowMs)), beside: "keep" },
+    { kind: "header", name: "ratelimit-limit", value: String(tightest.limit), ...older },
+    { kind: "header", name: "ratelimit-remaining", value: String(left(tightest)), ...older },
+    { kind: "header", name: "ratelimit-reset", value: String(resetS(tightest, nowMs)), ...older },
   ];
 }
-function comesLater(bounds: readonly Bound[], from: number, name: string): boolean {
-  for (let at = from; at < bounds.length; at++) if (bounds[at]?.name === name) return true;
-  return false;
+const KEPT = { beside: "keep" } as const;
+/** Is it the first of those with its name that have the least left? */
+function standsFor(bound: Bound, bounds: readonly Bound[]): boolean {
+  let before = true;
+  for (const other of bounds) {
+    if (other === bound) before = false;
+    else if (other.name === bound.name && (share(other) < share(bound) || (before && share(other) === share(bound)))) return false;
+  }
+  return true;
 }
 const share = ({ limit, used }: Bound): number => (limit <= 0 ? 0 : (limit - used) / limit);
 const left = ({ limit, used }: Bound): number => Math.max(0, limit - used);

@@ -67,7 +67,11 @@ export const ANSWER_HEADERS: readonly (readonly [name: string, when: string, wha
     'What is left, and seconds until all is back: `"requests-1s";r=39;t=1` (draft-ietf-httpapi-ratelimit-headers).',
   ],
   ["ratelimit-policy", "with it", 'The limits themselves: `"requests-1s";q=20;w=1`.'],
-  ["ratelimit-limit", "with it", "The same of the limit with least left, in the form of older drafts: most at once."],
+  [
+    "ratelimit-limit",
+    "with it",
+    "The same in the form of older drafts, of the limit with least left, or that refused the call: most at once. Limits of tokens show here where there are none of requests, or where they refuse.",
+  ],
   ["ratelimit-remaining", "with it", "What of it is left."],
   ["ratelimit-reset", "with it", "Seconds until all of it is back."],
   ["x-ai-error", "refusals and provider errors", "One of the [codes](codes.md)."],
