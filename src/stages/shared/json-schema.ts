@@ -18,7 +18,7 @@ export const jsonSchema = z
     if (problem !== undefined) check.addIssue({ code: "custom", message: problem });
   })
   .describe(
-    "A JSON Schema (draft 2020-12), without pattern, patternProperties, format and uniqueItems, and with references into itself only: { type: object, properties: { amount: { maximum: 50 } }, required: [amount] }.",
+    'A JSON Schema (draft 2020-12), without pattern, patternProperties, format and uniqueItems, and with references into itself only: { type: object, properties: { amount: { type: number, maximum: 50 } }, required: [amount] }. A keyword holds for values of its type alone: without type: number a call with the text "5000" keeps to maximum: 50.',
   );
 
 function schemaProblem(schema: Json): string | undefined {
