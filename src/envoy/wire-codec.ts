@@ -30,13 +30,23 @@ class FieldReader {
   readonly #bytes: Buffer;
   #at: number;
   readonly #end: number;
+  /** The bytes from `#textAt` as latin1, where short pieces of them are cut from one text. */
+  readonly #text: string;
+  readonly #textAt: number;
   /** Of the field that `next` went to. */
   #type = 0;
 
-  constructor(bytes: Buffer, at: number, end: number) {
+  constructor(bytes: Buffer, at: number, end: number, text = "", textAt = at) {
     this.#bytes = bytes;
     this.#at = at;
     this.#end = end;
+    this.#text = text;
+    this.#textAt = textAt;
+  }
+
+  /** The same, to be read by `latin1`: a text is made of all the bytes once, not of each piece. */
+  asText(): FieldReader {
+    return new FieldReader(this.#bytes, this.#at, this.#end, this.#bytes.toString("latin1", this.#at, this.#end));
   }
 
   /** Goes to the next field: its number, or 0 at the end. */
@@ -66,7 +76,7 @@ class FieldReader {
   }
   latin1(): string {
     const length = this.#length();
-    return this.#bytes.toString("latin1", this.#at - length, this.#at);
+    return this.#text.slice(this.#at - length - this.#textAt, this.#at - this.#textAt);
   }
   utf8(): string {
     const length = this.#length();
@@ -80,7 +90,7 @@ class FieldReader {
   }
   message(): FieldReader {
     const length = this.#length();
-    return new FieldReader(this.#bytes, this.#at - length, this.#at);
+    return new FieldReader(this.#bytes, this.#at - length, this.#at, this.#text, this.#textAt);
   }
 
   skip(): void {
@@ -171,7 +181,7 @@ function readHeaders(fields: FieldReader): WireHeaders {
   const headers: WireHeader[] = [];
   let end_of_stream = false;
   for (let number = fields.next(); number !== 0; number = fields.next()) {
-    if (number === 1) readHeaderMap(fields.message(), headers);
+    if (number === 1) readHeaderMap(fields.message().asText(), headers);
     else if (number === 3) end_of_stream = fields.bool();
     else fields.skip();
   }

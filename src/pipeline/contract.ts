@@ -1,5 +1,6 @@
 import { CONTRACT_FIELD_NAMES, CONTRACT_FIELDS, CONTRACT_VERSIONS, type Contract, type ContractField } from "../core/contract.ts";
 import { UNKNOWN_FIELDS_MAX } from "../core/limits.ts";
+import { inOnePiece } from "../core/one-piece.ts";
 import type { Principal } from "../core/policy.ts";
 import type { RequestHead } from "./work.ts";
 
@@ -16,7 +17,7 @@ export function readContract(head: RequestHead, members: ReadonlyMap<string, str
   const unknown: string[] = [];
   const problems: string[] = [];
   const take = (field: ContractField, value: string, as: string): void => {
-    if (CONTRACT_FIELDS[field].pattern.test(value)) values[field] = value;
+    if (CONTRACT_FIELDS[field].pattern.test(value)) values[field] = inOnePiece(value);
     else problems.push(`${as} must be ${CONTRACT_FIELDS[field].expects}`);
   };
   const stranger = (header: string, as: string): void => {
