@@ -81,7 +81,7 @@ function modelAsked(context: StageContext): string {
     case "family":
       return [...context.catalog.models.values()].some(({ family }) => family === what.family) ? `family:${what.family}` : "other";
     case "model":
-      return context.catalog.models.has(what.name) ? what.name : "other";
+      return context.catalog.models.get(what.name)?.name ?? "other";
   }
 }
 

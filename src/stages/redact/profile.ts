@@ -161,7 +161,10 @@ export function chosenProfile(asked: Asked, section: RedactSection, others: read
     known = new Map();
     choices.set(section, known);
   }
-  const key = JSON.stringify([asked.redactionProfile, asked.piiMode, others]);
+  const { redactionProfile, piiMode: mode } = asked;
+  // Nearly every caller leaves it to the policy.
+  const key =
+    redactionProfile === undefined && mode === undefined && others.length === 0 ? "" : JSON.stringify([redactionProfile, mode, others]);
   const made = known.get(key);
   if (made !== undefined) return made;
   const fresh = choose(asked, section, others);

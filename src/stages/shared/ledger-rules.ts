@@ -93,13 +93,21 @@ export function callerOf(context: StageContext, model: string): Caller {
 /** Callers whose rules are remembered with a section; past it all are forgotten. */
 const CALLERS_KEPT_MAX = 1_000;
 
+/** Callers by one word of theirs after the other: words of the policy are found without a new one made of them all. */
+interface Branch<Found> {
+  found: Found | undefined;
+  readonly next: Map<string | undefined, Branch<Found>>;
+}
+const branch = <Found>(): Branch<Found> => ({ found: undefined, next: new Map() });
+
 /**
  * What a section's rules come to for a caller, found once for all calls that are alike: `find` is asked anew only for other words of the
  * caller's.
  */
-export class ByCaller<Found> {
+export class ByCaller<Found extends object> {
   readonly #users: boolean;
-  readonly #known = new Map<string, Found>();
+  #known = branch<Found>();
+  #size = 0;
 
   constructor(rules: readonly Whose[]) {
     this.#users = rules.some((rule) => readingOf(rule).apart.includes("user"));
@@ -107,13 +115,29 @@ export class ByCaller<Found> {
 
   of(context: StageContext, model: string, find: (caller: Caller) => Found): Found {
     const { principal, contract, surface, useCase } = context;
-    const user = this.#users ? (principal.user ?? contract.values.user ?? "") : "";
-    const name = `${principal.tenant}\n${principal.app}\n${useCase}\n${surface.operation}\n${model}\n${user}`;
-    const known = this.#known.get(name);
-    if (known !== undefined) return known;
-    if (this.#known.size >= CALLERS_KEPT_MAX) this.#known.clear();
-    const found = find(callerOf(context, model));
-    this.#known.set(name, found);
+    const user = this.#users ? (principal.user ?? contract.values.user) : undefined;
+    const words = [principal.tenant, principal.app, useCase, surface.operation, model, user];
+    let at: Branch<Found> | undefined = this.#known;
+    for (const word of words) {
+      at = at.next.get(word);
+      if (at === undefined) break;
+    }
+    return at?.found ?? this.#remember(words, find(callerOf(context, model)));
+  }
+
+  #remember(words: readonly (string | undefined)[], found: Found): Found {
+    if (this.#size >= CALLERS_KEPT_MAX) {
+      this.#known = branch();
+      this.#size = 0;
+    }
+    let at = this.#known;
+    for (const word of words) {
+      const next = at.next.get(word) ?? branch();
+      at.next.set(word, next);
+      at = next;
+    }
+    at.found = found;
+    this.#size += 1;
     return found;
   }
 }
