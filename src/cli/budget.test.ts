@@ -13,7 +13,7 @@ import type { Command } from "./command.ts";
 const POLICY = `
 apiVersion: sluice/v1
 version: "1"
-providers: { openai: { format: openai, baseUrl: https://api.openai.com/v1, credential: { env: K }, limits: [{ tokens: 3, window: day }] } }
+providers: { openai: { format: openai, baseUrl: https://api.openai.com/v1, credential: { env: K }, limits: [{ tokens: 3, window: day }] }, spare: { format: openai, baseUrl: https://spare.example/v1, credential: { env: K } }, paced: { format: openai, baseUrl: https://paced.example/v1, credential: { env: K }, limits: [{ requests: 9, window: 1m }] } }
 models: { m: { targets: [{ provider: openai, model: gpt-4o-mini }] } }
 tenants:
   acme: { timeZone: Asia/Tokyo, apps: { bot: { useCases: [u], budgets: [{ window: day, usd: 10 }], limits: [{ requests: 9, window: 1m }] } } }
@@ -23,7 +23,7 @@ tenants:
       - { per: user, window: day, usd: 1 }
       - { model: [m*, dear], window: day, usd: 8 }
       - { model: m*, per: model, operation: chat, window: day, usd: 9 }
-    apps: { a: { useCases: [v] }, b: { useCases: [v], budgets: [{ window: week, tokens: 100 }] } }
+    apps: { a: { useCases: [v] }, b: { useCases: [v], budgets: [{ window: week, tokens: 100 }] }, paced: { useCases: [u], limits: [{ requests: 9, window: 1m }] } }
 useCases: { u: {}, v: { budgets: [{ per: app, window: day, usd: 2 }] } }
 `;
 const DOLLAR = 1_000_000_000;
@@ -202,6 +202,9 @@ test("what cannot be meant changes nothing", async () => {
     ],
     [["freeze", "--tenant", "acme", "--scope", "app=boot", ...WHY], /no rule .* app=boot of acme.*app=bot/],
     [["freeze", "--account", "openai", "--scope", "tenant", ...WHY], /no rule .* tenant of openai.*account/],
+    [["freeze", "--tenant", "globex", "--scope", "app=paced", ...WHY], /no rule .* app=paced of globex.*app=paced\/1m/],
+    [["freeze", "--account", "spare", "--scope", "account", ...WHY], /no rule .* account of spare.* there is none/],
+    [["freeze", "--account", "paced", "--scope", "account", ...WHY], /no rule .* account of paced.* there is account\/1m/],
     [["grant", "--tenant", "acme", "--scope", "app=bot", "--window", "week", "--usd", "1", ...WHY], /no budget of usd by week/],
     [["grant", "--tenant", "acme", "--scope", "app=bot", "--window", "day", "--tokens", "1", ...WHY], /no budget of tokens by day/],
     [["reset", "--tenant", "globex", "--scope", "app=b", "--window", "day", ...WHY], /no budget .*by day/],

@@ -16,7 +16,7 @@ import type { LedgerPort, LedgerRow, Partition, WindowRef } from "../ports/ledge
 import { STAGES } from "../stages/index.ts";
 import { secondsOf, userDigest, windowSpec } from "../stages/shared/ledger-rules.ts";
 import { paintFor, shown } from "./audit/words.ts";
-import { accountLimitOf, TenantBudgets } from "./budget/in-force.ts";
+import { accountLimitOf, accountScopesOf, TenantBudgets } from "./budget/in-force.ts";
 import { type BudgetRow, type ScopeRow, scopeRow, scopeTable, windowName } from "./budget/rows.ts";
 import { type Command, type CommandIo, usageProblem } from "./command.ts";
 import { openKept } from "./ledger.ts";
@@ -241,11 +241,13 @@ function idleProblem(
   { windows }: Change,
 ): string | undefined {
   const inForce = kind === "tenant" ? new TenantBudgets(loaded, snapshot, name) : undefined;
-  const counts = inForce === undefined ? /^account(?:\/|$)/.test(scope) : inForce.counts(scope);
-  const known = inForce === undefined ? ["account"] : inForce.examples;
+  const own = accountScopesOf(loaded, name);
+  const counts = inForce === undefined ? own.includes(scope) : inForce.counts(scope);
+  const known = inForce === undefined ? own : inForce.examples;
   if (!counts)
     return `no rule of the policy counts in the scope ${shown(scope)} of ${shown(name)}, so nothing would change; there is ${known.map(shown).join(", ") || "none"}`;
-  if (values.rate === true && inForce?.countsRate(scope) === false) return `no request rate has the scope ${shown(scope)}`;
+  if (values.rate === true && (inForce === undefined ? !scope.includes("/") : !inForce.countsRate(scope)))
+    return `no request rate has the scope ${shown(scope)}`;
   const limits = windows.map(({ unit, window }) =>
     inForce === undefined ? accountLimitOf(loaded, snapshot, name, { unit, window }) : inForce.limitOf({ key: scope, unit, window }),
   );

@@ -59,10 +59,11 @@ export class TenantBudgets {
     return lowest;
   }
 
-  /** Does any rule count in this scope? Rates have names with their window. */
+  /** Does any rule count in this scope? Rates have names with their window, and no others. */
   counts(key: string): boolean {
     const named = membersOf(key);
-    return this.countsRate(key) || [...this.#rules, ...this.#rates].some((each) => keyOf(each, named) === key);
+    const slots = this.#rates.filter(({ rule }) => rule.concurrent !== undefined);
+    return this.countsRate(key) || [...this.#rules, ...slots].some((each) => keyOf(each, named) === key);
   }
   countsRate(key: string): boolean {
     const named = membersOf(key.replace(/\/[^/]*$/, ""));
@@ -139,6 +140,14 @@ function keyOf({ rule, app, useCase }: Pick<Rule, "rule" | "app" | "useCase">, n
   const key = scopeKey(rule, caller);
   // A list of models is part of the key as it is written, and no model's name.
   return key ?? scopeKey(rule, { ...caller, model: firstOf(rule.model), operation: firstOf(rule.operation) });
+}
+
+/** The scopes of a provider account: what a step of the ledger asks for when it is called. None where it has no quota of its own. */
+export function accountScopesOf({ document }: LoadedPolicy, account: string): readonly string[] {
+  const scopes = (document.providers[account]?.limits ?? []).map(({ requests, window }) =>
+    requests === undefined ? "account" : `account/${window}`,
+  );
+  return [...new Set(scopes)];
 }
 
 /** The quota of a provider account, as far as the row is of it. */

@@ -339,13 +339,12 @@ test("the account comes first, is given back where the tenant refuses, and is to
   assertSubset(await decided({ rules: [day] }, at(full.desk)), {
     ok: true,
     value: {
-      kind: "deny",
-      code: "rate_limited",
-      detail: "~provider account's own quota",
-      retryAfterMs: 60_000,
+      ...{ kind: "deny", code: "rate_limited", detail: "~provider account's own quota", retryAfterMs: 60_000 },
       evidence: { scopes: [{ scope: "account" }] },
     },
   });
+  const { desk } = deskOf({}, { frozen: "account" });
+  assertSubset(await decided({ rules: [day] }, at(desk)), { ok: true, value: { code: "budget_exhausted", detail: "~account is closed" } });
 });
 
 test("windows are the tenant's; at their edge the store's clock decides", async () => {

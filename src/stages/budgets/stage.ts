@@ -111,6 +111,13 @@ function accountRefused({ outcome, accountLines }: Facts): Verdict {
     const unit = line?.unit ?? "requests";
     return { scope: "account", unit, state: why === "frozen" ? "frozen" : "refused", limit, used, ...(line && { window: line.window }) };
   });
+  if (refusals.some(({ why }) => why === "frozen"))
+    return {
+      kind: "deny",
+      code: "budget_exhausted",
+      detail: "The provider's account is closed for now, by an operator.",
+      evidence: { scopes },
+    };
   return {
     kind: "deny",
     code: "rate_limited",
