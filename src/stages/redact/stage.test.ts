@@ -184,6 +184,13 @@ test("keys of objects that hold a value leave as stand-ins, and the rest to the 
     assert.equal(answered(guards, [`{"${standIn}":1}`], { ...LANE, channel: "tool_arguments" }), `{"${EMAIL}":1}`);
   }
 });
+test("a Chinese resident number has one of its form, with a valid check digit", async () => {
+  const { sent, guards } = await run(ask("身份证 11010519491231002X"));
+  const [id = ""] = /99[0-9]{4}(?:19|20)[0-9]{2}0[1-9]0[1-9][0-9]{3}[0-9X]/.exec(contents(sent)[0] ?? "") ?? [];
+  const weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
+  assert.equal("10X98765432"[weights.reduce((sum, weight, at) => sum + weight * Number(id[at]), 0) % 11], id.at(17), sent);
+  assert.equal(answered(guards, [`号码 ${id.toLowerCase()}`]), "号码 11010519491231002X");
+});
 test("a number with an encoded plus in a URL has the stand-in that it has elsewhere, encoded too", async () => {
   const { sent, guards } = await run(ask("+14156232671, https://x.example/?t=%2B14156232671&n=1"));
   const text = contents(sent)[0] ?? "";

@@ -4,10 +4,10 @@
  *
  * Sources: RFC 2606 (domains), RFC 5737 and 3849 (addresses), RFC 7042 section 2.1.1 (MAC), NANPA (555-0100 to 0199), Ofcom (numbers
  * for drama), ITU-T E.164 list of assigned codes (999 is not), ISO 13616 (IBAN), SSA (areas from 900 are not given out), IRS (ITIN
- * groups), card networks' published test numbers, BIP 173.
+ * groups), card networks' published test numbers, BIP 173, GB 11643 and GB/T 2260 (regions of China).
  */
 import { isIPv4, isIPv6 } from "node:net";
-import { luhnCheckDigit, mod97 } from "../../detectors/shared/checksums.ts";
+import { luhnCheckDigit, mod11_2CheckDigit, mod97 } from "../../detectors/shared/checksums.ts";
 import { CLEAR, DIGITS, type Draw } from "./draw.ts";
 
 /**
@@ -46,6 +46,7 @@ const MAKERS: ReadonlyMap<string, Maker> = new Map<string, Maker>([
   ["iban", iban],
   ["us_ssn", (value, draw) => shaped(value, `9${draw.text(DIGITS, 2)}${draw.int(10, 49)}${draw.int(1000, 9999)}`)],
   ["us_itin", (value, draw) => shaped(value, `9${draw.text(DIGITS, 2)}${draw.int(0, 1) === 0 ? 89 : 93}${draw.int(1000, 9999)}`)],
+  ["cn_resident_id", residentId],
   ["ip_address", address],
   ["crypto_address", wallet],
   ["mac_address", (value, draw) => scarce(shaped(value, `00005E0053${draw.int(0, 255).toString(16).padStart(2, "0")}`))],
@@ -139,6 +140,12 @@ function iban(value: string, draw: Draw): StandIn | undefined {
     .join("");
   const country = code.slice(0, 2);
   return shaped(value, `${country}${String(98 - mod97(`${account}${country}00`)).padStart(2, "0")}${account}`);
+}
+
+/** Of a region that there is not (99), with a date and a valid check digit (GB 11643-1999). */
+function residentId(value: string, draw: Draw): StandIn | undefined {
+  const body = `99${draw.text(DIGITS, 4)}${draw.int(1930, 2005)}${two(draw)}${two(draw)}${draw.text(DIGITS, 3)}`;
+  return shaped(value, body + mod11_2CheckDigit(body));
 }
 
 function address(value: string, draw: Draw): StandIn | undefined {
