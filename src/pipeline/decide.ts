@@ -52,6 +52,7 @@ export async function decide(
     return decided.whole === undefined ? say(work, codec, decided.text, no) : { reply: wholeAnswer(work, decided.whole), answered: true };
 
   if (codec.answerList !== undefined) return list(work, codec, no);
+  if (isTooLate(work, deps)) return no({ code: "latency_cap" });
   const { plan } = work;
   const target = plan?.chain[0];
   if (plan === undefined || target === undefined) return no({ code: "no_target" });
@@ -63,6 +64,10 @@ export async function decide(
   work.opened = opened.ok;
   return { forward };
 }
+
+/** Its time was over before it left: nothing of it could be kept. */
+const isTooLate = ({ latencyCapMs, arrivedMs }: Work, { clock }: PipelineDeps): boolean =>
+  latencyCapMs !== undefined && clock.monotonicMs() - arrivedMs >= latencyCapMs;
 
 /** A stage's own words as a whole answer of the dialect. */
 function say(work: Work, codec: Codec, text: string, no: (denial: Denial) => { readonly reply: LocalReply; readonly answered: boolean }) {

@@ -259,6 +259,21 @@ test("an answer that is made in the background is charged as it was held, where 
   assert.ok(found.usd >= 4096 * 10_000);
 });
 
+test("a call whose time was over before it left is refused, and costs nothing", async () => {
+  const seen = gateway.simulator.requests.length;
+  const found = await charged(async () => {
+    const answer = await fetch(`${gateway.url}/v1/chat/completions`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${gateway.key("acme/bot")}`, "content-type": "application/json", "x-ai-max-latency-ms": "1" },
+      body: JSON.stringify({ model: "m", max_tokens: 5, ...says("word ".repeat(200_000)) }),
+    });
+    assert.equal(answer.headers.get("x-ai-error"), "latency_cap");
+    await answer.text();
+  });
+  assert.deepEqual(found, { usd: 0, week: 0, account: 0 });
+  assert.equal(gateway.simulator.requests.length, seen);
+});
+
 test("nested scopes must all have room; what the account's quota held is given back where the tenant refuses", async () => {
   const found = await charged(async () => {
     const refused = await call({ max_tokens: 400 }, { app: "acme/tight" });

@@ -52,12 +52,12 @@ function refuseFallbacks(fields: RequestFields): void {
   }
 }
 
-/** The two spellings of the output cap, new first. Where both are set the tighter one counts. */
+/** The two spellings of the output cap, new first. Where both are set the looser one counts: servers differ in which one they keep. */
 const CAPS = ["max_completion_tokens", "max_tokens"] as const;
 
 function readCap(fields: RequestFields): number | undefined {
   const caps = CAPS.map((key) => fields.count(key)).filter((cap) => cap !== undefined);
-  return caps.length === 0 ? undefined : Math.min(...caps);
+  return caps.length === 0 ? undefined : Math.max(...caps);
 }
 
 /** What stays at the provider, or is fetched from there. */

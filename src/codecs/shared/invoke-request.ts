@@ -64,7 +64,7 @@ function* readFamily(root: JsonObject, facts: PathFacts): Steps<Result<RequestVi
 
 // ---- bodies around a prompt ----
 
-/** Spellings of the output cap, with the object that holds it where that is not the root. */
+/** Spellings of the output cap (of several the loosest counts), with the object that holds it where that is not the root. */
 const CAPS: readonly (readonly [string | undefined, string])[] = [
   [undefined, "max_tokens"],
   [undefined, "max_tokens_to_sample"],
@@ -93,7 +93,7 @@ function readPrompt(root: JsonObject): Result<RequestView, ParseError> {
   const fields = new RequestFields(root);
   let cap: number | undefined;
   for (const { key, node } of capsOf(root)) {
-    if (node.kind === "number" && Number.isSafeInteger(node.value) && node.value >= 0) cap = Math.min(cap ?? node.value, node.value);
+    if (node.kind === "number" && Number.isSafeInteger(node.value) && node.value >= 0) cap = Math.max(cap ?? 0, node.value);
     else fields.refuse(`/${key}`, `${key} must be a whole number.`);
   }
   const asked = fields.node("num_generations") ?? fields.node("numResults");
