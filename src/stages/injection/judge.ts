@@ -56,12 +56,18 @@ export interface Raised {
   readonly label: string;
 }
 
+/** A name, an id, a value of an enum: providers take nothing else in its place, and one word is nothing to follow. */
+const ONE_WORD = /^[A-Za-z0-9_.:@/+=-]{1,64}$/;
+/** Can marks stand around it? Members of the request that no rule knows may be settings, which break with them. */
+const isMarkable = ({ editable, place, text }: Scanned): boolean => editable && place !== "other" && !ONE_WORD.test(text);
+
 /** The strictest action whose threshold the score meets. What cannot be rewritten is refused where it should be stripped. */
-function actionFor({ rules, editable }: Scanned, score: number): Action {
+function actionFor(scanned: Scanned, score: number): Action {
+  const { rules, editable } = scanned;
   const meets = (threshold: number | undefined): boolean => threshold !== undefined && score >= threshold;
   if (meets(rules.refuse)) return "refuse";
   if (meets(rules.strip)) return editable ? "strip" : "refuse";
-  if (meets(rules.spotlight) && editable) return "spotlight";
+  if (meets(rules.spotlight) && isMarkable(scanned)) return "spotlight";
   return meets(rules.warn) ? "warn" : "none";
 }
 
@@ -75,7 +81,7 @@ function* rewritten(
   if (action !== "strip") return undefined;
   // Where another scored higher, nobody knows which stretch it meant.
   const left = terms.whole ? wholly(scanned.text) : yield* strippedText(scanned, first);
-  return scanned.rules.spotlight === undefined ? left : spotlight(left, terms);
+  return scanned.rules.spotlight === undefined || !isMarkable(scanned) ? left : spotlight(left, terms);
 }
 
 const wholly = (text: string): string => (jsonOf(text) === undefined ? REMOVED : JSON.stringify(REMOVED));
