@@ -119,8 +119,10 @@ function keepText(work: Work, frames: readonly Frame[]): void {
   const { output, counter } = work;
   for (const { deltas } of frames)
     for (const delta of deltas) {
+      // Said before, or by the caller.
+      if (delta.repeats === true || delta.channel === "echo") continue;
       output.add(delta);
-      if (delta.repeats !== true) counter?.add(delta);
+      counter?.add(delta);
     }
 }
 

@@ -145,6 +145,26 @@ test("a whole answer of several choices that is ended: each keeps what it had sa
   }
 });
 
+test("an answer of the Responses API that keeps its cap is whole, although each text comes several times", async () => {
+  const openai = new OpenAI({ apiKey: gateway.key(), baseURL: `${gateway.url}/v1`, maxRetries: 0 });
+  for (const tokens of [15, 25, 45]) {
+    const input = `Please talk [[sim tokens=${tokens} token-delay=2]]`;
+    const { data, response } = await openai.responses.create({ model: "gpt-4o-mini", input, stream: true, store: false }).withResponse();
+    let text = "";
+    let status: string | undefined;
+    for await (const event of data) {
+      if (event.type === "response.output_text.delta") text += event.delta;
+      if (event.type === "response.completed" || event.type === "response.incomplete") status = event.response.status;
+    }
+    assert.equal(status, "completed");
+    assert.ok(text.length > tokens);
+    const record = await gateway.record(response.headers.get("x-ai-request-id") ?? "");
+    assert.equal(record.ending, "served");
+    assert.equal(record.usage?.outputTokens, tokens, "as the provider counted it");
+    assert.equal(record.cost?.estimated, false);
+  }
+});
+
 test("a model that thinks unseen is told the cap, which its thoughts count against", async () => {
   const openai = new OpenAI({ apiKey: gateway.key(), baseURL: `${gateway.url}/v1`, maxRetries: 0 });
   const messages = [{ role: "user", content: PROMPT }] as const;

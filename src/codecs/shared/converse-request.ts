@@ -55,7 +55,7 @@ function readCap(fields: RequestFields, config: JsonObject | undefined): number 
     if (node === undefined) continue;
     if (node.kind !== "number" || !Number.isSafeInteger(node.value) || node.value < 0)
       return fields.refuse(`/inferenceConfig/${key}`, `${key} must be a whole number.`);
-    cap = Math.min(cap ?? node.value, node.value);
+    cap = Math.max(cap ?? 0, node.value);
   }
   return cap;
 }

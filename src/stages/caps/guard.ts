@@ -22,7 +22,9 @@ export class OutputCap implements AnswerGuard {
     this.#stop = { kind: "length", denial: { code: "cost_cap", detail: `The answer was ended at its cap of ${tokensMax} output tokens.` } };
   }
 
-  openLane(lane: LaneId): LaneReader {
+  openLane(lane: LaneId, _tool: string | undefined, repeats: boolean): LaneReader | undefined {
+    // What an API says again (Responses: each text three times), an error's words, the caller's own: none of it is output.
+    if (repeats || lane.channel === "echo") return undefined;
     let length = 0;
     const step = (at: number | undefined): LaneStep => ({
       decided: length,

@@ -133,7 +133,8 @@ test("cut: where the model thinks and does not show it, only the provider can ke
 const SPOKEN = "The quick brown fox jumps over the lazy dog, und dann läuft er 12345 Meter weiter: 東京都。 ".repeat(6);
 /** Where the guard ends the text, given to it in pieces. */
 function endOf(cuts: readonly number[]): number | undefined {
-  const reader = new OutputCap(40, familyOf("gpt-4o")).openLane({ choice: 0, block: 0, channel: "content" });
+  const reader = new OutputCap(40, familyOf("gpt-4o")).openLane({ choice: 0, block: 0, channel: "content" }, undefined, false);
+  assert.ok(reader !== undefined);
   let from = 0;
   for (const to of [...cuts, SPOKEN.length]) {
     const step = reader.push(SPOKEN.slice(from, to));
