@@ -7,7 +7,19 @@ import { eachMember } from "./each-member.ts";
 import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { present, RequestFields, stringMember } from "./request-fields.ts";
-import { free, parameterTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkAllTexts, walkItems, walkTexts } from "./text-walk.ts";
+import {
+  free,
+  parameterTexts,
+  placed,
+  placedString,
+  ruleTable,
+  SKIP,
+  Texts,
+  type WalkRules,
+  walkAllTexts,
+  walkItems,
+  walkTexts,
+} from "./text-walk.ts";
 import { readToolResults } from "./tool-results.ts";
 
 /**
@@ -143,6 +155,11 @@ const CONTENT_RULES: WalkRules = {
     toolUse: placed("tool_arguments"),
     input: free("tool_arguments"),
     toolResult: placed("tool_result"),
+    // What was written or found elsewhere, whoever brings it along.
+    document: placed("tool_result"),
+    searchResult: placed("tool_result"),
+    // Of a document, or of a tool that was called: Bedrock takes few signs in it.
+    name: placedString("file_name"),
     json: free("tool_result"),
   }),
   placeOf: (_object, inherited) => inherited,

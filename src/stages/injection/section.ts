@@ -24,7 +24,9 @@ export const injectionSection = z
         ),
       })
       .default(() => ({}))
-      .describe("Tool results and other content from elsewhere; also the user's words where x-ai-untrusted: true. By score, 0 to 1."),
+      .describe(
+        "Tool results, documents and search results, and other content from elsewhere; also the user's words where x-ai-untrusted: true. By score, 0 to 1.",
+      ),
     toolDefinitions: z
       .strictObject(whole)
       .default(() => ({}))
