@@ -5,6 +5,9 @@ const FIGURES_MAX = 256;
 /** Deepest nesting looked into; real ones have three levels. */
 const FIGURES_DEPTH_MAX = 8;
 
+/** What names of figures are made of. Others may be anybody's words, which no record holds. */
+const NAME = /^[\w.:-]{1,64}$/;
+
 /** Every number of a usage object by dotted path, exactly as reported; array items by their index. */
 export function reportedFigures(usage: Json): Readonly<Record<string, number>> {
   const figures: Record<string, number> = {};
@@ -15,7 +18,7 @@ export function reportedFigures(usage: Json): Readonly<Record<string, number>> {
       figures[path] = value;
       count++;
     } else if (typeof value === "object" && value !== null) {
-      for (const [key, inner] of Object.entries(value)) visit(inner, depth === 0 ? key : `${path}.${key}`, depth + 1);
+      for (const [key, inner] of Object.entries(value)) if (NAME.test(key)) visit(inner, depth === 0 ? key : `${path}.${key}`, depth + 1);
     }
   };
   visit(usage, "", 0);
