@@ -60,15 +60,15 @@ async function ready(running: Up): Promise<{ readonly url: string; readonly key:
   return { url, key };
 }
 
-function chat(at: { readonly url: string; readonly key: string }, more: object = {}): Promise<Response> {
+function chat(at: { readonly url: string; readonly key: string }, more: object = {}, headers: object = {}): Promise<Response> {
   return fetch(`${at.url}/v1/chat/completions`, {
     method: "POST",
-    headers: { authorization: `Bearer ${at.key}`, "content-type": "application/json" },
+    headers: { authorization: `Bearer ${at.key}`, "content-type": "application/json", ...headers },
     body: JSON.stringify({ model: "gpt-4o-mini", messages: [{ role: "user", content: "Hello" }], ...more }),
   });
 }
 
-function records(dir: string): readonly { readonly id: string; readonly ending: string }[] {
+function records(dir: string): readonly { readonly id: string; readonly ending: string; readonly conversation?: string }[] {
   const files = readdirSync(join(dir, "run/records")).filter((name) => name.startsWith("records-"));
   const lines = files.flatMap((name) => readFileSync(join(dir, "run/records", name), "utf8").split("\n"));
   return lines.filter((line) => line !== "").map((line) => JSON.parse(line));
@@ -100,17 +100,23 @@ test("up: says what to paste, serves, and a stop under load ends calls whole and
   }
   const ids: string[] = [];
   const failed: string[] = [];
+  /** Calls whose connection nobody took, or took and closed unread, by their conversation. */
+  const reset: string[] = [];
+  let calls = 0;
   const call = async (): Promise<void> => {
+    calls += 1;
+    const conversation = `call-${calls}`;
     try {
-      const answer = await chat(at);
+      const answer = await chat(at, {}, { "x-ai-conversation": conversation });
       await answer.text();
       if (answer.status === 200) ids.push(answer.headers.get("x-ai-request-id") ?? "none");
       // The demo's own rate limit is an answer like any other.
       else if (answer.status !== 429) failed.push(String(answer.status));
     } catch (cause) {
       // Nobody listens any more: this call has not begun.
-      if (!(cause instanceof Error && /ECONNREFUSED/.test(String(cause.cause))))
-        failed.push(`${String(cause)} ${String(cause instanceof Error && cause.cause)}`);
+      const why = String(cause instanceof Error && cause.cause);
+      if (/ECONNRESET|other side closed/.test(why)) reset.push(conversation);
+      else if (!/ECONNREFUSED/.test(why)) failed.push(`${String(cause)} ${why}`);
       await sleep(5);
     }
   };
@@ -127,6 +133,13 @@ test("up: says what to paste, serves, and a stop under load ends calls whole and
   const written = records(dir);
   const served = new Set(written.filter((record) => record.ending === "served").map((record) => record.id));
   for (const id of ids) assert.ok(served.has(id), id);
+  const begun = new Set(written.map(({ conversation }) => conversation));
+  assert.ok(begun.has("call-1"), "records name the conversation");
+  assert.deepEqual(
+    reset.filter((conversation) => begun.has(conversation)),
+    [],
+    "only connections of calls that had not begun were closed",
+  );
   assert.equal(new Set(written.map((record) => record.id)).size, written.length, "no record twice");
   assert.deepEqual(
     written.filter((record) => record.ending === "crashed"),
