@@ -39,7 +39,7 @@ const SEARCHES = /"(?:web_search[a-z0-9_]*|google_?search[a-z_]*|search_paramete
 const TIER = /^[a-z_]{1,32}$/i;
 
 /** Each is looked for when it is first asked for: most prices have no kind that it would change. */
-export const priceHints = ({ doc, facts }: ParsedRequest): PriceHints => new TextHints(doc, facts.tier);
+export const priceHints = (request: ParsedRequest): PriceHints => new TextHints(request);
 
 class TextHints implements PriceHints {
   readonly #doc: JsonDoc;
@@ -48,9 +48,9 @@ class TextHints implements PriceHints {
   #images: boolean | undefined;
   #queries: number | undefined;
   readonly tier: string | undefined;
-  constructor(doc: JsonDoc, tier: string | undefined) {
-    this.#doc = doc;
-    this.tier = tier ?? tierAsked(doc);
+  constructor(request: ParsedRequest) {
+    this.#doc = request.doc;
+    this.tier = tierAsked(request);
   }
   get writesCache(): boolean {
     const { text } = this.#doc;
@@ -90,8 +90,9 @@ const kindsOf = memoized((price: Price): Kinds => {
   };
 });
 
-/** The service tier that a request asks for: each dialect says it at the top of its body. */
-export function tierAsked({ root }: Pick<JsonDoc, "root">): string | undefined {
+/** The service tier that a request asks for: by a header, else each dialect says it at the top of its body. */
+export function tierAsked({ doc: { root }, facts }: Pick<ParsedRequest, "doc" | "facts">): string | undefined {
+  if (facts.tier !== undefined) return facts.tier;
   if (textOf(member(root, "speed")) === "fast") return "fast";
   if (textOf(member(member(root, "performanceConfig"), "latency")) === "optimized") return "optimized";
   const tier = member(root, "service_tier") ?? member(root, "serviceTier");
@@ -184,25 +185,19 @@ export function forecast(
 ): Forecast {
   const { hints, lostAttempts } = options;
   const known = usageOf(size);
-  const prices: Price[] = [];
-  let priced = true;
-  for (const { price: usual } of chain) {
-    const price = usual === undefined ? undefined : priceInTier(usual, hints.tier);
-    if (price !== undefined) prices.push(price);
-    priced &&= price !== undefined;
-  }
+  const prices = chain.flatMap(({ price: usual }) => (usual === undefined ? [] : (priceInTier(usual, hints.tier) ?? [])));
   const queries = prices.some((price) => kindsOf(price).queries) ? hints.queries : 0;
   const usage = queries === 0 ? known : { ...known, queries: Math.max(queries, known.queries ?? 0) };
   const { inputTokens = 0, outputTokens = 0 } = usage;
-  let nanoUsd: number | undefined = priced ? 0 : undefined;
-  for (const price of priced ? prices : []) {
+  let nanoUsd = 0;
+  for (const price of prices) {
     const worst = worstOf(price)(hints);
     const lost = lostAttempts === 0 ? 0 : lostAttempts * costNanoUsd({ inputTokens, reported: {} }, worst.inputOnly);
-    nanoUsd = Math.max(nanoUsd ?? 0, costNanoUsd(usage, worst.whole) + lost);
+    nanoUsd = Math.max(nanoUsd, costNanoUsd(usage, worst.whole) + lost);
   }
   return {
     usage,
     tokens: Math.min(Number.MAX_SAFE_INTEGER, inputTokens * (1 + lostAttempts) + outputTokens),
-    nanoUsd: nanoUsd === undefined ? undefined : Math.min(Number.MAX_SAFE_INTEGER, nanoUsd),
+    nanoUsd: prices.length < chain.length ? undefined : Math.min(Number.MAX_SAFE_INTEGER, nanoUsd),
   };
 }

@@ -6,6 +6,7 @@
  * reads what Sluice uses and skips the rest. Writing builds the message as one latin1 string around at most one body, because
  * joining strings costs next to nothing and the bytes are then written in one go.
  */
+// The global one is a getter, which is dearer than the look at a name that this is.
 import { Buffer } from "node:buffer";
 import type {
   WireBody,

@@ -29,7 +29,7 @@ export function settleUsage(work: Work): void {
   }
   const failed = !unanswered && (work.status === undefined || work.status >= REDIRECT || work.localReply || isErrorAlone(summary));
   const usual = work.plan?.chain[0]?.price;
-  const tier = summary?.serviceTier ?? work.request?.facts.tier ?? (work.request === undefined ? undefined : tierAsked(work.request.doc));
+  const tier = summary?.serviceTier ?? (work.request === undefined ? undefined : tierAsked(work.request));
   const inTier = usual === undefined ? undefined : priceInTier(usual, tier);
   const price = inTier ?? usual;
   if (work.codec.billed === false) {
