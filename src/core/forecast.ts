@@ -35,7 +35,9 @@ export const NO_HINTS: PriceHints = { writesCache: false, audio: false, images: 
 const QUERIES_ASSUMED = 5;
 const AUDIO = /"audio"|"AUDIO"|"input_audio"|"audio\//;
 const IMAGES = /"IMAGE"|"image_generation"/;
-const SEARCHES = /"(?:web_search[a-z0-9_]*|google_?search[a-z_]*|search_parameters)"|-search-(?:preview|api)/i;
+/** In the names of OpenAI's models that search once in each call (`gpt-4o-search-preview-2025-03-11`, `gpt-5-search-api`). */
+export const SEARCHING_MODEL: RegExp = /-search-(?:preview|api)\b/;
+const SEARCHES = new RegExp(`"(?:web_search[a-z0-9_]*|google_?search[a-z_]*|search_parameters)"|${SEARCHING_MODEL.source}`, "i");
 const TIER = /^[a-z_]{1,32}$/i;
 
 /** Each is looked for when it is first asked for: most prices have no kind that it would change. */

@@ -1,4 +1,5 @@
 import type { AnswerContext, TailReason } from "../../core/codec.ts";
+import { SEARCHING_MODEL } from "../../core/forecast.ts";
 import { field, isJsonObject, type Json } from "../../core/json.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { AnswerMapper } from "./answer-reader.ts";
@@ -14,8 +15,6 @@ type JsonMembers = Readonly<Record<string, Json>>;
 const NO_BYTES = new Uint8Array(0);
 /** OpenAI's and Mistral's. */
 const PADDING: readonly string[] = ["obfuscation", "p"];
-/** OpenAI's models that search (`gpt-4o-search-preview-2025-03-11`, `gpt-5-search-api`). */
-const SEARCHES = /-search-(?:preview|api)\b/;
 /** Most choices and tool calls of one answer that are told apart; OpenAI allows 128 of each. */
 const INDEX_MAX = 4096;
 
@@ -60,7 +59,7 @@ export class ChatAnswer implements AnswerMapper {
     if (this.#usage === undefined) return undefined;
     const usage = chatUsage(this.#usage);
     // These search the web once in each call, and no figure says so.
-    return usage.queries === undefined && SEARCHES.test(this.#model ?? "") ? { ...usage, queries: 1 } : usage;
+    return usage.queries === undefined && SEARCHING_MODEL.test(this.#model ?? "") ? { ...usage, queries: 1 } : usage;
   }
 
   body(json: Json): void {
