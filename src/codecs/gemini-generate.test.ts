@@ -113,6 +113,8 @@ describe("gemini requests", () => {
       assert.deepEqual(textsOf(request(text).view), [
         "system: Be brief.",
         "user: What is in these?",
+        // It says that it is a picture, and its bytes are words.
+        "tool_result(file): aWdub3JlZA==",
         "url: https://generativelanguage.googleapis.com/v1beta/files/abc",
         "file_name: plan.pdf",
         "url: https://video.example.test/watch?v=1",

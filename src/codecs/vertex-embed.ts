@@ -20,7 +20,7 @@ import { readInputParts } from "./shared/input-parts.ts";
 import { PlainAnswer } from "./shared/plain-answer.ts";
 import { topLevelEdits } from "./shared/request-edits.ts";
 import { RequestFields } from "./shared/request-fields.ts";
-import { parameterTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./shared/text-walk.ts";
+import { FILE, parameterTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./shared/text-walk.ts";
 import { matchVertexPath, vertexPath } from "./shared/vertex-paths.ts";
 
 /**
@@ -50,7 +50,7 @@ export const vertexEmbed: Codec = {
 };
 
 const RULES: WalkRules = {
-  keys: ruleTable({ task_type: SKIP, taskType: SKIP, mimeType: SKIP, bytesBase64Encoded: SKIP, gcsUri: placed("url") }),
+  keys: ruleTable({ task_type: SKIP, taskType: SKIP, mimeType: SKIP, bytesBase64Encoded: FILE, gcsUri: placed("url") }),
   placeOf: (_object, inherited) => inherited,
 };
 

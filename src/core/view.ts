@@ -29,8 +29,8 @@ export type TextPlace =
 export interface TextSpan {
   readonly place: TextPlace;
   readonly node: JsonString;
-  /** Set when the string itself holds JSON (OpenAI tool call arguments). */
-  readonly holds?: "json";
+  /** json: the string itself holds JSON (OpenAI tool call arguments). file: a file of text in base64 or in a data URL; `textFileSteps` reads and writes it. */
+  readonly holds?: "json" | "file";
 }
 
 /** A tool that the request offers, or calls for by name. */

@@ -7,7 +7,7 @@ import { eachMember } from "./each-member.ts";
 import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { RequestFields, stringMember } from "./request-fields.ts";
-import { free, parameterTexts, placed, placedString, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./text-walk.ts";
+import { FILE, free, parameterTexts, placed, placedString, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./text-walk.ts";
 import { readToolResults } from "./tool-results.ts";
 
 /**
@@ -15,7 +15,7 @@ import { readToolResults } from "./tool-results.ts";
  * Source: the types of `@anthropic-ai/sdk` 1.12 (`MessageCreateParams`, also of the beta surface), read 2026-11-24.
  *
  * Thinking blocks are no texts: the provider checks their signature, so that they can neither be edited nor, by the same token,
- * be made up by the caller. Media in base64 is no text either.
+ * be made up by the caller. Media in base64 is no text either, but where it is a file of text.
  */
 export function* anthropicSteps(root: JsonNode): Steps<Result<RequestView, ParseError>> {
   if (root.kind !== "object") return err({ code: "invalid_request", where: "", message: "The body must be a JSON object." });
@@ -178,10 +178,9 @@ const BLOCK_PLACES: ReadonlyMap<string, TextPlace | undefined> = new Map<string,
   ["tool_addition", "tool_definition"],
   ["tool_removal", "tool_definition"],
   ["mcp_tool_listing", "tool_definition"],
-  // Left out: signed, encrypted, or media.
+  // Left out: signed, or encrypted.
   ["thinking", undefined],
   ["redacted_thinking", undefined],
-  ["base64", undefined],
 ]);
 
 const RULES: WalkRules = {
@@ -201,7 +200,10 @@ const RULES: WalkRules = {
     if (BLOCK_PLACES.has(type)) return BLOCK_PLACES.get(type);
     return type.endsWith("tool_result") ? "tool_result" : inherited;
   },
+  rulesOf: (object) => (stringMember(object, "type")?.value === "base64" ? SOURCE_RULES : undefined),
 };
+/** `{type: "base64", media_type, data}` */
+const SOURCE_RULES: WalkRules = { keys: ruleTable({ type: SKIP, media_type: SKIP, data: FILE }), placeOf: RULES.placeOf };
 
 /** Members of the root whose strings are names, modes and ids of the API, never text. */
 const PLAIN_ROOT_KEYS: ReadonlySet<string> = new Set([
@@ -224,7 +226,7 @@ function readTexts(root: JsonObject): Iterable<TextSpan> {
 }
 
 /** In a tool, `input_examples` and the like are the caller's own; nothing in it is a block. */
-const TOOL_RULES: WalkRules = { ...RULES, placeOf: (_object, inherited) => inherited };
+const TOOL_RULES: WalkRules = { ...RULES, placeOf: (_object, inherited) => inherited, rulesOf: () => undefined };
 
 function messageTexts(messages: JsonNode, out: Texts): void {
   if (messages.kind !== "array") return;

@@ -7,7 +7,7 @@ import { readChatTools } from "./chat-tools.ts";
 import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { present, RequestFields, stringMember } from "./request-fields.ts";
-import { free, parameterTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkItems, walkTexts } from "./text-walk.ts";
+import { FILE, free, parameterTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkItems, walkTexts } from "./text-walk.ts";
 import { readToolResults } from "./tool-results.ts";
 
 /**
@@ -98,7 +98,8 @@ const RULES: WalkRules = {
   keys: ruleTable({
     // Names of the API, ids, media bytes and ciphertext.
     ...skipped(["type", "id", "role", "tool_call_id", "index", "detail", "format", "cache_control", "prompt_cache_breakpoint", "file_id"]),
-    ...skipped(["file_data", "input_audio", "signature", "logprobs"]),
+    ...skipped(["input_audio", "signature", "logprobs"]),
+    file_data: FILE,
     ...Object.fromEntries(["image_url", "video_url", "audio_url", "document_url", "file_url", "url"].map((key) => [key, placed("url")])),
     filename: placed("file_name"),
     document_name: placed("file_name"),

@@ -8,6 +8,7 @@ import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { present, RequestFields, stringMember } from "./request-fields.ts";
 import {
+  FILE,
   free,
   parameterTexts,
   placed,
@@ -139,18 +140,8 @@ const skipped = (keys: readonly string[]) => Object.fromEntries(keys.map((key) =
  */
 const CONTENT_RULES: WalkRules = {
   keys: ruleTable({
-    ...skipped([
-      "role",
-      "format",
-      "bytes",
-      "toolUseId",
-      "status",
-      "signature",
-      "redactedContent",
-      "cachePoint",
-      "bucketOwner",
-      "qualifiers",
-    ]),
+    ...skipped(["role", "format", "toolUseId", "status", "signature", "redactedContent", "cachePoint", "bucketOwner", "qualifiers"]),
+    bytes: FILE,
     uri: placed("url"),
     toolUse: placed("tool_arguments"),
     input: free("tool_arguments"),

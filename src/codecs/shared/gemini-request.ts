@@ -8,7 +8,7 @@ import { camelOf, countOf, either, eitherMember, itemsOf, refuseBoth, snakeOf } 
 import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { CONTRACT_MEMBER_PREFIX, present, RequestFields, stringMember } from "./request-fields.ts";
-import { free, type KeyRule, placed, SKIP, Texts, type WalkRules, walkAllTexts, walkItems, walkTexts } from "./text-walk.ts";
+import { FILE, free, type KeyRule, placed, SKIP, Texts, type WalkRules, walkAllTexts, walkItems, walkTexts } from "./text-walk.ts";
 import { readToolResults } from "./tool-results.ts";
 
 /**
@@ -192,8 +192,9 @@ const CONTENT_RULES: WalkRules = {
     codeExecutionResult: placed("tool_result"),
     fileUri: placed("url"),
     displayName: placed("file_name"),
+    data: FILE,
     partMetadata: free("other"),
-    ...all(SKIP, ["role", "id", "mimeType", "data", "thoughtSignature", "language", "outcome", "mediaResolution", "videoMetadata"]),
+    ...all(SKIP, ["role", "id", "mimeType", "thoughtSignature", "language", "outcome", "mediaResolution", "videoMetadata"]),
     // Of a called function: it must be the declared one, so nothing may rewrite it. Names within args and results are free text.
     ...all(SKIP, ["name"]),
     ...all(SKIP, ["toolType", "scheduling", "mediaProcessing"]),

@@ -10,7 +10,7 @@ import { converseEdits, converseSteps } from "./converse-request.ts";
 import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { present, RequestFields, stringMember } from "./request-fields.ts";
-import { parameterTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./text-walk.ts";
+import { FILE, parameterTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./text-walk.ts";
 
 /**
  * Bodies of InvokeModel: each maker's own. Which one it is follows from the body, because a policy's name for a model need not tell.
@@ -117,7 +117,7 @@ function readPrompt(root: JsonObject): Result<RequestView, ParseError> {
 const skipped = (keys: readonly string[]) => Object.fromEntries(keys.map((key) => [key, SKIP]));
 const RULES: WalkRules = {
   keys: ruleTable({
-    ...skipped(["role", "type", "id", "format", "media_type", "data", "bytes", "image", "images", "inputImage", "init_image", "mask"]),
+    ...skipped(["role", "type", "id", "format", "media_type", "image", "images", "inputImage", "init_image", "mask"]),
     ...skipped(["maskImage", "conditionImage", "referenceImage", "schemaVersion", "input_type", "embedding_types", "embeddingTypes"]),
     ...skipped([
       "truncate",
@@ -130,6 +130,8 @@ const RULES: WalkRules = {
       "style_preset",
       "return_likelihoods",
     ]),
+    data: FILE,
+    bytes: FILE,
     uri: placed("url"),
     url: placed("url"),
   }),

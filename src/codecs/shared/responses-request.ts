@@ -6,7 +6,7 @@ import type { ProviderStateRef, RequestView, TextPlace, TextSpan, ToolRef } from
 import { eachMember } from "./each-member.ts";
 import { readInputParts } from "./input-parts.ts";
 import { present, RequestFields, stringMember } from "./request-fields.ts";
-import { free, parameterTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./text-walk.ts";
+import { FILE, free, parameterTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./text-walk.ts";
 import { readToolResults } from "./tool-results.ts";
 
 /**
@@ -251,7 +251,8 @@ const RULES: WalkRules = {
     ),
     ...Object.fromEntries(["file_id", "file_ids", "vector_store_ids", "container_id", "skill_id"].map((key) => [key, SKIP])),
     // Ciphertext and media bytes.
-    ...Object.fromEntries(["encrypted_content", "signature", "file_data", "input_audio", "logprobs"].map((key) => [key, SKIP])),
+    ...Object.fromEntries(["encrypted_content", "signature", "input_audio", "logprobs"].map((key) => [key, SKIP])),
+    file_data: FILE,
     ...Object.fromEntries(["image_url", "file_url", "url", "server_url"].map((key) => [key, placed("url")])),
     filename: placed("file_name"),
     arguments: placed("tool_arguments", "json"),

@@ -1,4 +1,5 @@
 import type { JsonMember, JsonNode, JsonObject, JsonString } from "../../core/json.ts";
+import { fileKindOf, isDataUrl } from "../../core/text-file.ts";
 import type { TextPlace, TextSpan } from "../../core/view.ts";
 import { isMediaText } from "./media-text.ts";
 import { CONTRACT_MEMBER_PREFIX } from "./request-fields.ts";
@@ -11,6 +12,8 @@ export type KeyRule =
   | { readonly do: "place"; readonly place: TextPlace; readonly holds?: "json" }
   /** A string stands at this place; anything else is as if there were no rule. */
   | { readonly do: "placeString"; readonly place: TextPlace }
+  /** A file's bytes, in base64 or a data URL: its words count where it is text. Anything but a string is as if there were no rule. */
+  | { readonly do: "file" }
   /** Data of the caller's own shape (schemas, tool input): every string in it counts, whatever its key is called. */
   | { readonly do: "free"; readonly place: TextPlace };
 
@@ -18,6 +21,8 @@ export interface WalkRules {
   readonly keys: ReadonlyMap<string, KeyRule>;
   /** Place of an object's texts by its own members; undefined leaves the whole object out. */
   placeOf(object: JsonObject, inherited: TextPlace): TextPlace | undefined;
+  /** Rules for an object's own members in place of these. */
+  rulesOf?(object: JsonObject): WalkRules | undefined;
 }
 
 /**
@@ -93,7 +98,8 @@ function entryOf(node: JsonNode, place: TextPlace, rules: WalkRules | undefined)
       return { items: node.items, members: NO_MEMBERS, place, placeOfItem: undefined, rules };
     case "object": {
       const own = rules === undefined ? place : rules.placeOf(node, place);
-      return own === undefined ? undefined : { items: NO_ITEMS, members: node.members, place: own, placeOfItem: undefined, rules };
+      if (own === undefined) return undefined;
+      return { items: NO_ITEMS, members: node.members, place: own, placeOfItem: undefined, rules: rules?.rulesOf?.(node) ?? rules };
     }
     default:
       return undefined;
@@ -102,9 +108,11 @@ function entryOf(node: JsonNode, place: TextPlace, rules: WalkRules | undefined)
 
 function memberOf({ key, value }: JsonMember, place: TextPlace, rules: WalkRules | undefined): TextSpan | Walk | undefined {
   const rule = rules?.keys.get(key);
-  if (rule === undefined || (rule.do === "placeString" && value.kind !== "string")) return entryOf(value, place, rules);
+  if (rule === undefined || ((rule.do === "placeString" || rule.do === "file") && value.kind !== "string"))
+    return entryOf(value, place, rules);
   if (rule.do === "free") return entryOf(value, rule.place, undefined);
   if (rule.do === "skip") return undefined;
+  if (rule.do === "file") return value.kind === "string" ? fileOf(value, place) : undefined;
   if (rule.do === "placeString") return entryOf(value, rule.place, undefined);
   return value.kind === "string" ? textOf(value, rule.place, rule.holds) : entryOf(value, rule.place, rules);
 }
@@ -146,10 +154,23 @@ export function parameterTexts({ key, value }: JsonMember, out: Texts): boolean 
 }
 
 function textOf(node: JsonString, place: TextPlace, holds?: "json"): TextSpan | undefined {
-  if (node.value === "" || isMediaText(node.value, place === "url")) return undefined;
+  if (node.value === "") return undefined;
+  if (place === "url" && isDataUrl(node.value)) return fileOf(node, place);
+  if (isMediaText(node.value, place === "url")) return undefined;
   return holds === undefined ? { place, node } : { place, node, holds };
 }
 
+/** The words of a file were written elsewhere, whoever brings it along: as a document's own text is. */
+function fileOf(node: JsonString, place: TextPlace): TextSpan | undefined {
+  if (node.value === "") return undefined;
+  const kind = fileKindOf(node.value);
+  // Where decoders stop at a sign that base64 does not have, what stands behind it would be hidden from every rule.
+  if (kind === "plain" || (IN_BASE64.test(node.value) && !isMediaText(node.value, true))) return { place, node };
+  return kind === "file" ? { place: "tool_result", node, holds: "file" } : undefined;
+}
+const IN_BASE64 = /^data:[^,]{0,200};base64,/i;
+
+export const FILE: KeyRule = { do: "file" };
 export const SKIP: KeyRule = { do: "skip" };
 export const placed = (place: TextPlace, holds?: "json"): KeyRule =>
   holds === undefined ? { do: "place", place } : { do: "place", place, holds };

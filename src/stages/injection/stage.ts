@@ -2,12 +2,13 @@ import type { JsonString } from "../../core/json.ts";
 import { SLICE_MS, YIELD_CHARS } from "../../core/limits.ts";
 import type { FoundCount, StageEvidence } from "../../core/record.ts";
 import { err, ok, type Result } from "../../core/result.ts";
+import { finishSliced } from "../../core/slice.ts";
 import { ALLOW, defineStage, type Effect, type PortError, type StageContext, type Verdict } from "../../core/stage.ts";
 import type { InjectionScore } from "../../detectors/injection/score.ts";
 import type { ClassifierPort } from "../../ports/classifier.ts";
 import { type Judged, judgeAll, type Raised, scoreAll } from "./judge.ts";
 import { type InjectionSection, injectionSection } from "./section.ts";
-import { isIdle, type Scanned, textsOf } from "./texts.ts";
+import { isIdle, type Scanned, textSteps, textsOf } from "./texts.ts";
 
 /** What was found before the decision, where that took time. */
 interface InjectionFacts {
@@ -22,11 +23,25 @@ function gather(
   section: InjectionSection,
   signal: AbortSignal,
 ): Promise<Result<InjectionFacts, PortError>> | undefined {
-  const texts = textsOf(context, section);
+  if (isIdle(section)) return undefined;
+  // The texts of a long body are many, or files to be read.
+  if ((context.request?.doc.text.length ?? 0) > YIELD_CHARS)
+    return finishSliced(textSteps(context, section)).then((texts) => gatherFrom(context, section, texts, signal) ?? ok(NOTHING));
+  return gatherFrom(context, section, textsOf(context, section), signal);
+}
+
+const NOTHING: InjectionFacts = { judged: [], classifierMissed: false };
+
+function gatherFrom(
+  context: StageContext,
+  section: InjectionSection,
+  texts: readonly Scanned[],
+  signal: AbortSignal,
+): Promise<Result<InjectionFacts, PortError>> | undefined {
   if (texts.length === 0) return undefined;
-  const long = texts.reduce((sum, { text }) => sum + text.length, 0) > YIELD_CHARS;
-  if (section.classifier === undefined) return long ? scoreSlowly(context, section, texts, signal) : undefined;
-  return withClassifier(context, section, texts, signal);
+  if (section.classifier !== undefined) return withClassifier(context, section, texts, signal);
+  const long = (context.request?.doc.text.length ?? 0) + texts.reduce((sum, { text }) => sum + text.length, 0) > YIELD_CHARS;
+  return long ? scoreSlowly(context, section, texts, signal) : undefined;
 }
 
 async function scoreSlowly(
@@ -150,7 +165,7 @@ function verdictOn(judged: readonly Judged[], classifierMissed: boolean): Verdic
       };
   }
   const texts = new Map<JsonString, string>();
-  for (const { scanned, text } of judged) if (text !== undefined) texts.set(scanned.node, text);
+  for (const { scanned, text } of judged) if (text !== undefined) texts.set(scanned.node, scanned.write?.(text) ?? text);
   if (texts.size > 0) effects.push({ kind: "change", change: { texts } });
   const reasons = [...missed, ...found.map(({ action, place, count }) => `${action} ${count} x ${place}`)];
   return { kind: "allow", effects, evidence, ...(reasons.length === 0 ? {} : { reason: reasons.join("; ") }) };

@@ -1,5 +1,7 @@
 import type { JsonString } from "../../core/json.ts";
+import { finish, type Steps } from "../../core/slice.ts";
 import type { StageContext } from "../../core/stage.ts";
+import { textFileSteps } from "../../core/text-file.ts";
 import type { TextPlace } from "../../core/view.ts";
 import type { Position } from "../../detectors/injection/score.ts";
 import type { InjectionSection } from "./section.ts";
@@ -15,6 +17,8 @@ export interface Scanned {
   /** As earlier stages left it. */
   readonly text: string;
   readonly rules: Rules;
+  /** Makes the string that stands in the request of other words, where it holds a file. */
+  readonly write?: (text: string) => string;
   /** It can be rewritten: no part of a schema, no JSON that must stay valid, no name. */
   readonly editable: boolean;
 }
@@ -24,7 +28,10 @@ export const isIdle = ({ user, untrusted, toolDefinitions }: InjectionSection): 
   [user, untrusted, toolDefinitions].every((rules) => Object.values(rules).every((threshold) => threshold === undefined));
 
 /** Texts whose place has a threshold, in document order. The operator's own words (system) and what no model reads weigh nothing and are not here. */
-export function textsOf(context: StageContext, section: InjectionSection): readonly Scanned[] {
+export const textsOf = (context: StageContext, section: InjectionSection): readonly Scanned[] => finish(textSteps(context, section));
+
+/** The same in steps. */
+export function* textSteps(context: StageContext, section: InjectionSection): Steps<readonly Scanned[]> {
   const { request, contract, change } = context;
   if (request === undefined || isIdle(section)) return [];
   const declared = contract.values.untrusted === "true";
@@ -34,10 +41,20 @@ export function textsOf(context: StageContext, section: InjectionSection): reado
     if (kind === undefined) continue;
     const rules: Rules = section[kind];
     if (Object.values(rules).every((threshold) => threshold === undefined)) continue;
-    const text = change.texts?.get(node) ?? node.value;
+    const value = change.texts?.get(node) ?? node.value;
+    const file = holds === "file" ? yield* textFileSteps(value) : undefined;
+    const text = file?.text ?? value;
     if (text.trim() === "") continue;
-    const editable = holds === undefined && (place === "user" || place === "assistant" || place === "tool_result" || place === "other");
-    scanned.push({ node, place, position: kind === "user" ? "user" : "untrusted", text, rules, editable });
+    const editable = holds !== "json" && (place === "user" || place === "assistant" || place === "tool_result" || place === "other");
+    scanned.push({
+      node,
+      place,
+      position: kind === "user" ? "user" : "untrusted",
+      text,
+      rules,
+      editable,
+      ...(file === undefined ? {} : { write: file.write }),
+    });
   }
   return scanned;
 }

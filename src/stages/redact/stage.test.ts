@@ -7,10 +7,15 @@ import { frameOf, gated, LANE, seat } from "../../../test/support/guards.ts";
 import { testKeyring } from "../../../test/support/keyring.ts";
 import { property } from "../../../test/support/property.ts";
 import { assertSubset } from "../../../test/support/subset.ts";
+import { anthropicMessages } from "../../codecs/anthropic-messages.ts";
+import { bedrockConverse } from "../../codecs/bedrock-converse.ts";
+import { bedrockInvoke } from "../../codecs/bedrock-invoke.ts";
+import { geminiGenerate } from "../../codecs/gemini-generate.ts";
 import { openaiChat } from "../../codecs/openai-chat.ts";
 import { openaiEmbeddings } from "../../codecs/openai-embeddings.ts";
 import { openaiResponses } from "../../codecs/openai-responses.ts";
 import { keptResponseView } from "../../codecs/shared/responses-kept.ts";
+import type { Codec } from "../../core/codec.ts";
 import { applyEdits } from "../../core/json.ts";
 import { ok } from "../../core/result.ts";
 import type { StageContext, Verdict } from "../../core/stage.ts";
@@ -42,7 +47,7 @@ async function run(
   values: Record<string, string> = {},
   more: Partial<StageContext> = {},
 ): Promise<Run> {
-  const request = readRequest(openaiChat, body);
+  const request = more.request ?? readRequest(openaiChat, body);
   const of: StageContext = {
     ...context({ contract: { values, unknown: [], problems: [] }, stores: { keyring: testKeyring() } }),
     request,
@@ -381,4 +386,31 @@ test("a dictionary that is none, a pattern without an end and a name that is tak
     { email: { words: ["a"] } },
   ])
     assert.throws(() => redactStage.bind({ custom }, { mode: "enforce", onFault: "closed" }), JSON.stringify(custom));
+});
+
+test("files of text are read, in base64 and in data URLs, in every dialect that takes them; pictures pass as they are", async () => {
+  const table = `name;mail\nJane Müller;${EMAIL}\n`;
+  const base64 = Buffer.from(table).toString("base64");
+  const part = (...parts: readonly object[]) => [{ role: "user", content: parts }];
+  const picture = "data:image/png;base64,iVBORw0KGgo=";
+  const bodies: readonly (readonly [Codec, object])[] = [
+    [openaiChat, { messages: part({ type: "file", file: { filename: "a.csv", file_data: `data:text/csv;base64,${base64}` } }) }],
+    [openaiChat, { messages: part({ type: "file", file: { file_data: base64 } }, { type: "image_url", image_url: { url: picture } }) }],
+    [openaiChat, { messages: part({ type: "image_url", image_url: { url: `data:image/svg+xml;base64,${base64}` } }) }],
+    [openaiResponses, { store: false, input: part({ type: "input_file", file_data: `data:text/plain,${encodeURIComponent(table)}` }) }],
+    [
+      anthropicMessages,
+      { max_tokens: 9, messages: part({ type: "document", source: { type: "base64", media_type: "text/plain", data: base64 } }) },
+    ],
+    [geminiGenerate, { contents: [{ role: "user", parts: [{ inlineData: { mimeType: "text/csv", data: base64 } }] }] }],
+    [bedrockConverse, { messages: [{ role: "user", content: [{ document: { name: "a", format: "csv", source: { bytes: base64 } } }] }] }],
+    [bedrockInvoke, { messages: [{ role: "user", content: [{ document: { name: "a", format: "csv", source: { bytes: base64 } } }] }] }],
+  ];
+  for (const [codec, body] of bodies) {
+    const { sent, verdict } = await run(ask("hi"), undefined, {}, { request: readRequest(codec, JSON.stringify({ model: "m", ...body })) });
+    const words = decodeURIComponent(sent.replaceAll(/[A-Za-z0-9+/]{40,}=*/g, (coded) => Buffer.from(coded, "base64").toString()));
+    assert.match(words, /name;mail\nJane Müller;\w+@example\.(?:com|net)\n/, `${codec.surface}: ${words}`);
+    assert.ok(!words.includes(EMAIL) && sent.includes(picture) === JSON.stringify(body).includes(picture), words);
+    assertSubset(verdict, { evidence: { found: [{ entity: "email", place: "tool_result", action: "pseudonymise", count: 1 }] } });
+  }
 });

@@ -6,12 +6,15 @@ import { LaneText } from "../../core/lane-text.ts";
 import { YIELD_CHARS } from "../../core/limits.ts";
 import { finish, isStepDone, Slice, type Steps } from "../../core/slice.ts";
 import type { StageContext } from "../../core/stage.ts";
+import { textFileSteps } from "../../core/text-file.ts";
 import { scan, scanSliced } from "../../detectors/index.ts";
 
 /** A text of the request as this stage sees it: as earlier stages left it, with JSON in it shown without escapes. */
 export interface Shown {
   readonly node: JsonString | JsonNumber;
   readonly place: string;
+  /** Makes the string that stands in the request of other words, where it holds a file. */
+  readonly write?: (text: string) => string;
   readonly source: string;
   readonly shown: string;
   readonly lane: LaneText;
@@ -35,8 +38,12 @@ export const textsOf = (context: StageContext): readonly Omit<Shown, "shown" | "
 export function* textSteps({ request, change }: StageContext): Steps<readonly Omit<Shown, "shown" | "lane">[]> {
   if (request === undefined) return [];
   const texts: Omit<Shown, "shown" | "lane">[] = [];
-  for (const { node, place } of request.view.texts()) {
-    if (isStepDone(texts.push({ node, place, source: change.texts?.get(node) ?? node.value }))) yield;
+  for (const { node, place, holds } of request.view.texts()) {
+    const source = change.texts?.get(node) ?? node.value;
+    if (holds === "file") {
+      const { text, write } = yield* textFileSteps(source);
+      texts.push({ node, place, source: text, write });
+    } else if (isStepDone(texts.push({ node, place, source }))) yield;
   }
   const { root, text } = request.doc;
   if (request.form === undefined && root.kind === "object")
