@@ -54,6 +54,58 @@ test("calls come with their name, and their arguments end with the next call, if
   ]);
 });
 
+test("a value that another of the same key hides is seen, and cannot be changed", () => {
+  const hidden = (body: string, contentType: string): readonly (readonly [string, boolean])[] => {
+    const of = { ...streamed(Buffer.from(body)), context: { ...answerContext(view()), contentType } };
+    return framesOf(of.bytes, of).flatMap(({ deltas }) => deltas.map(({ text, signed }): [string, boolean] => [text, signed === true]));
+  };
+  const json = "application/json";
+  assert.deepEqual(hidden('{"choices":[{"index":0,"message":{"content":"a: \\"b\\"","content":"ok"}}]}', json), [
+    ["ok", false],
+    ['a: "b"', true],
+  ]);
+  assert.deepEqual(hidden('{"choices":[{"message":{"content":"a"}}],"choices":[{"index":0,"message":{"content":"ok"}}]}', json), [
+    ["ok", false],
+    ['[{"message":{"content":"a"}}]', true],
+  ]);
+  const event = (text: string, shown: string) => `data: {"choices":[{"index":0,"delta":{"content":"${text}","content":"${shown}"}}]}\n\n`;
+  assert.deepEqual(hidden(event("a", "x") + event("a", "y"), "text/event-stream"), [
+    ["x", false],
+    ["a", true],
+    ["y", false],
+    ["a", true],
+  ]);
+});
+
+test("what stands in a stream beside its data is seen as a text of its own, and goes where it would change", () => {
+  const lines = [
+    ": Ann\r\n",
+    "id: Ann\r\n",
+    "event: Ann 1\r\n",
+    "retry: 1000\r\n",
+    "note: Ann\r\n",
+    `data: ${JSON.stringify(chunk({ content: "Ann" }))}\r\n`,
+    "\r\n",
+  ];
+  const [comment, event] = framesOf(Buffer.concat([Buffer.from(": Ann\n\n"), Buffer.from(lines.join(""))]));
+  assert.deepEqual(
+    comment?.deltas.map(({ text, repeats }) => [text, repeats]),
+    [[": Ann", true]],
+  );
+  assert.equal(Buffer.from(comment?.rewrite?.(["Bob"]) ?? []).toString(), "\n");
+  assert.deepEqual(
+    event?.deltas.map(({ text }) => text),
+    ["Ann", ": Ann\nid: Ann\nevent: Ann 1\nnote: Ann"],
+  );
+  const after = (...texts: readonly (string | undefined)[]): string => Buffer.from(event?.rewrite?.(texts) ?? []).toString();
+  const data = lines[5]?.replace("Ann", "Bob") ?? "";
+  assert.equal(after("Bob", undefined), [...lines.slice(0, 5), data, "\r\n"].join(""));
+  assert.equal(after(undefined, "Bob"), [lines[3], lines[5], "\r\n"].join(""));
+  assert.equal(after("Bob", ""), [lines[3], data, "\r\n"].join(""));
+  const named = Buffer.from(`event: response.output_text.delta\n${sse(chunk({ content: "Ann" })).toString()}`);
+  assert.deepEqual(framesOf(named)[0]?.deltas.length, 1);
+});
+
 test("what would repeat a changed text goes with it, in its own choice, and only then", () => {
   const logprobs = { content: [{ token: "Ann", logprob: -1, bytes: [65], top_logprobs: [] }] };
   const annotations = [{ type: "url_citation", url_citation: { url: "https://a/ann", title: "Ann", start_index: 0, end_index: 3 } }];

@@ -199,8 +199,8 @@ export function checkSameTexts(of: GuardedCase): void {
   }
 }
 
-/** What goes with a changed text. */
-const SPECIAL = /"(?:logprobs|annotations|citations|citationMetadata|groundingSupports|groundingAttributions|logprobsResult)"/;
+/** What goes with a changed text, and lines of a stream that say something beside its data: these go when they would change. */
+const SPECIAL = /"(?:logprobs|annotations|citations|citationMetadata|groundingSupports|groundingAttributions|logprobsResult)"|^(?::|id:)/m;
 const normal = (text: string): string => text.replaceAll(STRING, (token) => JSON.stringify(JSON.parse(token)));
 
 /** The property of a case over cuts. */

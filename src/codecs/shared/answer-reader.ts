@@ -9,7 +9,7 @@ import type { AnswerTexts } from "./answer-texts.ts";
 import { encodeText } from "./guarded-texts.ts";
 import { readAhead, readSteps } from "./read-steps.ts";
 import { RepeatedEvents } from "./repeated-events.ts";
-import { type SseEvent, SseSplitter, withData } from "./sse.ts";
+import { type SseEvent, SseSplitter, withData, withoutBeside } from "./sse.ts";
 
 /** What a dialect reads out of its events, or out of one whole JSON body. Frames, cuts and bytes are the reader's business. */
 export interface AnswerMapper {
@@ -110,7 +110,8 @@ class SseReader implements AnswerReader {
   #readEvent(event: SseEvent): Frame | undefined {
     this.#between = event.kind === "event";
     const { texts, tally } = this.#mapper;
-    if (event.data === undefined || event.data === "") return event.kind === "piece" ? unreadFrame(texts, event.bytes) : bare(event.bytes);
+    if (event.data === undefined || event.data === "")
+      return event.kind === "piece" ? unreadFrame(texts, event.bytes) : this.#withBeside(event, bare(event.bytes));
     const again = this.#repeated.read(event, event.data, (undo) => writer(event, undo));
     if (again !== undefined) {
       tally.count(again.deltas);
@@ -128,7 +129,28 @@ class SseReader implements AnswerReader {
     const frame = texts.frame(bytes, texts.guarded ? writer(event, undo) : undefined);
     tally.count(frame.deltas);
     this.#repeated.learn(event, frame, seed, undo);
-    return frame;
+    return this.#withBeside(event, frame);
+  }
+
+  /** Guards see what an event says beside its data as a text of its own; where they change it, it goes. */
+  #withBeside({ beside }: SseEvent, frame: Frame): Frame {
+    if (beside === undefined || !this.#mapper.texts.guarded) return frame;
+    const deltas: Frame["deltas"] = [...frame.deltas, { choice: 0, block: 0, channel: "content", text: beside, repeats: true }];
+    const own = ({ length }: readonly unknown[]): number => length - 1;
+    const rewrite: Frame["rewrite"] = (texts) => {
+      const rest = texts.slice(0, own(texts));
+      const bytes = rest.some((text) => text !== undefined) ? (frame.rewrite?.(rest) ?? frame.bytes) : frame.bytes;
+      return texts[own(texts)] === undefined ? bytes : withoutBeside(bytes);
+    };
+    const { rewriteSteps } = frame;
+    if (rewriteSteps === undefined) return { ...frame, deltas, rewrite };
+    return {
+      ...{ ...frame, deltas, rewrite },
+      rewriteSteps: function* (texts) {
+        const bytes = yield* rewriteSteps(texts.slice(0, own(texts)));
+        return bytes === undefined || texts[own(texts)] === undefined ? bytes : withoutBeside(bytes);
+      },
+    };
   }
 }
 

@@ -1,10 +1,11 @@
 import type { AnswerContext, Frame } from "../../core/codec.ts";
 import { field, isJsonObject, type Json, parseJsonValue } from "../../core/json.ts";
-import type { Steps } from "../../core/slice.ts";
+import { finish, type Steps } from "../../core/slice.ts";
 import type { Delta, LaneId } from "../../core/view.ts";
 import { type AnswerTally, isRewritable } from "./answer-tally.ts";
 import { Guarded, type OpenDelta } from "./guarded-texts.ts";
 import { isMediaText } from "./media-text.ts";
+import { hiddenValues } from "./repeated-keys.ts";
 import type { Erasure, ReadJson, TextPlace } from "./text-places.ts";
 
 type Channel = Delta["channel"];
@@ -202,7 +203,18 @@ export class AnswerTexts {
 
   /** Before `frame`, where what was read is large: the part of its work that can be done in steps. */
   *prepareFrame(): Steps<void> {
-    if (this.#guards !== undefined) yield* this.#guards.spell(this.#deltas ?? []);
+    const guards = this.#guards;
+    if (guards === undefined) return;
+    yield* this.#readHidden(guards);
+    yield* guards.spell(this.#deltas ?? []);
+  }
+
+  /** Values that another of the same key hides from those who parse as we do. */
+  *#readHidden(guards: Guarded): Steps<void> {
+    const { read } = guards;
+    if (read === undefined || guards.isSearched) return;
+    guards.isSearched = true;
+    for (const text of yield* hiddenValues(read)) this.unread(text);
   }
 
   /**
@@ -215,6 +227,7 @@ export class AnswerTexts {
     this.#source = "";
     this.#holder = undefined;
     if (guards === undefined) return { bytes, deltas: this.take() };
+    if (!guards.isSearched) finish(this.#readHidden(guards));
     const open = this.#deltas ?? [];
     this.#deltas = undefined;
     return guards.frame(bytes, open, write);

@@ -46,6 +46,8 @@ export class Guarded {
   calls: Omit<ToolCall, "arguments">[] = [];
   readonly lanes = new LaneBook();
   #spelled = false;
+  /** What was read was searched for values that others of the same key hide. */
+  isSearched = false;
 
   /** A text that changes takes nothing else with it. */
   get isPlain(): boolean {
@@ -84,6 +86,7 @@ export class Guarded {
     this.read = undefined;
     this.outer = undefined;
     this.#spelled = false;
+    this.isSearched = false;
     const ends = this.lanes.takeEnds();
     const more = { ...(calls.length > 0 ? { calls } : {}), ...(ends === undefined ? {} : { ends }) };
     if (read === undefined || write === undefined || !places.some((place, index) => place !== undefined && deltas[index]?.signed !== true))

@@ -44,7 +44,7 @@ export class RepeatedEvents {
     const form = this.#form;
     if (form === undefined) return undefined;
     const { undo, lane } = form;
-    const end = event.kind === "event" && event.event === form.name ? textEnd(form, data) : -1;
+    const end = event.kind === "event" && event.event === form.name && event.beside === undefined ? textEnd(form, data) : -1;
     const text = end === -1 ? undefined : insideOf(data, form.head.length, end);
     if (text === undefined) {
       this.#form = undefined;
@@ -57,9 +57,9 @@ export class RepeatedEvents {
 
   /** An event that was read. `seed`: where its one text stands. */
   learn(event: SseEvent, frame: Frame, seed: Seed | undefined, undo: Undo): void {
-    const [delta] = frame.deltas;
-    if (seed === undefined || delta === undefined || frame.calls !== undefined || frame.ends !== undefined) return;
-    if (event.kind !== "event" || seed.read.source.length > YIELD_CHARS) return;
+    const [delta, second] = frame.deltas;
+    if (seed === undefined || delta === undefined || second !== undefined || frame.calls !== undefined || frame.ends !== undefined) return;
+    if (event.kind !== "event" || event.beside !== undefined || seed.read.source.length > YIELD_CHARS) return;
     const { source, root } = seed.read;
     this.#vain += 1;
     const [text, ...paddings] = stretchesOf(seed.read, [seed.place, ...this.#padding.map((key) => ({ holder: root, key }))]);

@@ -25,8 +25,12 @@ export interface SseEvent {
   readonly event: string | undefined;
   /** All `data` lines joined with \n; undefined when there is none (comments, pings). */
   readonly data: string | undefined;
+  /** Lines that are neither and say something: comments, ids, fields that nobody knows, a name of an event that is none. Absent: there are none. */
+  readonly beside?: string;
 }
 
+/** A name of an event as dialects have them. */
+const EVENT_NAME = /^[A-Za-z_.-]{0,64}$/;
 const LF = 0x0a;
 const CR = 0x0d;
 const NONE = new Uint8Array(0);
@@ -218,18 +222,34 @@ const plainEvent = (bytes: Uint8Array, text: string, kind: "event" | "rest"): Ss
 function* fieldsOf(bytes: Uint8Array, text: string, kind: "event" | "rest"): Steps<SseEvent> {
   let event: string | undefined;
   let data: string | undefined;
+  let beside: string | undefined;
   let count = 0;
   for (const line of linesOf(text)) {
     if (isStepDone(++count)) yield;
     const colon = line.indexOf(":");
-    if (colon === 0) continue;
     const name = colon === -1 ? line : line.slice(0, colon);
+    if (!isSilent(line)) beside = beside === undefined ? line : `${beside}\n${line}`;
     if (name !== "data" && name !== "event") continue;
     const value = colon === -1 ? "" : line.slice(line[colon + 1] === " " ? colon + 2 : colon + 1);
     if (name === "event") event = value;
     else data = data === undefined ? value : `${data}\n${value}`;
   }
-  return { kind, bytes, event, data };
+  return beside === undefined ? { kind, bytes, event, data } : { kind, bytes, event, data, beside };
+}
+
+/** Does a line say nothing beside the data? */
+function isSilent(line: string): boolean {
+  if (line.startsWith("data:") || line === "data" || line === "" || line === ":") return true;
+  const [, name = "", value = ""] = /^(event|id|retry): ?(.*)$/.exec(line) ?? [];
+  return name === "event" ? EVENT_NAME.test(value) : name !== "" && /^[0-9]{1,6}$/.test(value);
+}
+
+/** The bytes of an event without the lines that say something beside its data. */
+export function withoutBeside(bytes: Uint8Array): Uint8Array {
+  const raw = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+  const lines = raw.match(/[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+$/g) ?? [];
+  const kept = lines.filter((line) => isSilent(line.replace(/^\xef\xbb\xbf|[\r\n]+$/g, "")));
+  return Buffer.from(kept.join(""), "latin1");
 }
 
 /** Lines without their terminators: \n, \r\n or \r. */
