@@ -1,7 +1,8 @@
 /**
  * Marks that were put into a system text, wherever an answer says them: in any case and width, with signs, blanks or markup between their
- * letters, backwards, shifted by thirteen letters, in base64 (at each of its three offsets) or in hexadecimal. A leak is often asked for
- * in such a form, because filters look for the plain one.
+ * letters, with digits, accents or look-alikes for letters, backwards, shifted by thirteen letters, in base64 (at each of its three
+ * offsets), in hexadecimal or as numbers of signs, escaped as URLs, HTML and JSON do. A leak is often asked for in such a form, because
+ * filters look for the plain one.
  *
  * All forms are looked for at once (Aho and Corasick, 1975), sign by sign, so the work is linear and what is held is what may still
  * become one of them.
@@ -30,7 +31,7 @@ export class Canaries {
   readonly root = node(0);
 
   constructor(marks: readonly string[]) {
-    for (const mark of marks) for (const form of formsOf(mark)) this.#add(form);
+    for (const mark of marks) for (const form of formsOf(mark)) this.#add(lettersOf(form));
     const queue: Node[] = [...this.root.next.values()];
     for (const first of queue) first.fail = this.root;
     for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
@@ -66,20 +67,41 @@ function step(root: Node, from: Node | undefined, sign: number): Node {
   return root;
 }
 
+/** Longest mark whose escaped forms are looked for, UTF-16 units: each costs memory for every sign. */
+const ESCAPED_MARK_CHARS_MAX = 64;
+
 function formsOf(mark: string): readonly string[] {
   const bytes = Buffer.from(mark);
-  const letters = lettersOf(mark);
+  const letters = [...mark.toLowerCase()].filter((sign) => LETTER.test(sign)).join("");
   const encoded = [0, 1, 2].map((offset) => {
     const text = Buffer.concat([Buffer.alloc(offset), bytes]).toString("base64");
     // Letters at either end hold bits of what stands beside the mark.
-    return lettersOf(text.slice(Math.ceil((offset * 8) / 6), Math.floor(((offset + bytes.length) * 8) / 6)));
+    return text.slice(Math.ceil((offset * 8) / 6), Math.floor(((offset + bytes.length) * 8) / 6));
   });
   encoded.push(bytes.toString("hex"));
   const shifted = letters.replaceAll(/[a-z]/g, (letter) => String.fromCharCode(((letter.charCodeAt(0) - 97 + 13) % 26) + 97));
-  return [letters, [...letters].reverse().join(""), shifted, ...encoded.filter(({ length }) => length >= ENCODED_SIGNS_MIN)];
+  const plain = [mark, [...letters].reverse().join(""), shifted, ...encoded.filter((form) => lettersOf(form).length >= ENCODED_SIGNS_MIN)];
+  if (mark.length > ESCAPED_MARK_CHARS_MAX) return plain;
+  // All signs escaped, or those that are no letters; in other dialects the signs between the numbers differ, which are not looked at.
+  const escaped = ESCAPES.flatMap((written) => [
+    [...mark].map(written).join(""),
+    [...mark].map((sign) => (LETTER.test(sign) ? sign : written(sign))).join(""),
+  ]);
+  return [...new Set([...plain, ...escaped])];
 }
 
-/** The letters and digits of a text, in small letters and plain width. */
+const codeOf = (sign: string): number => sign.codePointAt(0) ?? 0;
+const hexOf = (sign: string): string => codeOf(sign).toString(16);
+/** `%2d` and `%252d`, `&#45;`, `&#x2d;` and `\\x2d`, `\\u002d`. */
+const ESCAPES: readonly ((sign: string) => string)[] = [
+  (sign) => Buffer.from(sign).toString("hex"),
+  (sign) => Buffer.from(sign).reduce((out, byte) => `${out}%25${byte.toString(16).padStart(2, "0")}`, ""),
+  (sign) => `${codeOf(sign)}`,
+  (sign) => `x${hexOf(sign)}`,
+  (sign) => `u${hexOf(sign).padStart(4, "0")}`,
+];
+
+/** The letters of a text as they are compared: small, of plain width and without accents, digits as the letters that they are written for. */
 export function lettersOf(text: string): string {
   let out = "";
   for (let at = 0; at < text.length; at++) {
@@ -91,18 +113,32 @@ export function lettersOf(text: string): string {
 
 const LETTER = /[\p{L}\p{N}]/u;
 const isHalf = (code: number): boolean => code >= 0xd800 && code <= 0xdfff;
-/** The letter or digit at a place, in plain form; 0: it is none. */
+/** Letters that digits are written for, from 0 on; and 1 and l are one. */
+const DIGITS = "oizeasgtbg";
+/** Letters of other alphabets that look like Latin ones. */
+const ALIKE: ReadonlyMap<string, string> = new Map(
+  [..."авекмнорстухіјѕԁαεικορτυχΑΒΕΖΗΙΚΜΝΟΡΤΥΧ"].map((sign, at) => [sign, "abekmhopctyxijsdaeikoptuxabezhikmnoptyx".charAt(at)]),
+);
+
+/** The letter or digit at a place, as it is compared; 0: it is none. */
 function letterOf(text: string, at: number): number {
   let code = text.charCodeAt(at);
   if (code >= 0xff01 && code <= 0xff5e) code -= 0xfee0;
-  if (code < 128) {
-    const small = code >= 65 && code <= 90 ? code + 32 : code;
-    return (small >= 97 && small <= 122) || (small >= 48 && small <= 57) ? small : 0;
-  }
+  if (code < 128) return plainLetter(code);
   const sign = String.fromCharCode(code);
-  if (!isHalf(code) && !LETTER.test(sign)) return 0;
-  const small = sign.toLowerCase();
-  return small.length === 1 ? small.charCodeAt(0) : code;
+  if (isHalf(code)) return code;
+  if (!LETTER.test(sign)) return 0;
+  const base = sign.normalize("NFD").charAt(0);
+  const small = base.toLowerCase().charAt(0);
+  const like = ALIKE.get(base) ?? ALIKE.get(small) ?? small;
+  return like.charCodeAt(0) < 128 ? plainLetter(like.charCodeAt(0)) : like.charCodeAt(0);
+}
+
+function plainLetter(code: number): number {
+  if (code >= 48 && code <= 57) return DIGITS.charCodeAt(code - 48);
+  const small = code >= 65 && code <= 90 ? code + 32 : code;
+  if (small < 97 || small > 122) return 0;
+  return small === 108 ? 105 : small;
 }
 
 export class CanarySearch implements Search {

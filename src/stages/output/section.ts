@@ -10,7 +10,13 @@ const THEN =
 /** The `output` section: what an answer must be and must not hold. */
 export const outputSection = z
   .strictObject({
-    maxChars: z.int().min(1).optional().describe("Longest text of one choice, characters; it ends there as one that met its length."),
+    maxChars: z
+      .int()
+      .min(1)
+      .optional()
+      .describe(
+        "Longest text of one choice, all its blocks together, in UTF-16 units (what JavaScript and Java count as characters); it ends there as one that met its length.",
+      ),
     deny: z
       .array(
         z

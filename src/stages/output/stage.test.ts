@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { context, decideWith, view } from "../../../test/support/context.ts";
-import { gated, LANE, seat } from "../../../test/support/guards.ts";
+import { frameOf, gated, LANE, seat } from "../../../test/support/guards.ts";
 import { property } from "../../../test/support/property.ts";
 import { assertSubset } from "../../../test/support/subset.ts";
 import { CALL_CHARS_MAX, CALL_VALUES_MAX } from "../../core/limits.ts";
@@ -104,6 +104,11 @@ const links: readonly (readonly [string, string])[] = [
   ["[x](https&colon;//evil.example/log)", "[x](<URL>)"],
   ["[x](&sol;&#x2F;evil.example)", "[x](<URL>)"],
   ["<a href=http:\\\\docs.acme.com\\a>", "<a href=http:\\\\docs.acme.com\\a>"],
+  // A backslash before a sign is that sign in Markdown.
+  ["[x](https\\://evil.example/log)", "[x](<URL>)"],
+  ["[x](https://docs.acme.com\\@evil.example/log)", "[x](<URL>)"],
+  ["[x](https://docs.acme.com\\.evil.example/)", "[x](<URL>)"],
+  ["[x](https://docs\\.acme\\.com/a\\_b)", "[x](<URL>)"],
   ["http: see below, //TODO, n //2 and //x", "http: see below, //TODO, n //2 and //x"],
 ];
 for (const [text, out] of links)
@@ -158,6 +163,31 @@ test("a text of more than is checked breaks the schema", () => {
 test("a text that is too long ends as one that met its length", () => {
   assertSubset(said({ maxChars: 5 }, ["abc", "defg"]), { out: "abcde", stop: { kind: "length" } });
   assert.equal(said({ maxChars: 5 }, ["abc", "de"]).stop, undefined);
+});
+
+test("the length is of a choice, whatever its blocks, and never ends between the halves of a sign", () => {
+  const rule = () => {
+    const verdict = decideWith(outputStage, { maxChars: 10 }, context({ view: view() }));
+    assert.ok("effects" in verdict);
+    return (verdict.effects ?? []).flatMap((effect) => (effect.kind === "guard" ? [seat("output", effect.guard)] : []));
+  };
+  const block = (text: string, at: number, choice = 0) => frameOf([{ ...LANE, block: at, choice, text }]);
+  assertSubset(gated(rule(), [block("123456789", 0), block("abcdef", 1), block("x", 2)]), {
+    out: "<123456789><a>",
+    stop: { kind: "length" },
+  });
+  assert.equal(gated(rule(), [block("123456789", 0), block("abcdef", 0, 1)]).stop, undefined);
+  const text = "123456789\u{1f600}x";
+  for (let at = 0; at <= text.length; at++)
+    assertSubset(
+      said(
+        { maxChars: 10 },
+        [text.slice(0, at), text.slice(at)].filter((piece) => piece !== ""),
+      ),
+      { out: "123456789", stop: { kind: "length" } },
+      `cut at ${at}`,
+    );
+  assert.equal(said({ maxChars: 10 }, ["12345678\u{1f600}"]).stop, undefined);
 });
 
 test("what stands beside the text (a citation, a provider's note, an error) needs no schema and has no length; other rules count what they find", () => {

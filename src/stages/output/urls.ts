@@ -13,13 +13,13 @@ const BETWEEN = new RegExp(`[${BETWEEN_SIGNS}]`);
 const ENDS = /[\s"'<>()[\]{}`]/;
 /** Slashes as browsers and Markdown read them (WHATWG URL, special schemes; CommonMark 6.2, entities). */
 const SLASH = "(?:[/\\\\]|&(?:sol|bsol|#0*(?:47|92)|#x0*(?:2f|5c));?)";
-const COLON = "(?::|&(?:colon|#0*58|#x0*3a);?)";
+const COLON = "(?:\\\\?:|&(?:colon|#0*58|#x0*3a);?)";
 /** `//host`, `\\host`, and a scheme with any number of slashes: `https:host`, `http:/host`. */
 const BEGINNING = new RegExp(`^(?:(?:https?|wss?|ftp)${COLON}${SLASH}*|${SLASH}{2})`, "i");
 /** Where one begins. Sought by the engine: most texts have none, and a look at each word costs ten times as much. */
 const BEGINS = new RegExp(`(?<=^|[${BETWEEN_SIGNS}])(?:(?:https?|wss?|ftp)${COLON}|${SLASH}{2})`, "gi");
 /** What may still become one. */
-const MAY_BEGIN = /^(?:h(?:t(?:t(?:ps?)?)?)?|w(?:ss?)?|f(?:tp?)?|(?:https?|wss?|ftp)&[#\w]*|[/\\&][/\\&#\w;]{0,24})$/i;
+const MAY_BEGIN = /^(?:h(?:t(?:t(?:ps?)?)?)?|w(?:ss?)?|f(?:tp?)?|(?:https?|wss?|ftp)(?:\\|&[#\w]*)|[/\\&][/\\&#\w;]{0,24})$/i;
 /** Something that is found on the internet: a name with a dot, or an address in numbers. */
 const HOST = /^(?:[^/\\?#@:]*@)?(?:\[|[0-9]{7}|0x|[\p{L}\p{N}_-]+(?:\.|\u3002|%2e|[^/\\?#]*@))/iu;
 
@@ -67,9 +67,19 @@ function plain(written: string): string {
   return `${scheme ?? "https"}://${written.slice(beginning.length)}`;
 }
 
+/** A backslash before a sign is that sign in Markdown (CommonMark 2.4), and a slash for browsers: the host counts as either reads it. */
+const ESCAPED = /\\(?=[!-/:-@[-`{-~])/g;
+
+/** Is the host allowed, however the link is read? */
+function isLinkAllowed(written: string, allow: readonly string[]): boolean {
+  if (!isAllowed(plain(written), allow)) return false;
+  const unescaped = written.includes("\\") ? written.replaceAll(ESCAPED, "") : written;
+  return unescaped === written || isAllowed(plain(unescaped), allow);
+}
+
 /** One list for all answers: what a scan needs of its detectors is made once for each list. */
 const LINKS: readonly Detector[] = [...detectorsOf(new Set(["url"])), unusual];
 
 /** Finds links whose host is not on the list. */
 export const urlSearch = (allow: readonly string[]): Search =>
-  new FoundSearch(LINKS, (_finding, written) => !isAllowed(plain(written), allow));
+  new FoundSearch(LINKS, (_finding, written) => !isLinkAllowed(written, allow));

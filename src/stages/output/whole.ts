@@ -32,20 +32,32 @@ export function schemaGuard(check: CheckValue, then: Exclude<RuleAction, "redact
   };
 }
 
-/** Every text ends at its length. */
+/** What a choice says ends at its length, all its blocks together; never between the halves of a sign. */
 export function lengthGuard(maxChars: number): AnswerGuard {
   let met = false;
   const denial = { code: "content_blocked" as const, detail: `The answer is longer than ${maxChars} characters.` };
+  /** Units of each choice so far. */
+  const said = new Map<number, number>();
   return {
-    openLane: ({ channel }, _tool, repeats) => {
+    openLane: ({ channel, choice }, _tool, repeats) => {
       if (channel !== "content" || repeats) return undefined;
       let length = 0;
+      /** The unit before ends the choice's length, and may be half of a sign that goes on. */
+      let half = false;
+      const stopAt = (at: number) => {
+        met = true;
+        return { decided: at, edits: [], stop: { at, stop: { kind: "length" as const, denial } } };
+      };
       return {
         push: (piece) => {
+          const before = said.get(choice) ?? 0;
+          const [start, fits] = [length, maxChars - before];
+          said.set(choice, before + piece.length);
           length += piece.length;
-          if (length <= maxChars) return { decided: length, edits: [] };
-          met = true;
-          return { decided: maxChars, edits: [], stop: { at: maxChars, stop: { kind: "length", denial } } };
+          if (half) return stopAt(start - 1);
+          if (piece.length > fits) return stopAt(start + Math.max(0, fits) - (isHigh(piece, fits - 1) ? 1 : 0));
+          half = piece.length === fits && isHigh(piece, fits - 1);
+          return { decided: length - (half ? 1 : 0), edits: [] };
         },
         end: () => ({ decided: Number.POSITIVE_INFINITY, edits: [] }),
       };
@@ -53,3 +65,6 @@ export function lengthGuard(maxChars: number): AnswerGuard {
     evidence: (): GuardEvidence | undefined => (met ? { verdict: "deny", denial } : undefined),
   };
 }
+
+/** Is the unit the first half of a sign that UTF-16 writes in two? */
+const isHigh = (text: string, at: number): boolean => (text.charCodeAt(at) & 0xfc00) === 0xd800;
