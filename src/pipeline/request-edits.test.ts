@@ -64,6 +64,30 @@ const table: readonly [name: string, before: string, dropped: readonly string[],
     ["a"],
     '{"messages":[]}',
   ],
+  [
+    "Converse: nothing but a mark of the cache is left",
+    '{"toolConfig":{"tools":[{"toolSpec":{"name":"a"}},{"cachePoint":{"type":"default"}}]},"messages":[]}',
+    ["a"],
+    '{"messages":[]}',
+  ],
+  [
+    "Responses: a namespace that loses all of its tools, and what the choice narrows them to",
+    '{"tools":[{"type":"namespace","name":"n","tools":[{"type":"function","name":"a"}]},{"type":"function","name":"b"}],"tool_choice":{"type":"allowed_tools","mode":"auto","tools":[{"type":"function","name":"a"}]}}',
+    ["a"],
+    '{"tools":[{"type":"function","name":"b"}]}',
+  ],
+  [
+    "OpenAI: a choice that narrows to what is gone",
+    '{"tools":[{"name":"a"},{"name":"b"}],"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[{"name":"a"}]}}}',
+    ["a"],
+    '{"tools":[{"name":"b"}]}',
+  ],
+  [
+    "Responses: the output of a search for tools stays, and is empty",
+    '{"input":[{"type":"tool_search_call","call_id":"c"},{"type":"tool_search_output","call_id":"c","tools":[{"name":"a"}]}]}',
+    ["a"],
+    '{"input":[{"type":"tool_search_call","call_id":"c"},{"type":"tool_search_output","call_id":"c","tools":[]}]}',
+  ],
 ];
 for (const [name, before, dropped, after] of table)
   test(`tools no longer offered: ${name}`, () => assert.equal(without(before, dropped), after));

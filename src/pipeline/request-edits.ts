@@ -1,12 +1,15 @@
 /** Edits of a request that are the same in every dialect: texts said otherwise, and tools no longer offered. */
 import type { RequestChange } from "../core/codec.ts";
-import type { JsonDoc, JsonEdit, JsonNode, JsonObject } from "../core/json.ts";
+import { type JsonDoc, type JsonEdit, type JsonNode, type JsonObject, member } from "../core/json.ts";
 
 /** Members that speak of tools and mean nothing, or are refused, without any. */
 const ORPHANS = new Set([
   ...["tool_choice", "toolChoice", "parallel_tool_calls", "function_call"],
   ...["toolConfig", "tool_config", "strict_tools"],
 ]);
+
+/** Lists without which their object says nothing: a namespace, an entry of a tool choice. */
+const LISTS = new Set(["tools", "allowed_tools"]);
 
 /** What `change` says of texts and tools, as edits of the document. */
 export function sharedEdits(doc: JsonDoc, { texts, dropTools }: RequestChange): readonly JsonEdit[] {
@@ -69,8 +72,11 @@ class Rest {
   of(node: JsonNode): string | undefined {
     if (this.#dropped.has(node)) return undefined;
     if (node.kind === "array") {
-      const left = node.items.map((item) => this.of(item)).filter((text) => text !== undefined);
-      if (left.length === 0 && node.items.length > 0) return undefined;
+      const texts = node.items.map((item) => this.of(item));
+      const left = texts.filter((text) => text !== undefined);
+      // Bedrock's marks for its cache stand among the tools, and mean nothing without any.
+      if (left.length < node.items.length && node.items.every((item, at) => texts[at] === undefined || isCachePoint(item)))
+        return undefined;
       return left.length === node.items.length && !this.#touches(node) ? this.#slice(node) : `[${left.join(",")}]`;
     }
     if (node.kind === "object") return this.#objectOf(node);
@@ -85,8 +91,12 @@ class Rest {
     let kept = false;
     for (const { key, value } of node.members) {
       const text = this.of(value);
-      if (text === undefined) lost = true;
-      else {
+      if (text === undefined) {
+        // What a client's own search found belongs to its call: it found nothing.
+        if (isSearchOutput(node)) members.push(`${JSON.stringify(key)}:[]`);
+        else if (LISTS.has(key)) return undefined;
+        else lost = true;
+      } else {
         if (!ORPHANS.has(key)) kept = true;
         members.push(`${JSON.stringify(key)}:${text}`);
       }
@@ -103,3 +113,9 @@ class Rest {
     return this.#doc.text.slice(node.start, node.end);
   }
 }
+
+const isCachePoint = (node: JsonNode): boolean => node.kind === "object" && node.members.every(({ key }) => key === "cachePoint");
+const isSearchOutput = (node: JsonObject): boolean => {
+  const type = member(node, "type");
+  return type?.kind === "string" && type.value === "tool_search_output";
+};

@@ -117,11 +117,11 @@ function* addForced(fields: RequestFields, out: ToolRef[]): Steps<void> {
   }
   const type = stringMember(choice, "type")?.value;
   if (type === "allowed_tools") {
-    // In mode `auto` the list only narrows what `tools` offers.
-    if (stringMember(choice, "mode")?.value !== "required") return;
+    // In mode `auto` the list only narrows what `tools` offers; what is taken out there goes here too.
+    const use = stringMember(choice, "mode")?.value === "required" ? "forced" : "offered";
     for (const [index, tool] of (fields.objectsOf(member(choice, "tools") ?? choice, "/tool_choice/tools") ?? []).entries()) {
       if (isStepDone(index + 1)) yield;
-      const ref = toolRef(tool, stringMember(tool, "type")?.value, "forced");
+      const ref = toolRef(tool, stringMember(tool, "type")?.value, use);
       if (ref !== undefined) out.push(ref);
     }
     return;
