@@ -125,6 +125,7 @@ class Teller {
   readonly #options: DeskOptions;
   readonly #approvals: ApprovalsPort;
   readonly #timer: NodeJS.Timeout;
+  readonly #underWay = new Set<string>();
   #webhook: { readonly of: LoadedPolicy; readonly webhook: Webhook | undefined } | undefined;
 
   constructor(options: DeskOptions, approvals: ApprovalsPort) {
@@ -140,8 +141,18 @@ class Teller {
   #look(): void {
     const webhook = this.#current();
     if (webhook === undefined) return;
+    // One that the receiver does not take holds up those behind it: what is under way is not taken again.
     const untold = this.#approvals.takeUntold(TOLD_AT_ONCE);
-    if (untold.ok) for (const approval of untold.value) webhook.send(messageOf(approval));
+    for (const approval of untold.ok ? untold.value : []) {
+      const { id } = approval;
+      if (this.#underWay.has(id)) continue;
+      this.#underWay.add(id);
+      webhook.send(messageOf(approval), (outcome) => {
+        this.#underWay.delete(id);
+        // What was given up is tried anew when its time is over, for as long as the call waits.
+        if (outcome !== "given_up") this.#approvals.told(id, outcome === "taken" ? "somebody" : "nobody");
+      });
+    }
   }
   #current(): Webhook | undefined {
     const { policy, env, log } = this.#options;

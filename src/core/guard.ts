@@ -54,21 +54,26 @@ export interface LaneReader {
 
 /** What becomes of a tool call whose name and arguments are whole. */
 export type CallVerdict =
-  | { readonly kind: "pass" }
+  /** `giveBack` is called where the call does not reach the caller after all: the answer ended before its frame left, and is not kept. */
+  | { readonly kind: "pass"; readonly giveBack?: () => void }
   | { readonly kind: "stop"; readonly stop: Stop }
   /**
    * The caller gets no more of this answer, but the rest of it is read, and `keep` hears of the whole as the caller would have got it;
    * then the answer ends with `stop`. Where it is larger than `WITHHELD_BYTES_MAX` or does not come to its end, `keep` hears nothing.
+   * It gives false where it does not keep it.
    */
   | {
       readonly kind: "withhold";
       readonly stop: Stop;
-      readonly keep: (answer: { readonly contentType: string; readonly body: Uint8Array }) => void;
+      readonly keep: (answer: { readonly contentType: string; readonly body: Uint8Array }) => boolean;
     };
 
 export interface AnswerGuard {
-  /** Before anything of the answer: what all stages together found in the request, those that came after this guard's own included. */
-  begin?(found: Marks): void;
+  /**
+   * Before anything of the answer: what all stages together found in the request, those that came after this guard's own included.
+   * `fault`: it could not do what has to be done about it, as if it had thrown.
+   */
+  begin?(found: Marks): "fault" | undefined;
   /**
    * undefined: this guard does not care for the lane. `tool` is set where the lane is the arguments of a call. `repeats`: the text was
    * streamed before and comes again whole (OpenAI's `response.completed`): judged the same, counted once.
@@ -78,9 +83,11 @@ export interface AnswerGuard {
    * Judges a call before any of it is released: its frames wait until its arguments are whole. `true` of `judgesCall`: this one
    * must wait; false: its name is enough to let it pass.
    */
-  judgesCall?(name: string): boolean;
+  judgesCall?(name: string, offeredAs?: string): boolean;
   /** `arguments` is the JSON that the caller would get, with the changes of all guards made. */
   judgeCall?(call: ToolCall): CallVerdict;
+  /** What `judgeCall` would say, where nothing is done about it: nobody is asked, nothing is used up. Absent: `judgeCall` does nothing else. */
+  foreseeCall?(call: ToolCall): CallVerdict;
   /** Did untrusted content come into the answer itself, from a tool that the provider ran? Asked when what the answer made is remembered. */
   taints?(): boolean;
   /** What the record says of it, once, at the end; undefined: nothing. Never content. */

@@ -90,6 +90,8 @@ export const APPROVAL_ARGUMENTS_BYTES_MAX = 64 * 1024;
 export const WITHHELD_BYTES_MAX = 4 * MIB;
 /** How long what became of an approval can be looked up, milliseconds after its end. */
 export const APPROVAL_KEPT_MS = 7 * 24 * 3_600_000;
+/** How long one process has to tell approvers of a call that waits, before another tries, milliseconds: all tries of a webhook and their waits. */
+export const APPROVAL_TELLING_MS = 60_000;
 /** How long a conversation is known to be tainted, milliseconds after it last was. */
 export const TAINT_KEPT_MS = 24 * 3_600_000;
 /** Conversations of one tenant known to be tainted; past it the oldest are forgotten, and their next tainted call marks them again. */

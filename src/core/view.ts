@@ -1,4 +1,4 @@
-import type { JsonObject, JsonString } from "./json.ts";
+import type { Json, JsonObject, JsonString } from "./json.ts";
 import type { CreatedState } from "./state.ts";
 import type { InputParts } from "./tokens/parts.ts";
 import type { Usage } from "./usage.ts";
@@ -128,7 +128,11 @@ export interface ToolCall {
   readonly name: string;
   /** The provider's id of the call; "" where it gives none. */
   readonly id: string;
-  /** JSON text as the provider sent it, whole. */
+  /** Name by which a request offers it, where that is another: the label of its server, or what the provider calls the tool there. */
+  readonly offeredAs?: string;
+  /** The provider sends no JSON but a plain text, `key` is what it calls it; `beside`: what else the call says (of a patch, for which file). */
+  readonly plain?: { readonly key: string; readonly beside?: Readonly<Record<string, Json>> };
+  /** JSON text as the provider sent it, whole; of a `plain` one an object that holds it. */
   readonly arguments: string;
 }
 

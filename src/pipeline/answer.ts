@@ -66,9 +66,9 @@ export function openAnswer(work: Work, head: HeaderView, origin: AnswerOrigin, d
   if (as === "stream" && work.outputLimit !== undefined)
     work.counter = new OutputCounter(familyOfAny([work.plan?.chain[0]?.model, request.view.model]));
   if (work.guards.length === 0) return as;
-  for (const { guard } of work.guards) guard.begin?.(work.marks);
   // A held answer has a cap of its own.
   work.gate = new Gate(work.guards, as === "stream" ? GUARDED_BYTES_MAX : Number.POSITIVE_INFINITY, context.contentType);
+  for (const seat of work.gate.seats) seat.begin(work.marks);
   // What it reads no guard sees.
   const { guarded: _guarded, ...plain } = context;
   if (as === "stream") work.released = codec.openAnswer(plain);
@@ -173,7 +173,8 @@ function judge(work: Work, body: Buffer, passed: Passed, deps: PipelineDeps): Ju
   settleUsage(work);
   rememberState(work, deps);
   finishGuards(work);
-  if (passed.stop !== undefined && status < 400) return stopped(work, passed.stop.stop, passed.stop.said);
+  if (passed.stop !== undefined && status < 400)
+    return isAnswer(work) ? stopped(work, passed.stop.stop, passed.stop.said) : replace(work, NO_ANSWER, "cut");
   const set = evidenceHeaders(work);
   if (status >= 400) {
     const code = upstreamCode(status);
@@ -213,6 +214,13 @@ function stopped(work: Work, stop: Stop, said: readonly Spoken[]): Judgement {
   const reply = wholeAnswer(work, whole);
   return { as: "replace", ending: "cut", reply: { ...reply, headers: [...reply.headers, ...costHeaders(work)] } };
 }
+
+/** Did the reader make out an answer of its API? What else comes with status 200 (a page of HTML) is no answer of a model that was blocked. */
+const isAnswer = ({ reader }: Work): boolean => reader === undefined || reader.summary().complete;
+const NO_ANSWER: Denial = {
+  code: "upstream_error",
+  detail: "What the provider sent is no answer of its API, and a rule of the policy does not let it pass.",
+};
 
 /** Reasons to end for want of room, in all dialects. */
 const LENGTH = /^(?:length|max_tokens)$/i;

@@ -91,6 +91,8 @@ export interface ApprovalsPort {
     call: ApprovalCall,
     terms: ApprovalTerms & { readonly exchange: string; readonly policyName: string },
   ): Result<ClaimAnswer, PortError>;
+  /** A grant that `claim` used holds again: the call did not reach the caller. A store that cannot be written leaves it used. */
+  giveBack(tenant: string, id: string): void;
   /**
    * Keeps the answer of an exchange whose calls wait, for as long as all of these do or are approved; at most `WITHHELD_BYTES_MAX`. False:
    * it is not kept, as one of them does not wait or keeps another.
@@ -108,10 +110,15 @@ export interface ApprovalsPort {
     id: string,
     vote: { readonly by: string; readonly vote: "approve" | "reject"; readonly reason?: string | undefined },
   ): Result<Approval, PortError | { readonly code: VoteProblem }>;
-  /** Calls that began to wait and of which nobody was told yet; each is given once, to one process. */
+  /**
+   * Calls that wait and of which nobody was told yet; each is given to one process, which says what came of it within `APPROVAL_TELLING_MS`
+   * (`told`), or it is given again.
+   */
   takeUntold(limit: number): Result<readonly Approval[], PortError>;
+  /** Somebody was told; or nobody was, and it is to be given again at once. */
+  told(id: string, by: "somebody" | "nobody"): void;
   /** Marks a conversation as touched by untrusted content. */
-  taint(tenant: string, conversation: string): void;
+  taint(tenant: string, conversation: string): Result<void, PortError>;
   isTainted(tenant: string, conversation: string): Result<boolean, PortError>;
   close(): void;
 }

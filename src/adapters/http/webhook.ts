@@ -1,6 +1,6 @@
 /**
  * Tells one URL of things that happened: JSON by POST, signed, tried again with growing waits, in order, bounded. What the receiver does
- * not take in the end is dropped and counted; nobody waits for it.
+ * not take in the end is given up and counted, and who sent it is told so; nobody waits for it.
  */
 import { createHmac } from "node:crypto";
 import { readFile } from "node:fs/promises";
@@ -21,13 +21,15 @@ export interface WebhookOptions {
   readonly retryMs?: number;
 }
 export interface Webhook {
-  /** Takes a message at once. */
-  send(message: { readonly [name: string]: Json }): void;
+  /** Takes a message at once. `done` hears what became of it, once; closed: nobody was told, and nobody tries any more. */
+  send(message: { readonly [name: string]: Json }, done?: (outcome: Told) => void): void;
   /** Messages that were given up. */
   readonly dropped: number;
-  /** Stops; what waits is given up. */
+  /** Stops. */
   close(): void;
 }
+
+export type Told = "taken" | "given_up" | "closed";
 
 const QUEUED_MAX = 1_000;
 const TRIES = 6;
@@ -36,7 +38,7 @@ const DEADLINE_MS = 5_000;
 const ANSWER_BYTES_MAX = 64 * 1024;
 
 export function openWebhook(options: WebhookOptions): Webhook {
-  const queue: Uint8Array[] = [];
+  const queue: { readonly body: Uint8Array; readonly done: (outcome: Told) => void }[] = [];
   const stop = new AbortController();
   let dropped = 0;
   let sending = false;
@@ -45,18 +47,24 @@ export function openWebhook(options: WebhookOptions): Webhook {
     options.log.warn("webhook_dropped", { host: hostOf(options.url), why, dropped });
   };
   const drain = async (): Promise<void> => {
-    for (let body = queue[0]; body !== undefined && !stop.signal.aborted; body = queue[0]) {
-      const problem = await deliver(body, options, stop.signal);
-      if (problem !== undefined && !stop.signal.aborted) drop(problem);
+    for (let next = queue[0]; next !== undefined && !stop.signal.aborted; next = queue[0]) {
+      const problem = await deliver(next.body, options, stop.signal);
+      if (problem !== undefined && stop.signal.aborted) break;
+      if (problem !== undefined) drop(problem);
       queue.shift();
+      next.done(problem === undefined ? "taken" : "given_up");
     }
+    if (stop.signal.aborted) for (const { done } of queue.splice(0)) done("closed");
     sending = false;
   };
   return {
-    send: (message) => {
-      if (stop.signal.aborted) return;
-      if (queue.length >= QUEUED_MAX) return drop("queue full");
-      queue.push(Buffer.from(JSON.stringify(message)));
+    send: (message, done = () => undefined) => {
+      if (stop.signal.aborted) return done("closed");
+      if (queue.length >= QUEUED_MAX) {
+        drop("queue full");
+        return done("given_up");
+      }
+      queue.push({ body: Buffer.from(JSON.stringify(message)), done });
       if (sending) return;
       sending = true;
       void drain();

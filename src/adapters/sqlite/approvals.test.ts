@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { APPROVALS_PENDING_MAX, TAINT_KEPT_MS, WITHHELD_BYTES_MAX } from "../../core/limits.ts";
+import { APPROVAL_TELLING_MS, APPROVALS_PENDING_MAX, TAINT_KEPT_MS, WITHHELD_BYTES_MAX } from "../../core/limits.ts";
 import type { Result } from "../../core/result.ts";
 import type { ApprovalCall, ApprovalsPort, ClaimAnswer, HeldFor } from "../../ports/approvals.ts";
 import type { Keyring } from "../../ports/keyring.ts";
@@ -253,13 +253,37 @@ test("a conversation is tainted for its tenant, for a while", async (t) => {
   assert.equal(given(store.isTainted("acme", "c1")), false);
 });
 
-test("what began to wait is told once, to one process", async (t) => {
-  const { open } = await bench(t);
+test("what began to wait is told by one process: again where nobody was told, or the telling took too long, and never after somebody was", async (t) => {
+  const { open, clock } = await bench(t);
   const [first, second] = [await open(), await open()];
   const id = pending(claimed(first));
+  const untold = (of: ApprovalsPort) => given(of.takeUntold(10)).map((one) => one.id);
+  assert.deepEqual([untold(second), untold(first)], [[id], []]);
+  second.told(id, "nobody");
+  assert.deepEqual([untold(first), untold(second)], [[id], []]);
+  clock.nowMs += APPROVAL_TELLING_MS;
+  assert.deepEqual([untold(second), untold(first)], [[id], []]);
+  second.told(id, "somebody");
+  clock.nowMs += APPROVAL_TELLING_MS;
+  assert.deepEqual(untold(first), []);
+});
+
+test("a grant that was used for a call that never reached the caller holds again, for its own life; the step is told", async (t) => {
+  const { open, clock, steps } = await bench(t);
+  const store = await open();
+  const id = pending(claimed(store));
+  given(store.vote(id, { by: "ada", vote: "approve" }));
+  assert.equal(claimed(store).kind, "granted");
+  store.giveBack("beta", id);
+  assert.equal(given(store.show(id))?.status, "used", "another tenant's is not touched");
+  store.giveBack("acme", id);
+  store.giveBack("acme", id);
   assert.deepEqual(
-    given(second.takeUntold(10)).map((one) => one.id),
-    [id],
+    steps.map(({ step }) => step),
+    ["requested", "approved", "used", "returned"],
   );
-  assert.deepEqual(given(first.takeUntold(10)), []);
+  assert.equal(claimed(store).kind, "granted");
+  store.giveBack("acme", id);
+  clock.nowMs += 10 * MINUTE;
+  assert.equal(claimed(store).kind, "pending");
 });

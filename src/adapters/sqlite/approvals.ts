@@ -3,11 +3,11 @@
  * a grant that was used is used, whatever happens next. Arguments and kept answers are sealed with keys of the tenant; digests are
  * keyed, so that the file tells nobody what was asked for.
  */
-import { randomBytes } from "node:crypto";
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import { plainName } from "../../core/credentials.ts";
 import {
   APPROVAL_KEPT_MS,
+  APPROVAL_TELLING_MS,
   APPROVALS_PENDING_MAX,
   TAINT_KEPT_MS,
   TAINTED_CONVERSATIONS_MAX,
@@ -30,11 +30,12 @@ import type {
 } from "../../ports/approvals.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Keyring } from "../../ports/keyring.ts";
+import { APPROVALS_SCHEMA, newApprovalId } from "./approvals-schema.ts";
 import { openDatabase, Statements } from "./database.ts";
 
 /** A step of an approval's life, for the evidence. */
 export interface ApprovalStep {
-  readonly step: "requested" | "approved" | "rejected" | "used" | "expired" | "voted";
+  readonly step: "requested" | "approved" | "rejected" | "used" | "returned" | "expired" | "voted";
   /** Who: an approver, or `sluice`. */
   readonly by: string;
   readonly approval: Approval;
@@ -55,28 +56,16 @@ const BUSY_MS = 50;
 /** Rows that one step removes or ends at most. */
 const HOUSE_AT_ONCE = 100;
 
-const SCHEMA = `
-CREATE TABLE approval (
-  id TEXT PRIMARY KEY, tenant TEXT NOT NULL, app TEXT NOT NULL, user TEXT, use_case TEXT, tool TEXT NOT NULL,
-  call BLOB NOT NULL, arguments BLOB NOT NULL, exchange TEXT NOT NULL, policy_name TEXT NOT NULL, policy_hash TEXT NOT NULL,
-  status TEXT NOT NULL, approvers INTEGER NOT NULL, life_ms INTEGER NOT NULL, created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL,
-  told INTEGER NOT NULL DEFAULT 0, held_for BLOB, held_type TEXT, held_body BLOB
-) WITHOUT ROWID;
-CREATE INDEX approval_call ON approval (tenant, call, status);
-CREATE INDEX approval_held ON approval (tenant, held_for);
-CREATE INDEX approval_untold ON approval (created_ms) WHERE told = 0;
-CREATE INDEX approval_created ON approval (created_ms);
-CREATE INDEX approval_expires ON approval (status, expires_ms);
-CREATE TABLE vote (approval TEXT NOT NULL, by TEXT NOT NULL, vote TEXT NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY (approval, by)) WITHOUT ROWID;
-CREATE TABLE tainted (tenant TEXT NOT NULL, conversation BLOB NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY (tenant, conversation)) WITHOUT ROWID;
-CREATE INDEX tainted_at ON tainted (tenant, at_ms);
-PRAGMA user_version = 1;
-`;
-
 /** Opens the store; an error says why the file cannot be used. */
 export async function openSqliteApprovals(options: SqliteApprovalsOptions): Promise<Result<ApprovalsPort, PortError>> {
   try {
-    const database = await openDatabase({ dir: options.dir, name: "approvals.db", schema: SCHEMA, synchronous: "full", busyMs: BUSY_MS });
+    const database = await openDatabase({
+      dir: options.dir,
+      name: "approvals.db",
+      schema: APPROVALS_SCHEMA,
+      synchronous: "full",
+      busyMs: BUSY_MS,
+    });
     return ok(new SqliteApprovals(database, options));
   } catch (cause) {
     return err({ code: "unavailable", cause });
@@ -123,7 +112,7 @@ class SqliteApprovals implements ApprovalsPort {
         tenant: call.tenant,
       });
       if (Number(waiting[0]?.["n"] ?? 0) >= APPROVALS_PENDING_MAX) return { kind: "full" };
-      const id = newId();
+      const id = newApprovalId();
       this.#run(
         `INSERT INTO approval (id, tenant, app, user, use_case, tool, call, arguments, exchange, policy_name, policy_hash, status, approvers, life_ms, created_ms, expires_ms)
          VALUES ($id, $tenant, $app, $user, $useCase, $tool, $key, $arguments, $exchange, $policyName, $policyHash, 'pending', $approvers, $lifeMs, $nowMs, $nowMs + $lifeMs)`,
@@ -146,6 +135,16 @@ class SqliteApprovals implements ApprovalsPort {
       );
       tell("requested", "sluice", this.#row(id));
       return { kind: "pending", id, fresh: true };
+    });
+  }
+
+  giveBack(tenant: string, id: string): void {
+    this.#step((_nowMs, tell) => {
+      const rows = this.#run("UPDATE approval SET status = 'approved' WHERE id = $id AND tenant = $tenant AND status = 'used'", {
+        id,
+        tenant,
+      });
+      if (rows > 0) tell("returned", "sluice", this.#row(id));
     });
   }
 
@@ -237,15 +236,23 @@ class SqliteApprovals implements ApprovalsPort {
   }
 
   takeUntold(limit: number): Result<readonly Approval[], PortError> {
-    return this.#step(() => {
-      const rows = this.#all("SELECT * FROM approval WHERE told = 0 ORDER BY created_ms LIMIT $limit", { limit });
-      for (const { id } of rows) this.#run("UPDATE approval SET told = 1 WHERE id = $id", { id: String(id) });
+    return this.#step((nowMs) => {
+      const rows = [
+        ...this.#all("SELECT * FROM approval WHERE told = 0 ORDER BY created_ms LIMIT $limit", { limit }),
+        ...this.#all("SELECT * FROM approval WHERE status = 'pending' AND told > 1 AND told <= $nowMs LIMIT $limit", { nowMs, limit }),
+      ];
+      const until = nowMs + APPROVAL_TELLING_MS;
+      for (const { id } of rows) this.#run("UPDATE approval SET told = $until WHERE id = $id", { id: String(id), until });
       return rows.map((row) => this.#approval(row)).filter(({ status }) => status === "pending");
     });
   }
 
-  taint(tenant: string, conversation: string): void {
-    this.#step((nowMs) => {
+  told(id: string, by: "somebody" | "nobody"): void {
+    this.#step(() => this.#run("UPDATE approval SET told = $told WHERE id = $id", { id, told: by === "somebody" ? 1 : 0 }));
+  }
+
+  taint(tenant: string, conversation: string): Result<void, PortError> {
+    return this.#step((nowMs) => {
       const digest = this.#digest("taint", tenant, [conversation]);
       this.#run(
         "INSERT INTO tainted (tenant, conversation, at_ms) VALUES ($tenant, $digest, $nowMs) ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms",
@@ -389,11 +396,3 @@ const STATUSES: readonly ApprovalStatus[] = ["pending", "approved", "rejected", 
 const bytesOf = (value: SQLOutputValue | undefined): Uint8Array => (value instanceof Uint8Array ? value : new Uint8Array(0));
 
 const samePerson = (one: string, other: string): boolean => plainName(one) === plainName(other);
-
-const LETTERS = "0123456789abcdefghjkmnpqrstvwxyz";
-/** 130 bits of chance in Crockford's base 32: not to be guessed, and easy to read out. */
-function newId(): string {
-  let id = "apr_";
-  for (const byte of randomBytes(26)) id += LETTERS[byte & 31];
-  return id;
-}

@@ -1,7 +1,7 @@
 import type { AnswerContext, Frame } from "../../core/codec.ts";
 import { field, isJsonObject, type Json, parseJsonValue } from "../../core/json.ts";
 import { finish, type Steps } from "../../core/slice.ts";
-import type { Delta, LaneId } from "../../core/view.ts";
+import type { Delta, LaneId, ToolCall } from "../../core/view.ts";
 import { type AnswerTally, isRewritable } from "./answer-tally.ts";
 import { Guarded, type OpenDelta } from "./guarded-texts.ts";
 import { isMediaText } from "./media-text.ts";
@@ -164,9 +164,9 @@ export class AnswerTexts {
   }
 
   /** A tool call whose name is there. */
-  call(choice: number, block: number, name: string, id: string): void {
+  call(choice: number, block: number, name: string, id: string, more: Pick<ToolCall, "offeredAs" | "plain"> = {}): void {
     if (this.#guards === undefined || name === "") return;
-    this.#guards.calls.push({ choice, block, name, id });
+    this.#guards.calls.push({ choice, block, name, id, ...more });
     this.#guards.lanes.open(choice, block, "tool_arguments");
   }
 

@@ -213,7 +213,7 @@ export class AnthropicAnswer implements AnswerMapper {
     const type = textField(block, "type");
     if (type.endsWith("tool_use")) {
       this.tally.calledTool(field(block, "name"));
-      texts.call(0, index, textField(block, "name"), textField(block, "id"));
+      texts.call(0, index, textField(block, "name"), textField(block, "id"), offeredAs(block));
       const input = field(block, "input");
       // A stream starts with an empty object.
       const isEmpty = isJsonObject(input) && Object.keys(input).length === 0;
@@ -258,6 +258,14 @@ export class AnthropicAnswer implements AnswerMapper {
       usage: { input_tokens: 0, output_tokens: 0 },
     };
   }
+}
+
+/** Tools that Anthropic runs are offered by the label of their server, or by one name for several (code execution, 2025-08-25). */
+function offeredAs(block: Json | undefined): { readonly offeredAs?: string } {
+  const server = textField(block, "server_name");
+  if (server !== "") return { offeredAs: server };
+  const isOurs = textField(block, "type") === "server_tool_use" && textField(block, "name").endsWith("_code_execution");
+  return isOurs ? { offeredAs: "code_execution" } : {};
 }
 
 const CUMULATIVE_FIGURES = ["input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens"] as const;

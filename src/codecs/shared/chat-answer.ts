@@ -214,14 +214,20 @@ export class ChatAnswer implements AnswerMapper {
   #readCalls(message: Json, choice: number): void {
     for (const [position, call] of listField(message, "tool_calls").entries()) {
       const block = indexOf(call, position);
-      this.#readCall(field(call, "function") ?? field(call, "custom"), textField(call, "id"), { choice, block });
+      const own = field(call, "function");
+      const isCustom = own === undefined || own === null;
+      this.#readCall(isCustom ? field(call, "custom") : own, textField(call, "id"), { choice, block, isCustom });
       this.texts.walk(choice, block, call, CALL_KEYS);
     }
-    this.#readCall(field(message, "function_call"), "", { choice, block: 0 });
+    this.#readCall(field(message, "function_call"), "", { choice, block: 0, isCustom: false });
   }
 
   /** Names come once, with the first piece of a call; some servers repeat them with every piece. */
-  #readCall(call: Json | undefined, id: string, { choice, block }: { readonly choice: number; readonly block: number }): void {
+  #readCall(
+    call: Json | undefined,
+    id: string,
+    { choice, block, isCustom }: { readonly choice: number; readonly block: number; readonly isCustom: boolean },
+  ): void {
     if (call === undefined || call === null) return;
     const slot = choice * INDEX_MAX + block;
     const name = textField(call, "name");
@@ -231,7 +237,7 @@ export class ChatAnswer implements AnswerMapper {
       if (known === undefined && this.#named.size < INDEX_MAX) this.tally.calledTool(name);
       if (this.#named.size < INDEX_MAX) this.#named.set(slot, name);
       this.texts.endCallsBefore(choice, block);
-      this.texts.call(choice, block, name, id);
+      this.texts.call(choice, block, name, id, isCustom ? PLAIN_INPUT : undefined);
     }
     const key = field(call, "arguments") === undefined ? "input" : "arguments";
     const text = field(call, key);
@@ -241,6 +247,7 @@ export class ChatAnswer implements AnswerMapper {
   }
 }
 
+const PLAIN_INPUT = { plain: { key: "input" } };
 const CALL_KEYS: ReadonlySet<string> = new Set(["index", "id", "type", "function", "custom"]);
 const CALLED_KEYS: ReadonlySet<string> = new Set(["name", "arguments", "input", "description"]);
 

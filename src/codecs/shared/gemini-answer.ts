@@ -26,6 +26,8 @@ const KEYS = {
   piece: silentAnd("jsonPath", "stringValue", "numberValue", "boolValue", "nullValue", "willContinue"),
 };
 
+const PLAIN_CODE = { plain: { key: "code" } };
+
 /** Where one candidate's output stands. */
 interface Candidate {
   /** Block of the latest delta; -1 before the first. */
@@ -229,7 +231,7 @@ export class GeminiAnswer implements AnswerMapper {
       this.#openBlock(candidate, "other", choice);
       const name = code !== undefined ? "codeExecution" : textField(other, "toolType");
       this.tally.calledTool(name);
-      texts.call(choice, candidate.block, name, textField(code ?? other, "id"));
+      texts.call(choice, candidate.block, name, textField(code ?? other, "id"), code === undefined ? undefined : PLAIN_CODE);
       if (code !== undefined) texts.add(choice, candidate.block, "tool_arguments", code, "code");
       else this.#value(choice, candidate.block, other, "args");
       texts.walk(choice, candidate.block, code, KEYS.code);

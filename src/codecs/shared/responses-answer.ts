@@ -7,6 +7,7 @@ import { AnswerTally, isRewritable, listField, textField } from "./answer-tally.
 import { AnswerTexts, beginEvent, silentAnd, textAt } from "./answer-texts.ts";
 import {
   blockOf,
+  calledAs,
   calledTool,
   type DeltaRule,
   type ItemText,
@@ -246,9 +247,12 @@ export class ResponsesAnswer implements AnswerMapper {
       this.tally.calledTool(name);
     }
     if (asked === undefined) return;
+    if (!this.texts.guarded) return;
     const id = textField(json, "call_id") || textField(json, "id");
-    this.texts.call(0, at, asked, id);
-    for (const { slot, channel } of read) if (slot !== "a" && slot !== "x0") this.texts.call(0, blockOf(at, slot, channel), asked, id);
+    const more = calledAs(json);
+    this.texts.call(0, at, asked, id, more);
+    for (const { slot, channel } of read)
+      if (slot !== "a" && slot !== "x0") this.texts.call(0, blockOf(at, slot, channel), asked, id, more);
   }
 
   #part(event: Json, at: number, slot: string, done: boolean): void {

@@ -1,6 +1,6 @@
 import { field, isJsonObject, type Json } from "../../core/json.ts";
-import type { Delta } from "../../core/view.ts";
-import { listField, textField } from "./answer-tally.ts";
+import type { Delta, ToolCall } from "../../core/view.ts";
+import { isRewritable, listField, textField } from "./answer-tally.ts";
 import { type AnswerTexts, silentAnd } from "./answer-texts.ts";
 
 /** A text of an output item: its place within the item, what it is, and where it stands. */
@@ -118,6 +118,34 @@ export function calledTool(item: Json): string | undefined {
   if (!type.endsWith("_call")) return undefined;
   const name = textField(item, "name");
   return name === "" ? type.slice(0, -"_call".length) : name;
+}
+
+/** What requests call a tool whose calls have another name. */
+const OFFERED_AS: ReadonlyMap<string, string> = new Map([
+  ["computer_call", "computer_use_preview"],
+  ["web_search_call", "web_search_preview"],
+]);
+/** Calls that hold a plain text, what it is called, and the member that says more about the call. */
+const PLAIN: ReadonlyMap<string, readonly [key: string, within?: string]> = new Map([
+  ["custom_tool_call", ["input"]],
+  ["code_interpreter_call", ["code"]],
+  ["shell_call", ["command"]],
+  ["apply_patch_call", ["diff", "operation"]],
+  ["web_search_call", ["query", "action"]],
+]);
+
+/** What guards are told of the call that an item is, besides its name. */
+export function calledAs(item: Json): Pick<ToolCall, "offeredAs" | "plain"> {
+  const type = textField(item, "type");
+  const offeredAs = type.startsWith("mcp_") ? textField(item, "server_label") : OFFERED_AS.get(type);
+  const [key, within] = PLAIN.get(type) ?? [];
+  const of = within === undefined ? undefined : field(item, within);
+  // A patch that deletes a file has no text: what it says stands beside.
+  const beside = isJsonObject(of) && isRewritable(of) ? { beside: of } : {};
+  return {
+    ...(offeredAs === undefined || offeredAs === "" ? {} : { offeredAs }),
+    ...(key === undefined ? {} : { plain: { key, ...beside } }),
+  };
 }
 
 /** Where the delta of an event goes. */

@@ -17,6 +17,8 @@ export interface Held {
   stop?: Stop;
   /** The caller's answer ends before this frame, and the rest is kept. */
   withhold?: Extract<CallVerdict, { readonly kind: "withhold" }>;
+  /** For calls in it that passed, until it has left. */
+  giveBacks?: readonly (() => void)[];
 }
 
 interface Call {
@@ -63,7 +65,7 @@ export class Calls {
       else end(lane);
     }
     this.#tools.set(key, call.name);
-    const seats = this.#seats.filter((seat) => seat.judgesCall(call.name));
+    const seats = this.#seats.filter((seat) => seat.judgesCall(call));
     if (seats.length === 0 || this.#open.has(key)) return;
     const waits = seats.some(({ acts }) => acts);
     if (waits) held.unjudged += 1;
@@ -85,11 +87,15 @@ export class Calls {
     if (open === undefined) return;
     this.#open.delete(key);
     const { call, held, seats, waits, parts } = open;
-    const whole = { ...call, arguments: parts.map((part) => rendered(part) ?? part.delta.text).join("") };
+    const text = parts.map((part) => rendered(part) ?? part.delta.text).join("");
+    const { plain } = call;
+    const whole = { ...call, arguments: plain === undefined ? text : JSON.stringify({ ...plain.beside, [plain.key]: text }) };
     for (const seat of seats) {
       const verdict = seat.judgeCall(whole);
-      if (!seat.acts || verdict === undefined || verdict.kind === "pass") continue;
-      if (verdict.kind === "stop") held.stop ??= verdict.stop;
+      if (!seat.acts || verdict === undefined) continue;
+      if (verdict.kind === "pass") {
+        if (verdict.giveBack !== undefined) held.giveBacks = [...(held.giveBacks ?? []), verdict.giveBack];
+      } else if (verdict.kind === "stop") held.stop ??= verdict.stop;
       else held.withhold ??= verdict;
     }
     if (waits) held.unjudged -= 1;

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { frameOf, gated, LANE, REFUSE, seat, through, wordGuard } from "../../../test/support/guards.ts";
 import { property } from "../../../test/support/property.ts";
 import type { Frame } from "../../core/codec.ts";
-import type { AnswerGuard, LaneStep } from "../../core/guard.ts";
+import type { AnswerGuard, CallVerdict, LaneStep } from "../../core/guard.ts";
 import type { Delta, LaneId } from "../../core/view.ts";
 import { Gate } from "./gate.ts";
 
@@ -295,7 +295,7 @@ test("an answer that is withheld ends for the caller before the call, and is kep
     judgeCall: () => ({
       kind: "withhold",
       stop: REFUSE,
-      keep: ({ body, contentType }) => kept.push(contentType, Buffer.from(body).toString()),
+      keep: ({ body, contentType }) => kept.push(contentType, Buffer.from(body).toString()) > 0,
     }),
     evidence: () => undefined,
   };
@@ -311,6 +311,65 @@ test("an answer that is withheld ends for the caller before the call, and is kep
   assert.deepEqual(kept, []);
   assert.deepEqual(run(true), { out: "<well >", stop: REFUSE });
   assert.deepEqual(kept, ["text/x", '<well ><{"to":"eve"}><bye>']);
+});
+test("what a guard gave for a call is given back where the call does not leave after all, and only there", () => {
+  let back: string[] = [];
+  const judge = (last: CallVerdict): AnswerGuard => ({
+    judgesCall: () => true,
+    judgeCall: ({ name }) => (name === "last" ? last : { kind: "pass", giveBack: () => back.push(name) }),
+    evidence: () => undefined,
+  });
+  const begins = (...names: string[]) => ({
+    calls: names.map((name, block) => ({ choice: 0, block, name, id: "" })),
+    ends: "all" as const,
+  });
+  const stop: CallVerdict = { kind: "stop", stop: REFUSE };
+  const run = (last: CallVerdict, frames: readonly Frame[], complete = true): readonly string[] => {
+    back = [];
+    const gate = new Gate([seat("a", judge(last))], 1e6);
+    gate.push(frames);
+    gate.end([], complete);
+    gate.close();
+    return back;
+  };
+  assert.deepEqual(run(stop, [call("{}", begins("first", "last"))]), ["first"], "in one frame with one that is refused");
+  assert.deepEqual(run(stop, [call("{}", begins("first")), call("{}", begins("last"))]), [], "it has left");
+  assert.deepEqual(run(stop, [call("{}", begins("first", "second"))]), []);
+  const withheld = (keeps: boolean): CallVerdict => ({ kind: "withhold", stop: REFUSE, keep: () => keeps });
+  assert.deepEqual(run(withheld(true), [call("{}", begins("first", "last"))]), [], "it is kept with its answer");
+  assert.deepEqual(run(withheld(false), [call("{}", begins("first", "last"))]), ["first"]);
+  assert.deepEqual(run(withheld(true), [call("{}", begins("first", "last"))], false), ["first"], "the answer broke off");
+  back = [];
+  const gate = new Gate(
+    [
+      seat("a", judge(stop)),
+      seat("b", { openLane: () => ({ push: () => step({ decided: 0 }), end: () => step({}) }), evidence: () => undefined }),
+    ],
+    1e6,
+  );
+  gate.push([...texts(["held"]), call("{}", { ...begins("first"), ends: [ARGS] })]);
+  gate.close();
+  assert.deepEqual(back, ["first"], "the caller left");
+});
+test("a guard whose word is not acted on foresees calls, and does nothing about them", () => {
+  const asked: string[] = [];
+  const guard: AnswerGuard = {
+    judgesCall: () => true,
+    judgeCall: () => {
+      asked.push("judged");
+      return { kind: "pass" };
+    },
+    foreseeCall: () => {
+      asked.push("foreseen");
+      return { kind: "stop", stop: REFUSE };
+    },
+    evidence: () => undefined,
+  };
+  const frames = [call("{}", { calls: [{ choice: 0, block: 0, name: "f", id: "" }], ends: [ARGS] })];
+  assert.equal(gated([seat("a", guard, { mode: "shadow" })], frames).out, "<{}>");
+  assert.deepEqual(asked.splice(0), ["foreseen"]);
+  gated([seat("a", guard)], frames);
+  assert.deepEqual(asked, ["judged"]);
 });
 test("a turn that ends between two texts of one frame goes on with the second", () => {
   const long = "y".repeat(32_768);

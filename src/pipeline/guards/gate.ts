@@ -130,12 +130,14 @@ export class Gate {
     if (stop?.more === true) return stop;
     this.#over = true;
     const withheld = this.#keeper?.finish();
+    this.#keeper?.close();
     return stop ?? (withheld === undefined ? { bytes, more: false } : { bytes, stop: withheld, more: false });
   }
 
   /** Ends the work: what waits is dropped. */
   close(): void {
     this.#over = true;
+    for (const { giveBacks = [] } of this.#queue) for (const giveBack of giveBacks) giveBack();
     this.#queue = [];
     this.#unread = [];
     this.#reading = undefined;
@@ -278,6 +280,8 @@ export class Gate {
       if (out === undefined) return this.#stop(bytes, UNCHANGEABLE, held);
       if (held.withhold !== undefined) this.#keeper?.withhold(held.withhold, this.#said(held));
       if (this.#keeper?.take(out) !== true) this.#give(bytes, out, held.frame);
+      else if (held.giveBacks !== undefined) this.#keeper.owes(held.giveBacks);
+      delete held.giveBacks;
       if (this.#keeper?.isFull === true) return this.#stop(bytes, INTERNAL);
       gone += 1;
       this.#heldBytes -= held.frame.bytes.length;

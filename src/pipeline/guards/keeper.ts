@@ -20,6 +20,8 @@ export class Keeper {
   #withhold: Withhold | undefined;
   #said: readonly Spoken[] = [];
   #complete = false;
+  /** For calls that are withheld with the rest. */
+  readonly #giveBacks: (() => void)[] = [];
 
   constructor(contentType: string, bytesMax: number) {
     this.#contentType = contentType;
@@ -53,6 +55,11 @@ export class Keeper {
     return this.#withhold !== undefined;
   }
 
+  /** Calls of bytes that are withheld. */
+  owes(giveBacks: readonly (() => void)[]): void {
+    this.#giveBacks.push(...giveBacks);
+  }
+
   ends(complete: boolean): void {
     this.#complete = complete;
   }
@@ -60,14 +67,18 @@ export class Keeper {
   /** The answer has been read to its end. */
   finish(): Ended | undefined {
     const pieces = this.#pieces;
-    if (this.#withhold !== undefined && pieces !== undefined && this.#complete)
-      this.#withhold.keep({ contentType: this.#contentType, body: Buffer.concat(pieces) });
+    if (this.#withhold !== undefined && pieces !== undefined && this.#complete) {
+      const kept = this.#withhold.keep({ contentType: this.#contentType, body: Buffer.concat(pieces) });
+      // What is kept has its grants with it.
+      if (kept) this.#giveBacks.length = 0;
+    }
     this.#drop();
     return this.withheld;
   }
 
   close(): void {
     this.#drop();
+    for (const giveBack of this.#giveBacks.splice(0)) giveBack();
   }
 
   #drop(): void {

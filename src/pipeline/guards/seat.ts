@@ -1,4 +1,5 @@
 import type { AnswerGuard, CallVerdict, GuardEvidence, LaneReader, LaneStep, TextEdit } from "../../core/guard.ts";
+import type { Marks } from "../../core/stage.ts";
 import type { LaneId, ToolCall } from "../../core/view.ts";
 import type { WorkGuard } from "../work.ts";
 
@@ -38,14 +39,17 @@ export class Seat {
     return this.#fault !== undefined && this.acts && this.onFault === "closed";
   }
 
+  begin(found: Marks): void {
+    if (this.#ask((guard) => guard.begin?.(found)) === "fault") this.#fault = "exception";
+  }
   openLane(lane: LaneId, tool: string | undefined, repeats: boolean): LaneReader | undefined {
     return this.#ask((guard) => guard.openLane?.(lane, tool, repeats));
   }
-  judgesCall(name: string): boolean {
-    return this.#guard.judgeCall !== undefined && this.#ask((guard) => guard.judgesCall?.(name)) === true;
+  judgesCall({ name, offeredAs }: Omit<ToolCall, "arguments">): boolean {
+    return this.#guard.judgeCall !== undefined && this.#ask((guard) => guard.judgesCall?.(name, offeredAs)) === true;
   }
   judgeCall(call: ToolCall): CallVerdict | undefined {
-    return this.#ask((guard) => guard.judgeCall?.(call));
+    return this.#ask((guard) => (this.acts || guard.foreseeCall === undefined ? guard.judgeCall?.(call) : guard.foreseeCall(call)));
   }
   evidence(): GuardEvidence | undefined {
     return this.#ask((guard) => guard.evidence());

@@ -40,6 +40,9 @@ function gatherTools(context: StageContext, { tools }: AccessSection): Result<Om
   const before = approvals.isTainted(principal.tenant, conversation);
   if (!before.ok) return before;
   const taints = taintsOf(context, tools);
-  if (taints.length > 0) approvals.taint(principal.tenant, conversation);
+  if (taints.length > 0) {
+    const noted = approvals.taint(principal.tenant, conversation);
+    if (!noted.ok) return noted;
+  }
   return ok({ conversationTainted: before.value, taints, held });
 }

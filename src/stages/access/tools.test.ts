@@ -5,7 +5,7 @@ import { assertSubset } from "../../../test/support/subset.ts";
 import { APPROVAL_ARGUMENTS_BYTES_MAX, CALL_CHARS_MAX, CALL_VALUES_MAX } from "../../core/limits.ts";
 import { ok } from "../../core/result.ts";
 import type { StageContext, Verdict } from "../../core/stage.ts";
-import type { TextPlace, ToolRef } from "../../core/view.ts";
+import type { TextPlace, ToolCall, ToolRef } from "../../core/view.ts";
 import type { ApprovalCall, ApprovalsPort, ClaimAnswer, HeldState } from "../../ports/approvals.ts";
 import { accessStage } from "./stage.ts";
 
@@ -30,13 +30,18 @@ function store(answer: ClaimAnswer = { kind: "granted", id: "apr_1" }, held: Hel
       claims.push(call);
       return ok(answer);
     },
+    giveBack: () => {},
     keepAnswer: (ids, _of, { body }) => kept.push(`${ids.join(" ")} ${Buffer.from(body).toString()}`) > 0,
     heldAnswer: () => ok(held),
     list: () => ok([]),
     show: () => ok(undefined),
     vote: () => ({ ok: false, error: { code: "unknown" } }),
     takeUntold: () => ok([]),
-    taint: (tenant, conversation) => tainted.add(`${tenant} ${conversation}`),
+    told: () => {},
+    taint: (tenant, conversation) => {
+      tainted.add(`${tenant} ${conversation}`);
+      return ok(undefined);
+    },
     isTainted: (tenant, conversation) => ok(tainted.has(`${tenant} ${conversation}`)),
     close: () => {},
   };
@@ -88,6 +93,45 @@ test("arguments: a schema that holds, one that does not, and text that is no JSO
     assertSubset(outcome, refusedAs("tool_not_allowed"));
     assert.ok(!JSON.stringify(outcome).includes("secret-word"));
   }
+});
+
+test("arguments: whole numbers that a double cannot hold are none that a schema names, and beyond its bounds", async () => {
+  const rule = (schema: object) => ({ allow: ["pay"], arguments: [{ tool: "pay", schema: { properties: { to: schema } } }] });
+  const of = offering(["pay"]);
+  const outcome = async (schema: object, text: string) => (await called(rule(schema), "pay", text, of)).outcome?.kind;
+  const account = 9_007_199_254_740_992;
+  assert.equal(await outcome({ enum: [account] }, '{"to":9007199254740993}'), "stop");
+  assert.equal(await outcome({ const: 41 }, '{"to":41}'), "pass");
+  assert.equal(await outcome({ maximum: account }, '{"to":9007199254740993}'), "stop");
+  assert.equal(await outcome({ minimum: -account }, '{"to":-9007199254740993}'), "stop");
+  assert.equal(await outcome({ maximum: 1 }, '{"to":0.12345678901234567890}'), "pass");
+  assert.equal(await outcome({ const: "9007199254740993" }, '{"to":"9007199254740993"}'), "pass");
+  assert.equal(await outcome({ type: "number" }, '{"to":1,"other":90071992547409931}'), "pass", "of what no rule speaks");
+});
+
+test("arguments that are a plain text: by the object that holds it, where the schema speaks of that; else as the JSON that they are", async () => {
+  const judged = async (schema: object, arguments_: string, plain: ToolCall["plain"] = { key: "input" }) => {
+    const verdict = await said({ allow: ["sql"], arguments: [{ tool: "sql", schema }] }, offering(["sql"]));
+    const guard = verdict.kind === "allow" ? verdict.effects.find((effect) => effect.kind === "guard")?.guard : undefined;
+    return guard?.judgeCall?.({
+      choice: 0,
+      block: 0,
+      name: "sql",
+      id: "c",
+      arguments: arguments_,
+      ...(plain === undefined ? {} : { plain }),
+    }).kind;
+  };
+  const to = { type: "object", properties: { to: { const: "me" } } };
+  assert.equal(await judged(to, '{"input":"drop everything"}'), "stop");
+  assert.equal(await judged(to, '{"input":"{\\"to\\":\\"you\\"}"}'), "stop");
+  assert.equal(await judged(to, '{"input":"{\\"to\\":\\"me\\"}"}'), "pass");
+  const input = { properties: { input: { enum: ["SELECT 1"] } } };
+  assert.equal(await judged(input, '{"input":"SELECT 1"}'), "pass");
+  assert.equal(await judged(input, '{"input":"SELECT 2"}'), "stop");
+  const patch = { properties: { path: { const: "notes.txt" } } };
+  assert.equal(await judged(patch, '{"path":"notes.txt","diff":"+x"}', { key: "diff", beside: {} }), "pass");
+  assert.equal(await judged(patch, '{"path":"other.txt","diff":"+x"}', { key: "diff", beside: {} }), "stop");
 });
 
 test("a call that is not allowed may be removed instead: the answer ends as filtered, and the record says why", async () => {
@@ -338,4 +382,21 @@ test("what a later stage finds in the request taints the calls of its answer", a
   guard?.begin?.({ tainted: ["user"] });
   assert.deepEqual([guard?.judgesCall?.("shell"), guard?.judgesCall?.("clock")], [true, false]);
   assertSubset(guard?.judgeCall?.({ choice: 0, block: 0, name: "shell", id: "c1", arguments: "{}" }), refusedAs("tool_not_allowed"));
+});
+
+test("a conversation whose mark cannot be written is a fault: later calls in it would not know", async () => {
+  const approvals: ApprovalsPort = { ...store(), taint: () => ({ ok: false, error: { code: "unavailable" } }) };
+  const of = { ...offering(["clock"]), stores: { approvals } };
+  const contract = { values: { conversation: "c1" }, unknown: [], problems: [] };
+  const tools = { allow: ["*"], untrusted: { tools: ["web_*"] }, whenTainted: { deny: ["shell"] } };
+  const declared = { ...contract, values: { ...contract.values, untrusted: "true" } };
+  const gathered = await decideWith(accessStage, { models: ["*"], tools }, { ...of, contract: declared });
+  assert.deepEqual(gathered, { ok: false, error: { code: "unavailable" } });
+  const verdict = await said(tools, { ...of, contract });
+  const guard = verdict.kind === "allow" ? verdict.effects.find((effect) => effect.kind === "guard")?.guard : undefined;
+  assert.equal(guard?.judgesCall?.("web_search"), true);
+  assertSubset(guard?.judgeCall?.({ choice: 0, block: 0, name: "web_search", id: "c1", arguments: "{}" }), refusedAs("store_unavailable"));
+  const later = await said(tools, { ...of, contract });
+  const other = later.kind === "allow" ? later.effects.find((effect) => effect.kind === "guard")?.guard : undefined;
+  assert.equal(other?.begin?.({ tainted: ["tool_result"] }), "fault");
 });

@@ -10,16 +10,14 @@
 import { canonicalJson } from "../../core/canonical.ts";
 import type { Denial } from "../../core/denials.ts";
 import type { AnswerGuard, CallVerdict, GuardEvidence, Stop } from "../../core/guard.ts";
-import { type Json, parseJsonValue } from "../../core/json.ts";
 import { APPROVAL_ARGUMENTS_BYTES_MAX, CALL_CHARS_MAX, CALL_VALUES_MAX } from "../../core/limits.ts";
-import { memoized } from "../../core/memo.ts";
 import { judgeName, matchesAny, matchesPattern } from "../../core/patterns.ts";
 import type { FoundCount } from "../../core/record.ts";
 import type { Marks, StageContext, Verdict } from "../../core/stage.ts";
 import type { ProviderStateRef, RequestView, ToolCall, ToolRef } from "../../core/view.ts";
 import type { ApprovalsPort, HeldAnswer, HeldFor } from "../../ports/approvals.ts";
 import { isAllowed } from "../shared/hosts.ts";
-import { compileSchema } from "../shared/json-schema.ts";
+import { hasArgumentRules, judgeArguments } from "./arguments.ts";
 import type { AccessSection } from "./section.ts";
 
 type ToolsSection = AccessSection["tools"];
@@ -31,6 +29,29 @@ export function judgeTool(section: ToolsSection, name: string, tainted: boolean)
   if (!tainted || verdict === "deny") return verdict;
   if (matchesAny(section.whenTainted.deny, name)) return "deny";
   return matchesAny(section.whenTainted.approve, name) ? "approve" : verdict;
+}
+
+/**
+ * What the lists say of a call whose tool is offered by another name (a server's label): its own name decides where a pattern other than
+ * `*` is about it, else the name of the offer, where the request makes one. What tainted exchanges lose they lose by either name.
+ */
+function judgeCalled(
+  section: ToolsSection,
+  { name, offeredAs }: Pick<ToolCall, "name" | "offeredAs">,
+  { view, tainted }: { readonly view: RequestView | undefined; readonly tainted: boolean },
+): NameVerdict {
+  const own = judgeTool(section, name, tainted);
+  if (offeredAs === undefined || (own === "deny" && isNamed(section, name, tainted))) return own;
+  if (tainted && matchesAny(section.whenTainted.deny, offeredAs)) return "deny";
+  if (isNamed(section, name, tainted)) return own;
+  const offered = view?.tools.filter(({ use }) => use === "offered") ?? [];
+  return offered.length > 0 && !offered.some((tool) => tool.name === offeredAs) ? own : judgeTool(section, offeredAs, tainted);
+}
+
+/** Is a pattern other than `*` about the name? */
+function isNamed({ allow, approve, deny, whenTainted }: ToolsSection, name: string, tainted: boolean): boolean {
+  const lists = [allow, approve, deny, ...(tainted ? [whenTainted.approve, whenTainted.deny] : [])];
+  return lists.some((list) => list.some((pattern) => pattern !== "*" && matchesPattern(pattern, name)));
 }
 
 /** Refuses what is offered and not allowed; or says what is to be taken out of the offer. A tool that the choice demands cannot be. */
@@ -129,6 +150,7 @@ const waits = (id: string): Denial => ({
   code: "approval_required",
   detail: `A tool call of this answer waits for approval ${id}. Once it is approved, send the same request again.`,
 });
+const WOULD_WAIT: Denial = { code: "approval_required", detail: "A tool call of this answer would wait for approval." };
 const rejected = (id: string): Denial => ({
   code: "tool_not_allowed",
   detail: `A tool call of this answer was rejected (approval ${id}).`,
@@ -158,11 +180,6 @@ export function heldVerdict(context: StageContext, approvals: ApprovalsPort | un
   }
 }
 
-/** Compiled once for each section. */
-const checksOf = memoized((section: ToolsSection) =>
-  section.arguments.map(({ tool, schema, otherwise }) => ({ tool, otherwise, check: compileSchema(schema) })),
-);
-
 /** Judges what the model calls. */
 export class ToolGuard implements AnswerGuard {
   readonly #section: ToolsSection;
@@ -170,6 +187,8 @@ export class ToolGuard implements AnswerGuard {
   #tainted: boolean;
   /** Results of tools that the provider runs come in the answer itself, before the calls behind them. */
   #taintedWithin = false;
+  /** The conversation should be marked as tainted, and the store did not take it: later calls in it would not know. */
+  #unnoted = false;
   readonly #counts = new Map<string, number>();
   /** Approvals that the answer waits for, one for each call. */
   readonly #waiting: string[] = [];
@@ -182,43 +201,51 @@ export class ToolGuard implements AnswerGuard {
   }
 
   /** An attack that a later stage found taints the exchange too, where the policy has rules for that; and its conversation. */
-  begin({ tainted }: Marks): void {
-    if (this.#tainted || (tainted?.length ?? 0) === 0 || !asksForTaint(this.#section)) return;
+  begin({ tainted }: Marks): "fault" | undefined {
+    if (this.#tainted || (tainted?.length ?? 0) === 0 || !asksForTaint(this.#section)) return undefined;
     this.#tainted = true;
-    this.#taintConversation();
+    return this.#taintConversation();
   }
 
   taints(): boolean {
     return this.#taintedWithin;
   }
 
-  judgesCall(name: string): boolean {
-    const judges = this.#judgesCall(name);
+  judgesCall(name: string, offeredAs?: string): boolean {
+    const judges = this.#judgesCall({ name, ...(offeredAs === undefined ? {} : { offeredAs }) });
     if (!this.#tainted && ranUntrusted(this.#section, this.#context.request?.view, name)) {
       this.#tainted = true;
       this.#taintedWithin = true;
-      this.#taintConversation();
+      this.#unnoted ||= this.#taintConversation() === "fault";
     }
-    return judges;
+    return judges || this.#unnoted;
   }
 
-  #taintConversation(): void {
+  #taintConversation(): "fault" | undefined {
     const { conversation } = this.#context.contract.values;
-    if (conversation !== undefined) this.#context.stores?.approvals?.taint(this.#context.principal.tenant, conversation);
+    const { approvals } = this.#context.stores ?? {};
+    if (conversation === undefined || approvals === undefined) return undefined;
+    return approvals.taint(this.#context.principal.tenant, conversation).ok ? undefined : "fault";
   }
 
-  #judgesCall(name: string): boolean {
-    if (judgeTool(this.#section, name, this.#tainted) !== "allow") return true;
-    if (checksOf(this.#section).some(({ tool }) => matchesPattern(tool, name))) return true;
+  #judgesCall(call: Pick<ToolCall, "name" | "offeredAs">): boolean {
+    if (this.#judgeName(call) !== "allow") return true;
+    if (hasArgumentRules(this.#section, call.name)) return true;
     this.#count("pass");
     return false;
   }
 
   judgeCall(call: ToolCall): CallVerdict {
-    const verdict = this.#judge(call);
+    return this.#counted(this.#judge(call, (tool, text) => this.#ask(tool, text)));
+  }
+  foreseeCall(call: ToolCall): CallVerdict {
+    return this.#counted(this.#judge(call, () => stopWith(WOULD_WAIT)));
+  }
+
+  #counted(verdict: CallVerdict): CallVerdict {
     if (verdict.kind === "pass") this.#count("pass");
     else {
-      this.#denial = verdict.stop.denial;
+      this.#denial ??= verdict.stop.denial;
       this.#count(verdict.stop.denial.code === "approval_required" ? "wait" : "refuse");
     }
     return verdict;
@@ -232,8 +259,13 @@ export class ToolGuard implements AnswerGuard {
     return { verdict: "deny", denial: this.#denial, ...(detail === undefined ? {} : { reason: detail }), evidence: { found } };
   }
 
-  #judge(call: ToolCall): CallVerdict {
-    const byName = judgeTool(this.#section, call.name, this.#tainted);
+  #judgeName(call: Pick<ToolCall, "name" | "offeredAs">): NameVerdict {
+    return judgeCalled(this.#section, call, { view: this.#context.request?.view, tainted: this.#tainted });
+  }
+
+  #judge(call: ToolCall, ask: (tool: string, canonical: string) => CallVerdict): CallVerdict {
+    if (this.#unnoted) return stopWith({ code: "store_unavailable" });
+    const byName = this.#judgeName(call);
     if (byName === "deny") return this.#deny(`The model called the tool${quoted(call.name)}, which is not allowed.`);
     const text = call.arguments === "" ? "{}" : call.arguments;
     const canonical = canonicalJson(text);
@@ -241,7 +273,7 @@ export class ToolGuard implements AnswerGuard {
       return this.#deny(
         `The arguments of the tool${quoted(call.name)} are no JSON, or more than can be checked (${CALL_CHARS_MAX} characters, ${CALL_VALUES_MAX} values).`,
       );
-    const byArguments = this.#judgeArguments(call.name, parseJsonValue(text));
+    const byArguments = judgeArguments(this.#section, call, canonical);
     if (byArguments.verdict === "deny")
       return this.#deny(`A call of the tool${quoted(call.name)} breaks the policy's ${byArguments.where}.`);
     if (byName !== "approve" && byArguments.verdict !== "approve") return { kind: "pass" };
@@ -250,24 +282,12 @@ export class ToolGuard implements AnswerGuard {
       return this.#deny(
         `A call of the tool${quoted(call.name)} needs approval, and its arguments are longer than the ${APPROVAL_ARGUMENTS_BYTES_MAX} bytes that approvers are shown.`,
       );
-    return this.#ask(call.name, canonical);
+    return ask(call.name, canonical);
   }
 
   #deny(detail: string): CallVerdict {
     const denial: Denial = { code: "tool_not_allowed", detail };
     return this.#section.onDeniedCall === "remove" ? { kind: "stop", stop: { kind: "filtered", denial } } : stopWith(denial);
-  }
-
-  #judgeArguments(name: string, value: Json | undefined): { readonly verdict: NameVerdict; readonly where: string } {
-    let verdict: NameVerdict = "allow";
-    for (const { tool, check, otherwise } of checksOf(this.#section)) {
-      if (!matchesPattern(tool, name)) continue;
-      const where = check(value ?? null);
-      if (where === undefined) continue;
-      if (otherwise === "deny") return { verdict: "deny", where };
-      verdict = "approve";
-    }
-    return { verdict, where: "" };
   }
 
   #ask(tool: string, canonical: string): CallVerdict {
@@ -287,8 +307,10 @@ export class ToolGuard implements AnswerGuard {
     );
     if (answer === undefined || !answer.ok) return stopWith({ code: "store_unavailable" });
     switch (answer.value.kind) {
-      case "granted":
-        return { kind: "pass" };
+      case "granted": {
+        const { id } = answer.value;
+        return { kind: "pass", giveBack: () => stores?.approvals?.giveBack(principal.tenant, id) };
+      }
       case "rejected":
         return stopWith(rejected(answer.value.id));
       case "full":
@@ -304,10 +326,9 @@ export class ToolGuard implements AnswerGuard {
     const of = heldFor(this.#context);
     const approvals = this.#context.stores?.approvals;
     if (of === undefined || approvals === undefined) return { kind: "stop", stop };
-    const keep = (answer: HeldAnswer): void => {
-      // A grant is for one call: where two alike wait for it, the answer that holds both is not kept.
-      if (new Set(this.#waiting).size === this.#waiting.length) approvals.keepAnswer(this.#waiting, of, answer);
-    };
+    // A grant is for one call: where two alike wait for it, the answer that holds both is not kept.
+    const keep = (answer: HeldAnswer): boolean =>
+      new Set(this.#waiting).size === this.#waiting.length && approvals.keepAnswer(this.#waiting, of, answer);
     return { kind: "withhold", stop, keep };
   }
 

@@ -1,0 +1,66 @@
+/** What the policy's schemas say of the arguments of a call. */
+import { field, type Json, parseJsonValue } from "../../core/json.ts";
+import { memoized } from "../../core/memo.ts";
+import { matchesPattern } from "../../core/patterns.ts";
+import type { ToolCall } from "../../core/view.ts";
+import { type CheckValue, checkable, compileSchema } from "../shared/json-schema.ts";
+import type { AccessSection } from "./section.ts";
+
+type ToolsSection = AccessSection["tools"];
+
+/** Compiled once for each section. */
+const checksOf = memoized((section: ToolsSection) =>
+  section.arguments.map(({ tool, schema, otherwise }) => ({ tool, otherwise, schema, check: compileSchema(schema) })),
+);
+
+export const hasArgumentRules = (section: ToolsSection, name: string): boolean =>
+  checksOf(section).some(({ tool }) => matchesPattern(tool, name));
+
+/** `text` is the canonical text of the arguments. `where`: the rule that they break, in words of the schema alone. */
+export function judgeArguments(
+  section: ToolsSection,
+  { name, plain }: Pick<ToolCall, "name" | "plain">,
+  text: string,
+): { readonly verdict: "allow" | "approve" | "deny"; readonly where: string } {
+  let verdict: "allow" | "approve" = "allow";
+  for (const rule of checksOf(section)) {
+    if (!matchesPattern(rule.tool, name)) continue;
+    const value = judgedValue(text);
+    const where = plain === undefined ? rule.check(value) : checkPlain(rule, value, plain);
+    if (where === undefined) continue;
+    if (rule.otherwise === "deny") return { verdict: "deny", where };
+    verdict = "approve";
+  }
+  return { verdict, where: "" };
+}
+
+/** A plain text is judged as the object that holds it where the schema speaks of that, else as the JSON that it may be. */
+function checkPlain(
+  { check, schema }: { readonly check: CheckValue; readonly schema: Readonly<Record<string, Json>> },
+  whole: Json,
+  { key, beside }: NonNullable<ToolCall["plain"]>,
+): string | undefined {
+  if (beside !== undefined || field(field(schema, "properties"), key) !== undefined) return check(whole);
+  const text = field(whole, key);
+  if (typeof text !== "string" || checkable(text) === undefined) return `schema, which says nothing of ${key}`;
+  return check(judgedValue(text));
+}
+
+/** A string or a number of canonical JSON. */
+const TOKEN = /"(?:[^"\\]|\\.)*"|-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/g;
+/** Fewer digits in a row are always held by a double. */
+const LONG = /[0-9]{16}/;
+
+/**
+ * Whole numbers that a double cannot hold count as endless: no number that a schema names, and beyond every bound. Else one would
+ * pass for its neighbour, and the program that the call is for may read every digit.
+ */
+function judgedValue(text: string): Json {
+  const exact = LONG.test(text) ? text.replaceAll(TOKEN, endless) : text;
+  return parseJsonValue(exact) ?? null;
+}
+
+function endless(token: string): string {
+  if (!/^-?[0-9]{16,}$/.test(token) || Number.isSafeInteger(Number(token))) return token;
+  return token.startsWith("-") ? "-1e999" : "1e999";
+}
