@@ -145,6 +145,8 @@ export interface ExchangeRecord {
   readonly servedBy?: string;
   readonly attempts?: number;
   readonly status?: number;
+  /** The provider's own, where the caller got another, or none as far as is known. */
+  readonly upstreamStatus?: number;
   readonly ending: Ending;
   /** What the codec saw of the answer. */
   readonly answer?: {

@@ -42,6 +42,7 @@ export function openAnswer(work: Work, head: HeaderView, origin: AnswerOrigin, d
     return "hold";
   }
   work.servedBy = origin.cluster;
+  work.upstreamStatus = work.status;
   if (work.status >= 300 && work.status < 400) {
     work.denial = { code: "upstream_invalid", detail: "The provider answered with a redirect, which is not followed." };
     return "hold";

@@ -155,6 +155,10 @@ export interface Work {
 
   // The answer.
   status: number | undefined;
+  /** The provider's own; undefined: it gave none. */
+  upstreamStatus?: number;
+  /** The provider's head came, and none was passed on: who got what is not known. */
+  headHeld?: boolean;
   servedBy: string | undefined;
   attempts: number | undefined;
   localReply: boolean;

@@ -387,6 +387,9 @@ export class Driver {
     const work = this.#work;
     // Envoy can open a stream and close it before it says anything: no exchange, no record.
     if (work === undefined) return;
+    // The caller got nothing of a head that was still held: Envoy tells it something of its own, if it is there.
+    const isHeld = this.#judgement === undefined && this.#reply === undefined && this.#stream?.headSent !== true;
+    work.headHeld = work.headersMs !== undefined && isHeld;
     const ended = ending === "aborted" && capacity.draining ? "shutdown" : ending;
     closeExchange(work, this.#deps, { ending: ended, digest: this.#answerDigest ?? this.#stream?.digest() });
   }

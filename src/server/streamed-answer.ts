@@ -52,6 +52,11 @@ export class StreamedAnswer {
     return this.#digest.hex();
   }
 
+  /** The caller has got a head. */
+  get headSent(): boolean {
+    return !this.#headersDue;
+  }
+
   /** `hasBody` false: the headers are all there is. */
   headers(hasBody: boolean): void {
     this.#headersDue = true;

@@ -147,6 +147,8 @@ describe("a provider that breaks off", () => {
       const { outcome, record } = await observed(shape, "hello [[sim tokens=40 cut=1]]");
       assert.ok(outcome.broken || (outcome.status ?? 0) >= 500, "the caller takes a part for the whole");
       assert.notEqual(record.ending, "served");
+      // The caller got no 200: Envoy told it something of its own.
+      assert.deepEqual([record.status, record.upstreamStatus], [undefined, 200]);
       await assertIdle();
     });
   }
