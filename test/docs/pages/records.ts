@@ -48,7 +48,8 @@ const WORDS: Readonly<Record<string, string>> = {
   "target.region": "Where the policy says it runs.",
   "target.cluster": "Envoy's cluster.",
   attempts: "How often Envoy tried, the first included.",
-  status: "HTTP status that the caller got. Absent where it is not known: the provider broke off, or the caller left, before anything was passed on.",
+  status:
+    "HTTP status that the caller got. Absent where it is not known: the provider broke off, or the caller left, before anything was passed on.",
   upstreamStatus: "The provider's own status, where it is not the caller's.",
   "answer.complete": "The provider's own end of the answer was seen.",
   "answer.finishReasons": "The provider's own words, one a choice.",
