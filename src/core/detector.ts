@@ -78,7 +78,7 @@ export interface Detector {
    * A character without which nothing is found, so that text without it costs nothing: while none has come since `from`, only the
    * word that the text ends in is open, and a word of at most six capitals before it. Absent: always asked.
    */
-  readonly needs?: "digit" | "at" | "colon";
+  readonly needs?: "digit" | "colon";
   /** How many units before `from` it may look at (words of context, borders). */
   readonly lookBehind: number;
   /** Longest finding, in UTF-16 units. */

@@ -28,6 +28,37 @@ detectorSuite(email, {
     ["bounce+ann=example.com@lists.example.org", "bounce+ann=example.com@lists.example.org"],
     ["o'brien@example.com and ${name}@example.com", "o'brien@example.com"],
     ["logo@2x.png, icon@3x.jpg, react@18.3.1-canary.abc, zod@4.1.0.beta"],
+    [
+      "mail jane.doe&#64;example.com; jane.doe&#x40;example.org, jane&commat;example.net",
+      "jane.doe&#64;example.com",
+      "jane.doe&#x40;example.org",
+      "jane&commat;example.net",
+    ],
+    [
+      "?next=%2Fu%3Fmail%3Djane.doe%2540example.com and jane.doe\\u0040example.com",
+      "jane.doe%2540example.com",
+      "jane.doe\\u0040example.com",
+    ],
+    [
+      "jane.doe [at] example [dot] com or jane.doe(at)mail(dot)example.org; look [at] example.com",
+      "jane.doe [at] example [dot] com",
+      "jane.doe(at)mail(dot)example.org",
+    ],
+    [
+      "JANE.DOE [AT] EXAMPLE.COM, bob@example[.]com (dot matrix), ann@example.com (",
+      "JANE.DOE [AT] EXAMPLE.COM",
+      "bob@example[.]com",
+      "ann@example.com",
+    ],
+    ["rows[at] = list (at) home. x (at) 5.5 and f(at)b"],
+    ["ivan@пример.рф, иван@пример.рф; Почта:иван@mail.example", "ivan@пример.рф", "иван@пример.рф", "иван@mail.example"],
+    [
+      "jane@例え.テスト、发给ann@example.com谢谢。bob@example.cn.谢谢 谢谢@张三 你好",
+      "jane@例え.テスト",
+      "ann@example.com",
+      "bob@example.cn",
+    ],
+    ["ja\u200bne@exam\u00adple.com and jose\u0301@example.com", "ja\u200bne@exam\u00adple.com", "jose\u0301@example.com"],
     [`${"a".repeat(70)}@example.com`, `${"a".repeat(64)}@example.com`],
   ],
 });

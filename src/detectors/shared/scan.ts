@@ -191,11 +191,11 @@ export async function scanSliced(text: string, detectors: readonly Detector[], s
 }
 
 /** Which of the signs are there that detectors need (`Detector.needs`). */
-type Signs = Readonly<Record<"digit" | "at" | "colon", boolean>>;
+type Signs = Readonly<Record<"digit" | "colon", boolean>>;
 
 /** Those at or after `from`. */
 function signsIn({ folded, hasDigit }: Scanned, from: number): Signs {
-  return { digit: hasDigit, at: folded.includes("@", from) || folded.includes("%40", from), colon: folded.includes(":", from) };
+  return { digit: hasDigit, colon: folded.includes(":", from) };
 }
 
 /**

@@ -65,11 +65,13 @@ export class Pseudonyms {
 
   /** What stands for the value; undefined: there are too many, or none is free. A stand-in that came back stays as it is. */
   of(entity: string, value: string): string | undefined {
-    const plain = fromUrl(value);
-    if (plain !== undefined) {
-      const standIn = this.of(entity, plain);
+    const inUrl = fromUrl(value);
+    if (inUrl !== undefined) {
+      const standIn = this.of(entity, inUrl);
       return standIn === undefined ? undefined : encodeURIComponent(standIn);
     }
+    const plain = entity === "email" ? plainAddress(value) : value;
+    if (plain !== value) return this.of(entity, plain);
     const spelling = spellingOf(entity);
     const form = canonical(value, spelling);
     const known = this.#byValue.get(`${entity} ${form}`);
@@ -91,7 +93,7 @@ export class Pseudonyms {
 
   /** Does a text of the answer say one of the request's own values? */
   knows(entity: string, value: string): boolean {
-    return this.#byValue.has(`${entity} ${canonical(fromUrl(value) ?? value, spellingOf(entity))}`);
+    return this.#byValue.has(`${entity} ${canonical(plainAddress(fromUrl(value) ?? value), spellingOf(entity))}`);
   }
 }
 
@@ -104,3 +106,10 @@ function fromUrl(value: string): string | undefined {
     return undefined;
   }
 }
+
+/** An address with its own signs where it is written otherwise, as `email.ts` of the detectors finds it: the same person's as elsewhere. */
+const plainAddress = (value: string): string =>
+  value
+    .replace(/%2540|&(?:#0?64|#x40|commat);|\\u0040| ?[[({]at[\])}] ?/i, "@")
+    .replaceAll(/ ?[[({](?:dot|\.)[\])}] ?/gi, ".")
+    .replaceAll(/[\u00ad\u200b-\u200d\u2060\ufeff]/g, "");

@@ -414,3 +414,18 @@ test("files of text are read, in base64 and in data URLs, in every dialect that 
     assertSubset(verdict, { evidence: { found: [{ entity: "email", place: "tool_result", action: "pseudonymise", count: 1 }] } });
   }
 });
+
+test("an address is the same person's however its sign is written", async () => {
+  const spelt = [
+    EMAIL,
+    "jane.doe&#64;acme-corp.com",
+    "jane.doe [at] acme-corp [dot] com",
+    "jane.doe%2540acme-corp.com",
+    "jane.doe@acme\u00ad-corp.com",
+  ];
+  const { sent, guards } = await run(ask(spelt.join(", ")));
+  const standIns = (contents(sent)[0] ?? "").split(", ");
+  assert.match(standIns[0] ?? "", /^\w+@example\.(?:com|net)$/);
+  assert.deepEqual(new Set(standIns).size, 1, sent);
+  assert.equal(answered(guards, [standIns[0] ?? ""]), EMAIL);
+});
