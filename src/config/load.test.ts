@@ -94,7 +94,7 @@ test("what looks wrong and is allowed comes as a warning", () => {
 providers: { far: { format: openai, baseUrl: "http://models.example/v1", credential: { env: KEY } }, unused: { format: openai, baseUrl: "https://eu.example/v1", residency: [eu] } }
 models: { m: { targets: [{ provider: far, model: x }] } }
 tenants: { a: { apps: { b: { useCases: [none, late] } } }, e: { residency: eu, apps: { b: { useCases: [late] } } } }
-useCases: { none: {}, late: { access: { models: [m] }, route: { retry: { on: [timeout] } } } }
+useCases: { none: {}, late: { access: { models: [m] }, route: { retry: { on: [timeout] } }, classification: { map: { email: restricted } } } }
 `;
   const loaded = checkPolicy([{ file: "p", bytes: new TextEncoder().encode(text) }], STAGES, { folder: "/" });
   assert.ok(loaded.ok, loaded.ok ? "" : loaded.error.map(formatProblem).join("\n"));
@@ -106,6 +106,7 @@ useCases: { none: {}, late: { access: { models: [m] }, route: { retry: { on: [ti
       ["warning", "tenants.e.residency"],
       ["warning", "useCases.none"],
       ["warning", "useCases.late.route.retry.on"],
+      ["warning", "useCases.late.classification.map.email"],
     ],
   );
 });

@@ -7,7 +7,7 @@ import type { PriceCatalog } from "./prices/catalog.ts";
 import { formatPath, type Path, type PolicyProblem } from "./problems.ts";
 import { bindSettings, layersOf, type Merged, mergeLayers, type Subject } from "./resolve.ts";
 import type { PolicyDocument } from "./schema.ts";
-import { at, isJsonMap, type SourceTree } from "./tree.ts";
+import { at, entriesOf, isJsonMap, type SourceTree } from "./tree.ts";
 import { placeKey } from "./yaml-source.ts";
 
 /** Every (tenant, app, use case) of the policy, and each app without a use case. */
@@ -111,6 +111,15 @@ function mergedProblems(merged: Merged, subject: Subject, stages: readonly Stage
       origin("route", "retry", "on"),
       "a try may last as long as the whole request, so that no time is left to try again on timeout",
       "set timeouts.perTryMs to less than requestMs",
+      "warning",
+    );
+  }
+  const [mapped] = entriesOf(value("classification", "map"));
+  if (mapped !== undefined && value("redact", "profile") === undefined) {
+    add(
+      origin("classification", "map", mapped[0]),
+      "nothing is looked for, so nothing that a call holds raises its class",
+      "set redact: { profile: standard }, or a profile of your own whose entities have the action watch",
       "warning",
     );
   }

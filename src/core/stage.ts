@@ -47,6 +47,8 @@ export interface Marks {
   readonly tainted?: readonly string[];
   /** Kinds of data that were found in the request: `email`, `payment_card`. */
   readonly entities?: readonly string[];
+  /** Those of them of which some are sent on as they came. */
+  readonly unredacted?: readonly string[];
   /** Its data may only go to providers that are `private`. */
   readonly privateOnly?: boolean;
   /** false: nothing of its answer is kept for others. */

@@ -69,7 +69,8 @@ export function openAnswer(work: Work, head: HeaderView, origin: AnswerOrigin, d
   if (work.guards.length === 0) return as;
   // A held answer has a cap of its own.
   work.gate = new Gate(work.guards, as === "stream" ? GUARDED_BYTES_MAX : Number.POSITIVE_INFINITY, context.contentType);
-  for (const seat of work.gate.seats) seat.begin(work.marks);
+  const { marks, foreseen } = work;
+  for (const seat of work.gate.seats) seat.begin(seat.acts || foreseen === undefined ? marks : { ...foreseen, ...marks });
   // What it reads no guard sees.
   const { guarded: _guarded, ...plain } = context;
   if (as === "stream") work.released = codec.openAnswer(plain);

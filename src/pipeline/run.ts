@@ -247,7 +247,9 @@ function apply(work: Work, effect: Effect, { stage, mode, onFault }: Omit<Applie
       work.home = effect.choice;
       return;
     case "mark":
-      work.marks = mergeMarks(work.marks, effect.mark);
+      work.marks = mergeMarks(work.marks, mode === "enforce" ? effect.mark : factsOf(effect.mark));
+      if (mode !== "enforce" && effect.mark.tainted !== undefined)
+        work.foreseen = mergeMarks(work.foreseen ?? {}, { tainted: effect.mark.tainted });
       return;
     case "header":
       addHeader(work, effect);
@@ -327,15 +329,25 @@ function merge(before: RequestChange, after: RequestChange): RequestChange {
   };
 }
 
+/** What holds of the request whatever becomes of the stage that found it; none of it restricts anything by itself. Nothing was replaced. */
+function factsOf({ dataClass, entities }: Marks): Marks {
+  return {
+    ...(dataClass === undefined ? {} : { dataClass }),
+    ...(entities === undefined ? {} : { entities, unredacted: entities }),
+  };
+}
+
 function mergeMarks(before: Marks, after: Marks): Marks {
   if (isEmpty(before)) return after;
   const dataClass = higherClass(before.dataClass, after.dataClass);
   const tainted = [...new Set([...(before.tainted ?? []), ...(after.tainted ?? [])])];
   const entities = [...new Set([...(before.entities ?? []), ...(after.entities ?? [])])];
+  const unredacted = [...new Set([...(before.unredacted ?? []), ...(after.unredacted ?? [])])];
   return {
     ...(dataClass === undefined ? {} : { dataClass }),
     ...(tainted.length === 0 ? {} : { tainted }),
     ...(entities.length === 0 ? {} : { entities }),
+    ...(unredacted.length === 0 ? {} : { unredacted }),
     ...(before.privateOnly === true || after.privateOnly === true ? { privateOnly: true } : {}),
     ...(before.cacheable === false || after.cacheable === false ? { cacheable: false } : {}),
     ...(after.retention === undefined && before.retention === undefined ? {} : { retention: after.retention ?? before.retention ?? "" }),

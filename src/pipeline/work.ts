@@ -111,6 +111,8 @@ export interface Work {
   replans: number;
   /** Facts that stages found. */
   marks: Marks;
+  /** What stages in shadow would have marked, for guards that are not acted on either. */
+  foreseen?: Marks;
   /** What each stage's word does, in order, so that a replan can begin again from those that do not plan. */
   applied: Applied[];
   /** The class of a kind of data. */

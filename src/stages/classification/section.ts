@@ -11,7 +11,7 @@ const rule = z.strictObject({
     .enum(["optional", "required"])
     .default("optional")
     .describe(
-      "required: a call is refused in which something was found and nothing was replaced (`redact` off, in shadow, or only watching).",
+      "required: a call is refused in which something with this class by `map`, or all that was found, is left as it came (`redact` in shadow, or only watching). What `redact` does not look for is not known to be there.",
     ),
   cacheable: z.boolean().default(true).describe("false: no answer of such a call is kept for others."),
   retention: z.string().max(64).optional().describe("A name for those who keep records and answers; recorded."),

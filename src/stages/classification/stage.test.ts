@@ -13,14 +13,13 @@ const section = {
     restricted: { leave: "nowhere" },
   },
 };
-const judged = (marks: Marks, dataClass?: string, redacted = true) =>
+const judged = (marks: Marks, dataClass?: string) =>
   decideWith(
     classificationStage,
     section,
     context({
       marks,
       contract: { values: dataClass === undefined ? {} : { dataClass }, unknown: [], problems: [] },
-      change: redacted ? { texts: new Map() } : {},
     }),
   );
 
@@ -58,7 +57,13 @@ test("a class that may not leave is refused, by exact entity and by prefix; the 
       effects: [{ mark: { dataClass: "restricted" } }],
     });
 });
-test("a class that must be redacted is refused where nothing was replaced", () => {
-  assertSubset(judged({ entities: ["email"] }, undefined, false), { kind: "deny", detail: "~only leave redacted" });
-  assertSubset(judged({}, "confidential", false), { kind: "allow" });
+test("a class that must be redacted is refused where what has it, or all that was found, leaves as it came", () => {
+  assertSubset(judged({ entities: ["email"], unredacted: ["email"] }), { kind: "deny", detail: "~only leave redacted" });
+  assertSubset(judged({ entities: ["email"] }), { kind: "allow" });
+  // Another value was replaced, or by another stage: this one is there all the same.
+  assertSubset(judged({ entities: ["email", "phone"], unredacted: ["email"] }), { kind: "deny", detail: "~only leave redacted" });
+  // The class is the email's, which was replaced; nobody said that a phone number has one.
+  assertSubset(judged({ entities: ["email", "phone"], unredacted: ["phone"] }), { kind: "allow" });
+  assertSubset(judged({ entities: ["phone"], unredacted: ["phone"] }, "confidential"), { kind: "deny" });
+  assertSubset(judged({}, "confidential"), { kind: "allow" });
 });

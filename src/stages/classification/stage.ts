@@ -12,6 +12,15 @@ function classOf({ map }: ClassificationSection, entity: string): DataClass | un
   return highest;
 }
 
+/** Is something sent on as it came that has a class which must be redacted; or all that was found? */
+function leavesAsItCame({ entities = [], unredacted = [] }: Marks, section: ClassificationSection): boolean {
+  if (entities.length > 0 && unredacted.length >= entities.length) return true;
+  return unredacted.some((entity) => {
+    const dataClass = classOf(section, entity);
+    return dataClass !== undefined && section.classes[dataClass]?.redaction === "required";
+  });
+}
+
 /** Raises the class by what was found, and does what the class demands: refuse, or let only private targets have it. */
 function decide(context: StageContext, section: ClassificationSection): Verdict {
   const found = context.marks.entities ?? [];
@@ -33,7 +42,7 @@ function decide(context: StageContext, section: ClassificationSection): Verdict 
   if (context.request === undefined || rule === undefined) return allowed;
   if (rule.leave === "nowhere")
     return { kind: "deny", code: "content_blocked", detail: `Data of class ${dataClass} may not leave.`, effects: marked };
-  if (rule.redaction === "required" && found.length > 0 && context.change.texts === undefined)
+  if (rule.redaction === "required" && leavesAsItCame(context.marks, section))
     return { kind: "deny", code: "content_blocked", detail: `Data of class ${dataClass} may only leave redacted.`, effects: marked };
   return allowed;
 }

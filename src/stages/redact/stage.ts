@@ -130,7 +130,8 @@ function decide(context: StageContext, section: RedactSection, gathered: Facts |
   const replacer = gathered?.replacer ?? replacerOf(context, profile, keyring, { looked, before: gathered?.before });
   const { texts, tally, blocked } = gathered?.redacted ?? finish(redactSteps(looked, profile, replacer));
   const entities = tally.entities;
-  const effects: Effect[] = entities.length === 0 ? [] : [{ kind: "mark", mark: { entities } }];
+  const effects: Effect[] =
+    entities.length === 0 ? [] : [{ kind: "mark", mark: { entities, unredacted: tally.entitiesOf(["watch", "pass", "block"]) } }];
   const evidence = tally.isEmpty ? {} : { evidence: { found: tally.found(replacer.digest) } };
   if (blocked.size > 0)
     return {

@@ -33,6 +33,11 @@ export class Tally {
     return [...new Set([...this.#counts.values()].map(({ entity }) => entity))];
   }
 
+  /** Kinds of what one of these actions was done with. */
+  entitiesOf(actions: readonly string[]): readonly string[] {
+    return [...new Set([...this.#counts.values()].filter(({ action }) => actions.includes(action)).map(({ entity }) => entity))];
+  }
+
   /** Kinds of what was found, but for what only had this done with it. */
   entitiesBut(action: string): readonly string[] {
     return [...new Set([...this.#counts.values()].filter((entry) => entry.action !== action).map(({ entity }) => entity))];
