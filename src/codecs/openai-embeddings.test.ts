@@ -11,6 +11,7 @@ import {
   readAnswer,
   recordings,
 } from "../../test/support/answers.ts";
+import { bytesOf, cutAt, readPieces } from "../../test/support/codec-runs.ts";
 import type { Json } from "../core/json.ts";
 import { openaiEmbeddings } from "./openai-embeddings.ts";
 
@@ -84,5 +85,31 @@ test("recorded traffic", { skip: NO_RECORDINGS }, () => {
     const read = readAnswer(openaiEmbeddings, answerContext(request.view, { status }), Buffer.from(response_body));
     assertUsage(read.usage, usage, id);
     assert.equal(read.bytes.toString(), response_body);
+  }
+});
+
+test("an error that comes with status 200 is a text for guards, in a small body; vectors are none", () => {
+  const guarded = (text: string, cuts: readonly number[] = []) => {
+    const reader = openaiEmbeddings.openAnswer?.({ ...answerContext(view), guarded: true });
+    assert(reader !== undefined);
+    return readPieces(reader, cutAt(Buffer.from(text), cuts));
+  };
+  const [frame, ...none] = guarded('{"error":{"message":"no: Ann"}}', [3, 9]);
+  assert.deepEqual([frame?.deltas.map(({ text }) => text), none.length], [["no: Ann"], 0]);
+  assert.equal(Buffer.from(frame?.rewrite?.(["no: Bob"]) ?? []).toString(), '{"error":{"message":"no: Bob"}}');
+  assert.deepEqual(
+    guarded("no: Ann")[0]?.deltas.map(({ text, signed }) => [text, signed]),
+    [["no: Ann", true]],
+  );
+  for (const text of [small, large]) {
+    const frames = guarded(
+      text,
+      [10, 20, 90_000].filter((at) => at < text.length),
+    );
+    assert.equal(bytesOf(frames).toString(), text);
+    assert.deepEqual(
+      frames.flatMap(({ deltas }) => deltas),
+      [],
+    );
   }
 });

@@ -77,6 +77,8 @@ export class CohereAnswer implements AnswerMapper {
     this.texts.add(0, PLAN_BLOCK, "reasoning", message, "tool_plan");
     for (const [block, call] of listField(message, "tool_calls").entries()) this.#call(call, block);
     this.texts.walk(0, 0, message, KEYS.message);
+    // An error that came with status 200.
+    this.texts.beside(0, 0, "content", json, "message");
     this.texts.erase(0, message, "citations", "[]");
     this.texts.erase(0, json, "logprobs", "nothing");
   }

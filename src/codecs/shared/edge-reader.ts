@@ -3,7 +3,8 @@ import { parseJsonValue } from "../../core/json.ts";
 import { YIELD_CHARS } from "../../core/limits.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { AnswerSummary } from "../../core/view.ts";
-import { type AnswerMapper, openReader } from "./answer-reader.ts";
+import { type AnswerMapper, openReader, unreadFrame } from "./answer-reader.ts";
+import { encodeText } from "./guarded-texts.ts";
 
 /** What is kept of each end of a large body, in bytes; the members that count are a few hundred. */
 const EDGE_BYTES = 4096;
@@ -28,7 +29,7 @@ export function openEdgeReader(
 
 /**
  * Passes every chunk on at once and reads model and usage out of the body's first and last bytes, so that megabytes of numbers are
- * neither held nor parsed. Small bodies are read whole.
+ * neither held nor parsed. Small bodies are read whole, and held where guards look.
  */
 class EdgeReader implements AnswerReader {
   readonly #mapper: AnswerMapper;
@@ -48,20 +49,33 @@ class EdgeReader implements AnswerReader {
   push(chunk: Uint8Array): readonly Frame[] {
     if (chunk.length === 0) return [];
     this.#bytes += chunk.length;
-    if (this.#bytes <= YIELD_CHARS) this.#small?.push(chunk);
+    const small = this.#small;
+    if (this.#bytes <= YIELD_CHARS) small?.push(chunk);
     else this.#small = undefined;
     if (this.#head.length < EDGE_BYTES) this.#head = Buffer.concat([this.#head, chunk.subarray(0, EDGE_BYTES - this.#head.length)]);
     if (chunk.length >= EDGE_BYTES) this.#tail = chunk.slice(-EDGE_BYTES);
     else this.#tail = Buffer.concat([this.#tail, chunk]).subarray(-EDGE_BYTES);
-    return [{ bytes: chunk, deltas: [] }];
+    if (!this.#mapper.texts.guarded || small === undefined) return [{ bytes: chunk, deltas: [] }];
+    // A small one may be an error that came with status 200, and is looked at.
+    return this.#small === undefined ? [...small, chunk].map((bytes) => ({ bytes, deltas: [] })) : [];
   }
 
   end(): readonly Frame[] {
     if (this.#bytes === 0) return [];
-    const json = parseJsonValue(this.#small === undefined ? this.#edges() : Buffer.concat(this.#small).toString("utf8"));
-    if (json === undefined) this.#mapper.tally.invalidEvents++;
-    else this.#mapper.body(json);
-    return [];
+    const { texts, tally } = this.#mapper;
+    const whole = this.#small === undefined ? undefined : Buffer.concat(this.#small);
+    const text = whole?.toString("utf8") ?? this.#edges();
+    const json = parseJsonValue(text);
+    const seen = texts.guarded ? whole : undefined;
+    if (json === undefined) {
+      tally.invalidEvents++;
+      return seen === undefined ? [] : [unreadFrame(texts, seen)];
+    }
+    if (seen !== undefined) texts.begin(json, text);
+    this.#mapper.body(json);
+    if (seen === undefined) return [];
+    texts.endAll();
+    return [texts.frame(seen, encodeText)];
   }
 
   usage(): Usage | undefined {
