@@ -126,7 +126,7 @@ test("what would repeat a changed text goes with it, in its own choice, and only
   );
 });
 
-test("copies of a text change with it; signed ones and spoken ones do not change", () => {
+test("copies of a text change with it; signed ones do not change, and spoken ones are told apart", () => {
   const [alike, details, signed, spoken] = framesOf(
     sse(
       chunk({ reasoning_content: "Ann", reasoning: "Ann" }),
@@ -143,13 +143,19 @@ test("copies of a text change with it; signed ones and spoken ones do not change
     dataAfter(details, () => "X"),
     chunk({ reasoning: "X", reasoning_details: [{ type: "reasoning.text", text: "X" }] }),
   );
-  for (const frame of [signed, spoken]) {
-    assert.deepEqual(
-      frame?.deltas.map(({ text, signed: sealed }) => [text, sealed]),
-      [["Ann", true]],
-    );
-    assert.equal(frame?.rewrite, undefined);
-  }
+  assert.deepEqual(
+    signed?.deltas.map(({ text, signed: sealed }) => [text, sealed]),
+    [["Ann", true]],
+  );
+  assert.equal(signed?.rewrite, undefined);
+  assert.deepEqual(
+    spoken?.deltas.map(({ text, spoken: heard }) => [text, heard]),
+    [["Ann", true]],
+  );
+  assert.deepEqual(
+    dataAfter(spoken, () => "X"),
+    chunk({ audio: { id: "a", data: "AAAA", transcript: "X" } }),
+  );
 });
 
 test("nothing that the caller gets is hidden from guards", () => {

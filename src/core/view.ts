@@ -115,8 +115,10 @@ export interface Delta extends LaneId {
    * block (a citation's quote, what the provider's own tools found, an error's message). Inspected by itself, never counted as output.
    */
   readonly repeats?: true;
-  /** Passes whole or not at all: under the provider's signature (Anthropic's thinking), said in audio beside it, or in bytes that are no JSON. */
+  /** Passes whole or not at all: under the provider's signature (Anthropic's thinking), or in bytes that are no JSON. */
   readonly signed?: true;
+  /** Said in sound beside it too: what may pass as it is (`TextEdit.ifFixed`) is changed here, and what may not would still be heard. */
+  readonly spoken?: true;
   /** The text is a JSON value that stands in the answer as such, not as a string (Anthropic's and Gemini's arguments in JSON bodies). */
   readonly raw?: true;
 }

@@ -9,8 +9,8 @@ import { hiddenValues } from "./repeated-keys.ts";
 import type { Erasure, ReadJson, TextPlace } from "./text-places.ts";
 
 type Channel = Delta["channel"];
-/** repeats: whole by itself. signed: never edited. */
-type Mark = "repeats" | "signed" | "both";
+/** repeats: whole by itself. signed: never edited. both: these two. spoken: said in sound too. */
+type Mark = "repeats" | "signed" | "both" | "spoken";
 
 /** Where the one text of an event stands. */
 export interface Seed {
@@ -239,7 +239,8 @@ export class AnswerTexts {
     const [root, holder, key] = [this.#root, this.#holder, this.#key];
     if (only === undefined || second !== undefined || root === undefined || holder === undefined || textAt(holder, key) !== only.text)
       return undefined;
-    if (only.repeats === true || only.signed === true || only.raw === true || this.#guards?.isPlain === false) return undefined;
+    if (only.repeats === true || only.signed === true || only.spoken === true || only.raw === true || this.#guards?.isPlain === false)
+      return undefined;
     return { read: { root, source: this.#source }, place: { holder, key } };
   }
 
@@ -272,6 +273,7 @@ export class AnswerTexts {
     if (mark === "repeats" || mark === "both") delta.repeats = true;
     else this.#guards?.lanes.open(choice, block, channel, text);
     if (mark === "signed" || mark === "both") delta.signed = true;
+    if (mark === "spoken") delta.spoken = true;
     this.#guards?.places.push(place);
     return this.#push(delta);
   }

@@ -36,7 +36,7 @@ export function readMessage(texts: AnswerTexts, message: Json, choice: number): 
   const audio = field(message, "audio");
   if (audio !== undefined && audio !== null) {
     // The sound itself says the same, and stays.
-    texts.add(choice, 0, "content", audio, "transcript", "signed");
+    texts.add(choice, 0, "content", audio, "transcript", "spoken");
     texts.walk(choice, 0, audio, AUDIO_KEYS);
   }
   texts.walk(choice, 0, message, MESSAGE_KEYS);

@@ -24,6 +24,7 @@ export interface OpenDelta {
   text: string;
   repeats?: true;
   signed?: true;
+  spoken?: true;
   /** It stands as a JSON value. */
   raw?: true;
 }

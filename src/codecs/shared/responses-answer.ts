@@ -97,7 +97,7 @@ export class ResponsesAnswer implements AnswerMapper {
     const step = type.slice(dot + 1);
     if (rule !== undefined && (step === "delta" || step === "done")) this.#text(event, rule, step);
     else if (type === "response.audio.transcript.delta")
-      this.texts.add(0, index(event, "output_index") ?? 0, "content", event, "delta", "signed");
+      this.texts.add(0, index(event, "output_index") ?? 0, "content", event, "delta", "spoken");
     else this.#structure(type, event);
   }
 

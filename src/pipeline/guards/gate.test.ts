@@ -130,6 +130,12 @@ test("content that is an object or list is JSON too; prose is not", () => {
   assert.equal(plain(gated(guards(), texts(["(bob) \\u0062ob"])).out), '(B") \\u0062ob');
 });
 
+test("what is said in sound too has its stand-ins put back, and ends the answer where it would be masked", () => {
+  const spoken = [frameOf([{ ...LANE, text: "my secret", spoken: true }])];
+  assert.equal(gated([seat("a", wordGuard("secret", "x", { more: { ifFixed: "pass" } }))], spoken).out, "<my x>");
+  const ended = gated([seat("a", wordGuard("secret", "x"))], spoken);
+  assert.deepEqual([ended.out, ended.stop?.kind], ["", "refuse"]);
+});
 test("signed text passes whole or ends the answer, as the change says", () => {
   const signed = [frameOf([{ ...LANE, channel: "reasoning", text: "my secret", signed: true }])];
   assert.deepEqual(gated([seat("a", wordGuard("secret", "x", { more: { ifFixed: "pass" } }))], signed).out, "<my secret>");

@@ -19,7 +19,7 @@ import type { WorkGuard } from "../work.ts";
 import { Calls, type Held, keyOf } from "./calls.ts";
 import { type Ended, Keeper } from "./keeper.ts";
 import { Lane } from "./lane.ts";
-import { cut, type Part, rendered, renderedParts, saidBefore } from "./part.ts";
+import { cut, isStuck, type Part, rendered, renderedParts, saidBefore } from "./part.ts";
 import { Seat } from "./seat.ts";
 import { INTERNAL, TOO_MANY, TOO_MUCH, UNCHANGEABLE } from "./stops.ts";
 
@@ -314,7 +314,7 @@ export class Gate {
   /** `texts` undefined: none changes. undefined: a text would have to change that cannot. */
   #bytesOf({ frame, parts }: Held, texts: readonly (string | undefined)[] | undefined): Uint8Array | "later" | undefined {
     if (texts === undefined || texts.every((text) => text === undefined)) return frame.bytes;
-    if (parts.some(({ fixed }, index) => fixed && texts[index] !== undefined)) return undefined;
+    if (parts.some((part, index) => texts[index] !== undefined && isStuck(part))) return undefined;
     if (frame.rewriteSteps === undefined) return frame.rewrite?.(texts);
     this.#writing = frame.rewriteSteps(texts);
     return "later";

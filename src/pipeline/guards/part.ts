@@ -27,6 +27,14 @@ export function rendered({ delta: { text }, lane, start, fixed }: Part): string 
   return out === undefined ? undefined : out + text.slice(at);
 }
 
+/** Would it have to change where that is of no use? */
+export function isStuck({ delta, lane, start, fixed }: Part): boolean {
+  if (fixed) return true;
+  if (delta.spoken !== true) return false;
+  const end = start + delta.text.length;
+  return lane.edits.slice(lane.firstBehind(start)).some((edit) => edit.start < end && edit.ifFixed !== "pass");
+}
+
 /** The texts of parts with the changes made; undefined where none changes. */
 export function renderedParts(parts: readonly Part[]): readonly (string | undefined)[] | undefined {
   return parts.some(({ lane }) => lane.edits.length > 0) ? parts.map(rendered) : undefined;
