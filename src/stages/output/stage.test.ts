@@ -109,6 +109,13 @@ const links: readonly (readonly [string, string])[] = [
   ["[x](https://docs.acme.com\\@evil.example/log)", "[x](<URL>)"],
   ["[x](https://docs.acme.com\\.evil.example/)", "[x](<URL>)"],
   ["[x](https://docs\\.acme\\.com/a\\_b)", "[x](<URL>)"],
+  // Browsers take tabs and line ends out of the address of an attribute.
+  ['<img src="https:/\n/evil.example/log?q=1">', '<img src="<URL>">'],
+  ['<img src="/\n/evil.example/log">', '<img src="<URL>">'],
+  ["<img src='https://docs.acme.com\n.evil.example/log'>", "<img src='<URL>'>"],
+  ['<img src= "\n ht\ttps://evil.example/log">', '<img src= "<URL>">'],
+  ['<img src="https://docs.acme.com/a\n.png" alt="a\nb">', '<img src="https://docs.acme.com/a\n.png" alt="a\nb">'],
+  ['let x="ht\nand https://docs.acme.com/\n.evil is no host"', 'let x="ht\nand https://docs.acme.com/\n.evil is no host"'],
   ["http: see below, //TODO, n //2 and //x", "http: see below, //TODO, n //2 and //x"],
 ];
 for (const [text, out] of links)
@@ -215,6 +222,11 @@ property(
         "http:/e.x ",
         "&sol;",
         "\\",
+        '="',
+        '"',
+        "https://docs.acme.com",
+        "\t",
+        "/",
         "the discount code or how ",
         "the price is ",
         "canary-7",

@@ -59,6 +59,42 @@ function lastBeginning(text: string, from: number): number {
   return whole && start >= from && MAY_BEGIN.test(text.slice(start)) ? start : text.length;
 }
 
+/** Where the value of an attribute of HTML begins. */
+const QUOTED = /(?<==\s?)["']/g;
+/** What browsers take out of an address (WHATWG URL 4.4): anywhere, and in front. */
+const TAKEN_OUT = /[\t\r\n]/g;
+const IN_FRONT = /^[\0-\x20]+/;
+
+/** The address that a value is, or begins to be. */
+const unbroken = (value: string): string => value.replaceAll(TAKEN_OUT, "").replace(IN_FRONT, "");
+
+/** Links in an attribute that are broken by tabs and line ends, which browsers do not see: `src="https:/<line end>/host"`. */
+const broken: Detector = {
+  entities: ["url"],
+  class: "network",
+  profile: "asked",
+  lookBehind: 2,
+  lengthMax: LINK_CHARS_MAX,
+  find: ({ text, ended }: ScanText, from: number): Found => {
+    const findings = [];
+    QUOTED.lastIndex = from;
+    for (let match = QUOTED.exec(text); match !== null; match = QUOTED.exec(text)) {
+      const start = match.index + 1;
+      const closing = text.indexOf(match[0], start);
+      const end = Math.min(closing < 0 ? text.length : closing, start + LINK_CHARS_MAX - 1);
+      const value = text.slice(start, end);
+      const address = unbroken(value);
+      const [beginning] = BEGINNING.exec(address) ?? [];
+      const mayGrow = closing < 0 && !ended && end === text.length;
+      if (mayGrow && (address === "" || beginning !== undefined || MAY_BEGIN.test(address))) return { findings, open: match.index };
+      if (beginning === undefined || value.search(TAKEN_OUT) < 0) continue;
+      if (HOST.test(address.slice(beginning.length))) findings.push({ entity: "url", start, end, score: 1 });
+      QUOTED.lastIndex = Math.max(end, start);
+    }
+    return { findings, open: text.length };
+  },
+};
+
 /** As a browser reads it. */
 function plain(written: string): string {
   const [beginning] = BEGINNING.exec(written) ?? [];
@@ -71,14 +107,15 @@ function plain(written: string): string {
 const ESCAPED = /\\(?=[!-/:-@[-`{-~])/g;
 
 /** Is the host allowed, however the link is read? */
-function isLinkAllowed(written: string, allow: readonly string[]): boolean {
+function isLinkAllowed(found: string, allow: readonly string[]): boolean {
+  const written = unbroken(found);
   if (!isAllowed(plain(written), allow)) return false;
   const unescaped = written.includes("\\") ? written.replaceAll(ESCAPED, "") : written;
   return unescaped === written || isAllowed(plain(unescaped), allow);
 }
 
 /** One list for all answers: what a scan needs of its detectors is made once for each list. */
-const LINKS: readonly Detector[] = [...detectorsOf(new Set(["url"])), unusual];
+const LINKS: readonly Detector[] = [...detectorsOf(new Set(["url"])), unusual, broken];
 
 /** Finds links whose host is not on the list. */
 export const urlSearch = (allow: readonly string[]): Search =>
