@@ -32,8 +32,12 @@ export type Effect =
   | { readonly kind: "held"; readonly usage: Usage; readonly nanoUsd: number | undefined }
   /** The answer is looked at as it comes. In shadow and warn the guard runs too, and what it says is only recorded. */
   | { readonly kind: "guard"; readonly guard: AnswerGuard }
-  /** The class of each kind of data, for what the answer turns out to hold: a fact. */
-  | { readonly kind: "classes"; readonly classOf: (entity: string) => DataClass | undefined }
+  /** The class of each kind of data, for what the answer turns out to hold, and how long a class may be kept, for the record: facts. */
+  | {
+      readonly kind: "classes";
+      readonly classOf: (entity: string) => DataClass | undefined;
+      readonly keepingOf: (dataClass: DataClass) => Pick<Marks, "cacheable" | "retention">;
+    }
   /** Stand-ins that the provider now keeps with the response, for calls that refer to it. */
   | { readonly kind: "stand_ins"; readonly standIns: KeptStandIns }
   /** Cap that the answer must keep; the tighter of several counts. */

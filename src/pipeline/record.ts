@@ -24,6 +24,8 @@ export function makeRecord(work: Work, ending: Ending, answerDigest: string | un
   const requestId = work.head.get("x-request-id");
   const traceparent = work.head.get("traceparent");
   const view = work.request?.view;
+  const dataClass = dataClassOf(work);
+  const keeping = dataClass === undefined ? undefined : work.keepingOf?.(dataClass);
   return defined({
     v: 1 as const,
     id: work.id,
@@ -37,7 +39,9 @@ export function makeRecord(work: Work, ending: Ending, answerDigest: string | un
     channel: values.channel,
     useCase: work.useCase,
     conversation: values.conversation,
-    dataClass: dataClassOf(work),
+    dataClass,
+    retention: keeping?.retention,
+    cacheable: keeping?.cacheable,
     credential: work.principal === undefined ? undefined : { kind: work.principal.credentialKind, id: work.principal.credentialId },
     method: work.target.method.slice(0, 16),
     path: recordedPath(work),

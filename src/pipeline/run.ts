@@ -5,6 +5,7 @@ import { REPLANS_MAX } from "../core/limits.ts";
 import { inOnePiece } from "../core/one-piece.ts";
 import type { StageEntry } from "../core/record.ts";
 import type { BoundStage, Effect, Evaluation, Marks, Outcome, PortError, Rollout, StageStores, Verdict } from "../core/stage.ts";
+import { shadowStores } from "./shadow-stores.ts";
 import type { Applied, Work } from "./work.ts";
 import { freePlan, WorkContext } from "./work-context.ts";
 
@@ -62,11 +63,16 @@ type Said = Exclude<Decided, undefined> | Replan | undefined;
 async function runRound(work: Work, stages: readonly BoundStage[], { now, stores, deadline }: Round): Promise<Said> {
   let begun = now();
   const context = new WorkContext(work, stores);
+  let shadow: WorkContext | undefined;
   for (const stage of stages) {
     if (stage.mode === "off" && stage.speaksFor === undefined) continue;
     let outcome: Evaluation | Fault;
     try {
-      const evaluated = stage.evaluate(context, deadline.signal);
+      // A stage that is off may speak for another section, which has a mode of its own.
+      const foretells = stage.mode === "shadow" || stage.mode === "warn";
+      if (foretells) shadow ??= new WorkContext(work, shadowStores(stores));
+      const seen = foretells && shadow !== undefined ? shadow : context;
+      const evaluated = stage.evaluate(seen, deadline.signal);
       outcome = evaluated instanceof Promise ? await inTime(work, stage, evaluated, deadline) : { verdict: evaluated };
     } catch {
       // A bug in a stage is that stage's fault, judged by its fault mode; the cause may hold content and stays out of the record.
@@ -268,6 +274,7 @@ function apply(work: Work, effect: Effect, { stage, mode, onFault }: Omit<Applie
       return;
     case "classes":
       work.classOf = effect.classOf;
+      if (mode === "enforce") work.keepingOf = effect.keepingOf;
       return;
     case "stand_ins":
       work.standIns = effect.standIns;

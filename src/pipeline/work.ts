@@ -117,6 +117,7 @@ export interface Work {
   applied: Applied[];
   /** The class of a kind of data. */
   classOf?: (entity: string) => DataClass | undefined;
+  keepingOf?: (dataClass: DataClass) => Pick<Marks, "cacheable" | "retention">;
   /** Taint and class that are noted beside what the answer made. */
   noted?: string;
   /** Stand-ins that the provider keeps with what the answer makes there. */

@@ -61,6 +61,7 @@ const who = (record: ExchangeRecord): Rows => [
   ["credential", record.credential === undefined ? undefined : `${shown(record.credential.kind)} ${shown(record.credential.id)}`],
   ["channel", optional(record.channel)],
   ["data class", optional(record.dataClass)],
+  ["retention", optional(record.retention)],
   ["conversation", optional(record.conversation)],
 ];
 

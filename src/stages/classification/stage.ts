@@ -12,6 +12,11 @@ function classOf({ map }: ClassificationSection, entity: string): DataClass | un
   return highest;
 }
 
+const keepingOf = (rule: ClassificationSection["classes"][DataClass]): Pick<Marks, "cacheable" | "retention"> => ({
+  ...(rule?.cacheable === false ? { cacheable: false } : {}),
+  ...(rule?.retention === undefined ? {} : { retention: rule.retention }),
+});
+
 /** Is something sent on as it came that has a class which must be redacted; or all that was found? */
 function leavesAsItCame({ entities = [], unredacted = [] }: Marks, section: ClassificationSection): boolean {
   if (entities.length > 0 && unredacted.length >= entities.length) return true;
@@ -27,14 +32,22 @@ function decide(context: StageContext, section: ClassificationSection): Verdict 
   const raised = found.reduce((highest, entity) => higherClass(highest, classOf(section, entity)), section.default);
   const dataClass = higherClass(higherClass(declaredClass(context.contract), context.marks.dataClass), raised);
   // What the model brings up raises the class too, for the record and for calls that go on from this answer.
-  const classes: readonly Effect[] = isEmpty(section.map) ? [] : [{ kind: "classes", classOf: (entity) => classOf(section, entity) }];
+  const classes: readonly Effect[] =
+    isEmpty(section.map) && isEmpty(section.classes)
+      ? []
+      : [
+          {
+            kind: "classes",
+            classOf: (entity) => classOf(section, entity),
+            keepingOf: (dataClass) => keepingOf(section.classes[dataClass]),
+          },
+        ];
   if (dataClass === undefined) return { kind: "allow", effects: classes };
   const rule = section.classes[dataClass];
   const mark: Marks = {
     ...(raised === undefined ? {} : { dataClass: raised }),
     ...(rule?.leave === "private" ? { privateOnly: true } : {}),
-    ...(rule?.cacheable === false ? { cacheable: false } : {}),
-    ...(rule?.retention === undefined ? {} : { retention: rule.retention }),
+    ...keepingOf(rule),
   };
   const marked: readonly Effect[] = [{ kind: "mark", mark }];
   const reason = `class ${dataClass}`;
