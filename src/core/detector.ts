@@ -18,6 +18,11 @@ export interface ScanText {
   readonly folded: string;
   /** False while more text may come behind it. */
   readonly ended: boolean;
+  /**
+   * The same for detectors of numbers and codes: percent escapes of blanks and signs, as URLs have them, are those signs in `folded`, each
+   * between two invisible ones; it ends before an escape that is not whole yet. This very text where there is none.
+   */
+  readonly unescaped: ScanText;
   /** Whether it has a digit where something is not decided yet. */
   readonly hasDigit: boolean;
   /** Runs of ASCII letters and digits of `folded` that hold a digit, in order: where numbers and codes may begin. */

@@ -17,7 +17,7 @@ export const cryptoAddress: Detector = {
 };
 
 function find(text: ScanText, from: number): Found {
-  const { atoms, folded, ended } = text;
+  const { atoms, folded, ended } = text.unescaped;
   const findings: Finding[] = [];
   for (let index = firstAtom(atoms, from); index < atoms.length; index += 1) {
     const atom = atoms[index];

@@ -29,10 +29,15 @@ const SIGNS: readonly string[] = [
   ...["@", "%40", "%2540", "&#64;", "&#064;", "&#x40;", "&commat;", "\\u0040"],
   ...["[at]", "(at)", "{at}", "[AT]", "(AT)"],
 ];
+const BEGINS = /[@%&\\[({]/;
+const NONE: readonly Finding[] = [];
 /** First signs of those that no local part has. */
 const OPENS = "&\\[({";
 
 function find({ folded, ended }: ScanText, from: number): Found {
+  // Most pieces of a stream have none of the signs that one may begin with.
+  if (!BEGINS.test(from === 0 ? folded : folded.slice(from)))
+    return { findings: NONE, open: ended ? folded.length : wordFrom(folded, folded.length, from) };
   const findings: Finding[] = [];
   let least = from;
   const signs = new Signs(folded, from);
@@ -94,8 +99,13 @@ function openFrom(folded: string, least: number): number {
     const rest = OPENS.includes(folded.charAt(at)) ? folded.slice(at) : "";
     if (rest !== "" && SIGNS.some((sign) => sign.startsWith(rest))) end = at;
   }
-  const isApart = end > least && folded.charAt(end - 1) === " ";
-  if (isApart) end -= 1;
+  return wordFrom(folded, end, least);
+}
+
+/** Where the local part begins that ends there, or before a blank; the end of the text where there is none. */
+function wordFrom(folded: string, before: number, least: number): number {
+  const isApart = before > least && folded.charCodeAt(before - 1) === BLANK;
+  const end = isApart ? before - 1 : before;
   const start = runStart(folded, end, least);
   return start < end && (!isApart || TELLS.test(folded.slice(start, end))) ? start : folded.length;
 }

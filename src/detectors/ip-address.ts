@@ -20,7 +20,7 @@ export const ipAddress: Detector = {
 };
 
 /** Candidates are the longest runs of hexadecimal digits, `.` and `:`, from the first of them that has one of the two signs. */
-function find(text: ScanText, from: number): Found {
+function find({ unescaped: text }: ScanText, from: number): Found {
   const { folded, ended } = text;
   const findings: Finding[] = [];
   let open = folded.length;

@@ -13,7 +13,8 @@ export const macAddress = patternDetector({
     /(?<![0-9A-Za-z]|[0-9A-Za-z][:.-])(?:[0-9A-Fa-f]{2}[:-]){0,5}[0-9A-Fa-f]{0,2}[:-]?$|(?<![0-9A-Za-z]|[0-9A-Za-z][:.-])(?:[0-9A-Fa-f]{4}\.){0,2}[0-9A-Fa-f]{0,4}$/,
   mayEndBegun: (last) => isHex(last) || last === 45 || last === 46 || last === 58,
   starts,
-  lookBehind: 2,
+  // Two signs, or an escape.
+  lookBehind: 4,
   lengthMax: 17,
   judge: (match, { folded, ended }) => {
     const end = match.index + match[0].length;

@@ -1,7 +1,7 @@
 import type { Detector, Finding, Found, ScanText } from "../core/detector.ts";
 import { isOneDigit } from "./shared/checksums.ts";
 import { AFTER_CHARS, after, BEFORE_CHARS, before, wordsOf } from "./shared/context.ts";
-import { isSeparator, SEPARATOR_CHARS_MAX, Written } from "./shared/digit-groups.ts";
+import { isSeparator, separatorEnd, Written } from "./shared/digit-groups.ts";
 import { Beginnings, Nearby, type Window } from "./shared/nearby.ts";
 import { CALLED, OTHER } from "./shared/phone-words.ts";
 import { firstAtom, isAlnum, isDigit } from "./shared/text.ts";
@@ -34,7 +34,7 @@ interface Look {
 
 type Judged = { readonly start: number; readonly end: number; readonly score: number } | undefined | "more";
 
-function find(text: ScanText, from: number): Found {
+function find({ unescaped: text }: ScanText, from: number): Found {
   const { atoms, folded, ended } = text;
   const findings: Finding[] = [];
   const look: Look = { text, written: new Written(folded, DIGITS_MAX), nearby: new Nearby(text, BEGINNINGS, NEAR) };
@@ -66,10 +66,10 @@ const PERCENT = 37;
 
 /** A few digits with no more behind them. */
 function isShort({ folded, ended }: ScanText, length: number, end: number): boolean {
-  if (length >= DIGITS_MIN || (end + 3 >= folded.length && !ended)) return false;
-  let signs = 0;
-  while (signs < SEPARATOR_CHARS_MAX && isSeparator(folded.charCodeAt(end + signs))) signs += 1;
-  return signs === 0 || !isDigit(folded.charCodeAt(end + signs));
+  if (length >= DIGITS_MIN) return false;
+  const next = separatorEnd(folded, end);
+  if (next >= folded.length && !ended) return false;
+  return next === end || !isDigit(folded.charCodeAt(next));
 }
 
 /** `+`, `(`, `(+` or `+(` before the first digit belong to the number. */

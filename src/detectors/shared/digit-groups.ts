@@ -2,9 +2,21 @@ import { isDigit } from "./text.ts";
 
 /** A blank, `-`, `.`, `/`, a bracket, or invisible. */
 export const isSeparator = (code: number): boolean =>
-  code === 32 || (code >= 45 && code <= 47) || code === 40 || code === 41 || code === 0x200b;
-/** ` - `, `) `, ` (`. */
-export const SEPARATOR_CHARS_MAX = 3;
+  code === 32 || (code >= 45 && code <= 47) || code === 40 || code === 41 || code === INVISIBLE;
+/** ` - `, `) `, ` (`: so many that can be seen, each with one before and one behind it that cannot. */
+const SEPARATORS_MAX = 3;
+const SEPARATOR_CHARS_MAX = 3 * SEPARATORS_MAX;
+
+/** Where what separates two groups ends that begins at `at`. */
+export function separatorEnd(folded: string, at: number): number {
+  let end = at;
+  for (let seen = 0; end - at < SEPARATOR_CHARS_MAX; end += 1) {
+    const code = folded.charCodeAt(end);
+    if (!isSeparator(code) || (code !== INVISIBLE && ++seen > SEPARATORS_MAX)) break;
+  }
+  return end;
+}
+const INVISIBLE = 0x200b;
 
 /**
  * Groups of digits with short separators between them, as numbers are written for people. One for all numbers of a text, from left to
@@ -58,10 +70,9 @@ export class Written {
     this.#starts[index] = start;
     this.#ends[index] = at;
     this.#sums[index] = at - start + (index === 0 ? 0 : (this.#sums[index - 1] ?? 0));
-    let signs = 0;
-    while (signs < SEPARATOR_CHARS_MAX && isSeparator(folded.charCodeAt(at + signs))) signs += 1;
-    this.#nexts[index] = at + signs;
-    this.#isWhole = signs === 0 || at + signs >= folded.length;
+    const next = separatorEnd(folded, at);
+    this.#nexts[index] = next;
+    this.#isWhole = next === at || next >= folded.length;
     this.#length += 1;
     return true;
   }

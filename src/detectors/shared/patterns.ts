@@ -56,7 +56,7 @@ interface Search {
   readonly window: Window;
 }
 
-function find(text: ScanText, from: number, search: Search): Found {
+function find({ unescaped: text }: ScanText, from: number, search: Search): Found {
   const { spec, begun, beginnings, window } = search;
   const { folded, ended } = text;
   const nearby = beginnings === undefined ? undefined : new Nearby(text, beginnings, window);

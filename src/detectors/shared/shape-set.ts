@@ -46,7 +46,7 @@ export class ShapeSet {
    * Finder by finder, what begins at or after its own place in `froms`, which becomes the place from where on more text can change what
    * it says. The findings of all, each finder's own in order.
    */
-  find(text: ScanText, froms: number[]): readonly Finding[] {
+  find({ unescaped: text }: ScanText, froms: number[]): readonly Finding[] {
     const { atoms, folded, ended } = text;
     const nearby = new Nearby(text, this.#beginnings, NEAR);
     const look: Look = { text, nearby, findings: [], froms, done: new Int32Array(this.#table.words) };

@@ -36,6 +36,13 @@ function plain(unusual: string): string {
   return " ";
 }
 
+/** Of blanks and signs; `%2B` is left for phone numbers. */
+const ESCAPE = /%(?:0[9ad]|2[0-9ac-f]|3[a-f]|40|5[b-f]|60|7[b-e])/gi;
+function signOf(coded: string): string {
+  const code = Number.parseInt(coded.slice(1), 16);
+  return code < 32 ? " " : String.fromCharCode(code);
+}
+
 const DIGIT = /[0-9]/;
 const NO_ATOMS: readonly Atom[] = [];
 
@@ -50,12 +57,28 @@ export class Scanned implements ScanText {
   /** Made when words are first asked for: most pieces of a stream have none that count. */
   #ahead: Map<number, Worded> | undefined;
   #behind: Map<number, Worded | undefined> | undefined;
+  #unescaped: ScanText | undefined;
 
-  /** Atoms that end at or before `from` are left out: nobody asks for them any more. */
-  constructor(text: string, ended: boolean, from = 0) {
+  /** Atoms that end at or before `from` are left out: nobody asks for them any more. `folded`: where that is known. */
+  constructor(text: string, ended: boolean, from = 0, folded?: string) {
     this.text = text;
     this.ended = ended;
     this.#from = from;
+    this.#folded = folded;
+  }
+
+  get unescaped(): ScanText {
+    this.#unescaped ??= this.#withoutEscapes();
+    return this.#unescaped;
+  }
+
+  #withoutEscapes(): ScanText {
+    const { folded } = this;
+    if (!folded.includes("%")) return this;
+    const plain = folded.replace(ESCAPE, (coded) => `\u200b${signOf(coded)}\u200b`);
+    const open = this.ended ? -1 : plain.slice(-2).indexOf("%");
+    const whole = open === -1 ? plain : plain.slice(0, Math.max(0, plain.length - 2) + open);
+    return whole === folded ? this : new Scanned(this.text, this.ended, this.#from, whole);
   }
 
   get folded(): string {

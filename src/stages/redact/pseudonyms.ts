@@ -1,6 +1,7 @@
 import { PSEUDONYMS_MAX } from "../../core/limits.ts";
 import type { KeptPair, KeptStandIns } from "../../core/state.ts";
 import { Draw } from "./draw.ts";
+import { plainForm } from "./plain-form.ts";
 import { canonical, type Spelling, type StandIn, spellingOf, standInFor } from "./stand-in.ts";
 
 /** A value and what stands for it, as they are spelled in this exchange. */
@@ -65,13 +66,11 @@ export class Pseudonyms {
 
   /** What stands for the value; undefined: there are too many, or none is free. A stand-in that came back stays as it is. */
   of(entity: string, value: string): string | undefined {
-    const inUrl = fromUrl(value);
-    if (inUrl !== undefined) {
-      const standIn = this.of(entity, inUrl);
-      return standIn === undefined ? undefined : encodeURIComponent(standIn);
+    const { plain, write } = plainForm(entity, value);
+    if (plain !== value) {
+      const standIn = this.of(entity, plain);
+      return standIn === undefined ? undefined : write(standIn);
     }
-    const plain = entity === "email" ? plainAddress(value) : value;
-    if (plain !== value) return this.of(entity, plain);
     const spelling = spellingOf(entity);
     const form = canonical(value, spelling);
     const known = this.#byValue.get(`${entity} ${form}`);
@@ -93,23 +92,6 @@ export class Pseudonyms {
 
   /** Does a text of the answer say one of the request's own values? */
   knows(entity: string, value: string): boolean {
-    return this.#byValue.has(`${entity} ${canonical(plainAddress(fromUrl(value) ?? value), spellingOf(entity))}`);
+    return this.#byValue.has(`${entity} ${canonical(plainForm(entity, value).plain, spellingOf(entity))}`);
   }
 }
-
-/** The address, or number with a plus, that stands percent-encoded in a URL: the same person's as elsewhere. undefined: it is none. */
-function fromUrl(value: string): string | undefined {
-  if (!/^(?:[^@]+%40[^@]+|%2b[0-9(][^%]+)$/i.test(value)) return undefined;
-  try {
-    return decodeURIComponent(value);
-  } catch {
-    return undefined;
-  }
-}
-
-/** An address with its own signs where it is written otherwise, as `email.ts` of the detectors finds it: the same person's as elsewhere. */
-const plainAddress = (value: string): string =>
-  value
-    .replace(/%2540|&(?:#0?64|#x40|commat);|\\u0040| ?[[({]at[\])}] ?/i, "@")
-    .replaceAll(/ ?[[({](?:dot|\.)[\])}] ?/gi, ".")
-    .replaceAll(/[\u00ad\u200b-\u200d\u2060\ufeff]/g, "");

@@ -1,5 +1,7 @@
+import { plainForm } from "./plain-form.ts";
 import type { Pseudonyms } from "./pseudonyms.ts";
 import type { Action } from "./section.ts";
+import { canonical, spellingOf } from "./stand-in.ts";
 
 /** Says what stands in place of a value. */
 export interface Replacer {
@@ -14,8 +16,14 @@ export interface Replacer {
 export function makeReplacer(pseudonyms: Pseudonyms, digest: (text: string) => string, inNumber: string | undefined): Replacer {
   const name = (entity: string): string => entity.toUpperCase();
   const replacement = (entity: string, value: string, action: Action): string => {
-    if (action === "partial") return lastFour(value) ?? `<${name(entity)}>`;
-    if (action === "hash") return `<${name(entity)}:${digest(value).slice(0, HASH_CHARS)}>`;
+    if (action === "partial") {
+      const { plain, write } = plainForm(entity, value);
+      const last = lastFour(plain);
+      return last === undefined ? `<${name(entity)}>` : write(last);
+    }
+    // Of two spellings of one value it is the same.
+    if (action === "hash")
+      return `<${name(entity)}:${digest(canonical(plainForm(entity, value).plain, spellingOf(entity))).slice(0, HASH_CHARS)}>`;
     if (action === "pseudonymise") return pseudonyms.of(entity, value) ?? `<${name(entity)}>`;
     return `<${name(entity)}>`;
   };

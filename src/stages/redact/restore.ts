@@ -27,8 +27,7 @@ export class StandIns {
     this.isEmpty = pairs.length === 0;
     for (const pair of pairs) {
       this.#add(pair, pair.standIn);
-      const encoded = inUrl(pair);
-      if (encoded !== undefined) this.#add(encoded, encoded.standIn);
+      for (const encoded of inUrl(pair)) this.#add(encoded, encoded.standIn);
     }
   }
 
@@ -48,15 +47,22 @@ export class StandIns {
   }
 }
 
-/** Both as they stand in a URL that the model makes (`?to=k7m2%40example.com`, `?tel=%2B1...`); undefined: no otherwise than elsewhere. */
-function inUrl({ value, standIn, spelling }: Pair): Pair | undefined {
-  if (spelling === "code" && !standIn.startsWith("+")) return undefined;
-  const plain = (text: string): string => (spelling === "exact" ? text : text.normalize("NFKC").replaceAll(/[^+\p{L}\p{N}]/gu, ""));
-  const encoded = encodeURIComponent(plain(standIn));
+/** Both as they stand in a URL that the model makes (`?to=k7m2%40example.com`, `?tel=%2B1...`, `?card=4000%200012...`), where that is otherwise than elsewhere. */
+function inUrl({ value, standIn, spelling }: Pair): readonly Pair[] {
   // Half of a surrogate pair has no encoding, and no value of such entities has one.
-  if (encoded === standIn || !value.isWellFormed()) return undefined;
-  return { value: encodeURIComponent(plain(value)), standIn: encoded, spelling: "exact" };
+  if (!value.isWellFormed()) return [];
+  const forms = spelling === "exact" ? [same] : standIn.startsWith("+") ? [bare, same] : [same];
+  const pairs: Pair[] = [];
+  for (const form of forms) {
+    const encoded = encodeURIComponent(form(standIn));
+    if (encoded !== standIn && encoded !== pairs[0]?.standIn)
+      pairs.push({ value: encodeURIComponent(form(value)), standIn: encoded, spelling: "exact" });
+  }
+  return pairs;
 }
+const same = (text: string): string => text;
+/** A number without what parts it. */
+const bare = (text: string): string => text.normalize("NFKC").replaceAll(/[^+\p{L}\p{N}]/gu, "");
 
 /**
  * Finds stand-ins in text that is still coming, for every cut the same: spelled as they were given but for case, full-width forms and

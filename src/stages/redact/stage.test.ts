@@ -429,3 +429,22 @@ test("an address is the same person's however its sign is written", async () => 
   assert.deepEqual(new Set(standIns).size, 1, sent);
   assert.equal(answered(guards, [standIns[0] ?? ""]), EMAIL);
 });
+
+test("a number in a URL keeps its escapes: its stand-in, and the value that comes back", async () => {
+  const { sent, guards } = await run(ask(`pay ${CARD}: https://pay.example/?card=4012%208888%208888%201881&tel=%2B1%20(415)%20623-2671`));
+  const [card = "", inUrl = ""] =
+    /pay (.*): .*card=(.*)&tel=%2B1%20\(?.*555-01\d\d/.exec(contents(sent)[0] ?? "")?.slice(1) ?? assert.fail(sent);
+  assert.match(card, /^4000 00/);
+  assert.equal(inUrl, encodeURIComponent(card));
+  assert.equal(
+    answered(guards, [`https://x.example/?c=${inUrl}&d=${card.replaceAll(" ", "")}.`]),
+    "https://x.example/?c=4012%208888%208888%201881&d=4012888888881881.",
+  );
+  const actions = { profile: "own", profiles: { own: { entities: { payment_card: "partial", email: "hash" } } } };
+  assert.match(
+    contents((await run(ask("x?card=4012%208888%208888%201881"), actions)).sent)[0] ?? "",
+    /^x\?card=\*\*\*\*%20\*{4}%20\*{4}%201881$/,
+  );
+  const hashed = contents((await run(ask(`${EMAIL} ${EMAIL.toUpperCase()} jane.doe%40acme-corp.com`), actions)).sent)[0]?.split(" ");
+  assert.deepEqual([new Set(hashed).size, hashed?.length], [1, 3]);
+});
