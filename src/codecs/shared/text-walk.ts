@@ -164,10 +164,13 @@ function textOf(node: JsonString, place: TextPlace, holds?: "json"): TextSpan | 
 function fileOf(node: JsonString, place: TextPlace): TextSpan | undefined {
   if (node.value === "") return undefined;
   const kind = fileKindOf(node.value);
+  // Some servers take an address there, and fetch it (OpenRouter's `file_data`).
+  if (kind === "plain" && ADDRESS.test(node.value)) return { place: "url", node };
   // Where decoders stop at a sign that base64 does not have, what stands behind it would be hidden from every rule.
   if (kind === "plain" || (IN_BASE64.test(node.value) && !isMediaText(node.value, true))) return { place, node };
   return kind === "file" ? { place: "tool_result", node, holds: "file" } : undefined;
 }
+const ADDRESS = /^\s*[a-z][a-z0-9+.-]*:\/\//i;
 const IN_BASE64 = /^data:[^,]{0,200};base64,/i;
 
 export const FILE: KeyRule = { do: "file" };
