@@ -42,6 +42,8 @@ export interface ToolRef {
   /** offered: in the tool list. forced: the tool choice demands it. */
   readonly use: "offered" | "forced";
   readonly node: JsonObject | JsonString;
+  /** Address of a server, where the request says it. */
+  readonly url?: string;
 }
 
 /** One place where the request points at state kept at the provider (previous response, file, cached content ...). */

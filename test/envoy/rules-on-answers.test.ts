@@ -28,7 +28,7 @@ useCases:
   ask: { access: { models: ["*"], tools: { approve: ["get_*", apply_patch, shell, sql] } } }
   watch: { mode: shadow, access: { models: ["*"], tools: { approve: ["get_*"] } } }
   warn: { mode: warn, access: { models: ["*"], tools: { approve: ["get_*"] } } }
-  servers: { access: { models: ["*"], tools: { allow: [github, computer_use_preview, code_execution], deny: [delete_repo, "*"] } } }
+  servers: { access: { models: ["*"], tools: { allow: [github, computer_use_preview, code_execution], deny: [delete_repo, "*"], servers: { allow: [mcp.example] } } } }
   rules: { access: { models: ["*"] }, output: { systemPrompt: { canaries: [CANARY-4711-X] } } }
 `;
 
@@ -212,6 +212,22 @@ test("what a provider runs is judged by the name that it is offered by, unless a
   assert.equal((await ask(toolset)).code, "tool_not_allowed");
 });
 
+test("a remote tool server elsewhere is refused, whatever its label: nothing of the call leaves", async () => {
+  const sentBefore = gateway.simulator.requests.length;
+  const elsewhere = { type: "mcp", server_label: "github", server_url: "https://elsewhere.example/sse" };
+  const refused = await call("/v1/responses", "servers", respond(elsewhere));
+  assert.deepEqual([refused.status, refused.code], [403, "tool_not_allowed"]);
+  const other = await call("/v1/messages", "servers", {
+    model: "claude-haiku-4-5",
+    max_tokens: 9,
+    messages: [{ role: "user", content: "go" }],
+    mcp_servers: [{ type: "url", url: "https://mcp.example@elsewhere.example/", name: "github" }],
+    tools: [{ type: "mcp_toolset", mcp_server_name: "github" }],
+  });
+  assert.deepEqual([other.status, other.code], [403, "tool_not_allowed"]);
+  assert.equal(gateway.simulator.requests.length, sentBefore);
+});
+
 test("a page that is no answer of the API, and breaks a rule, is the provider's failure", async () => {
   answers("<html><body>CANARY-4711-X</body></html>", "text/html");
   const { status, code, text, record } = await call(CHAT, "rules", { model: "gpt-4o-mini", messages: [{ role: "user", content: "go" }] });
@@ -225,10 +241,14 @@ test("a page that is no answer of the API, and breaks a rule, is the provider's 
 });
 
 test("the webhook hears of a call although it was down when that began to wait, and the policy was edited meanwhile", async () => {
+  const heardOf = (one: string): number => hook.asked.filter(({ body }) => JSON.stringify(body).includes(one)).length;
+  // Messages go out in order: those of the tests before are out of the way.
+  const before = await waiting("ask");
+  for (let waited = 0; waited < 10_000 && before.some((one) => heardOf(one) === 0); waited += 50) await sleep(50);
   hook.behave({ status: 503 });
   answers(calls("get_a"));
   const id = idIn((await call(CHAT, "ask", asks(functionTool("get_a")), { "x-ai-user": "down" })).text);
-  const told = () => hook.asked.filter(({ body }) => JSON.stringify(body).includes(id)).length;
+  const told = () => heardOf(id);
   for (let waited = 0; waited < 5_000 && told() === 0; waited += 50) await sleep(50);
   const tries = told();
   assert.ok(tries > 0, "it was tried");

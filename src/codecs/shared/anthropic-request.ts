@@ -6,7 +6,7 @@ import type { ProviderStateRef, RequestView, TextPlace, TextSpan, ToolRef } from
 import { eachMember } from "./each-member.ts";
 import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
-import { RequestFields, stringMember } from "./request-fields.ts";
+import { RequestFields, stringMember, urlOf } from "./request-fields.ts";
 import { FILE, free, parameterTexts, placed, placedString, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./text-walk.ts";
 import { readToolResults } from "./tool-results.ts";
 
@@ -51,7 +51,7 @@ function* readTools(fields: RequestFields, messages: readonly JsonObject[]): Ste
     if (isStepDone(index + 1)) yield;
     const name = stringMember(server, "name");
     if (name === undefined) fields.refuse(`/mcp_servers/${index}`, "An MCP server must have a name.");
-    else tools.push({ name: name.value, kind: "server", use: "offered", node: server });
+    else tools.push({ name: name.value, kind: "server", use: "offered", node: server, ...urlOf(server, "url") });
   }
   for (const [index, message] of messages.entries()) {
     if (isStepDone(index + 1)) yield;

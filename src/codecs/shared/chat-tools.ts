@@ -1,7 +1,7 @@
 import { type JsonNode, type JsonObject, member } from "../../core/json.ts";
 import { isStepDone, type Steps } from "../../core/slice.ts";
 import type { ToolRef } from "../../core/view.ts";
-import { present, type RequestFields, stringMember } from "./request-fields.ts";
+import { present, type RequestFields, stringMember, urlOf } from "./request-fields.ts";
 
 /** Root members that turn on a tool which the provider runs, and what policies call it. */
 const PROVIDER_TOOL_FIELDS: ReadonlyMap<string, string> = new Map([
@@ -99,7 +99,7 @@ function toolRef(tool: JsonObject, use: ToolRef["use"]): ToolRef | undefined {
   }
   if (type === "mcp") {
     const label = stringMember(tool, "server_label");
-    return label === undefined ? undefined : { name: label.value, kind: "server", use, node: tool };
+    return label === undefined ? undefined : { name: label.value, kind: "server", use, node: tool, ...urlOf(tool, "server_url") };
   }
   return { name: type, kind: "provider", use, node: tool };
 }

@@ -119,3 +119,9 @@ export function stringMember(node: JsonNode | undefined, key: string): JsonStrin
   const found = member(node, key);
   return found?.kind === "string" ? found : undefined;
 }
+
+/** Where a remote tool server is, as the member says. */
+export function urlOf(node: JsonNode, key: string): { readonly url?: string } {
+  const url = stringMember(node, key)?.value;
+  return url === undefined ? {} : { url };
+}

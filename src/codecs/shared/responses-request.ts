@@ -5,7 +5,7 @@ import { isStepDone, type Steps } from "../../core/slice.ts";
 import type { ProviderStateRef, RequestView, TextPlace, TextSpan, ToolRef } from "../../core/view.ts";
 import { eachMember } from "./each-member.ts";
 import { readInputParts } from "./input-parts.ts";
-import { present, RequestFields, stringMember } from "./request-fields.ts";
+import { present, RequestFields, stringMember, urlOf } from "./request-fields.ts";
 import { FILE, free, parameterTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./text-walk.ts";
 import { readToolResults } from "./tool-results.ts";
 
@@ -98,7 +98,7 @@ function toolRef(tool: JsonObject, type: string | undefined, use: ToolRef["use"]
   }
   if (type === "mcp") {
     const label = stringMember(tool, "server_label");
-    return label === undefined ? undefined : { name: label.value, kind: "server", use, node: tool };
+    return label === undefined ? undefined : { name: label.value, kind: "server", use, node: tool, ...urlOf(tool, "server_url") };
   }
   return { name: withoutDate(type), kind: "provider", use, node: tool };
 }

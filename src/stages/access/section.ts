@@ -61,6 +61,14 @@ export const accessSection = z
           .max(100)
           .default(() => [])
           .describe("Constraints on the arguments of calls; every one that names the tool must hold."),
+        servers: z
+          .strictObject({
+            allow: z.array(hostRule).max(1000).describe("Hosts that remote tool servers may be on; *.example.com has those below it."),
+          })
+          .optional()
+          .describe(
+            "Where remote tool servers (MCP) that a request names by address may be; one elsewhere is as a tool that is not allowed. Absent: anywhere. The lists know a server by its label, which is the caller's own word for it.",
+          ),
         approvals: z
           .strictObject({
             approvers: z

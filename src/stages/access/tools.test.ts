@@ -400,3 +400,34 @@ test("a conversation whose mark cannot be written is a fault: later calls in it 
   const other = later.kind === "allow" ? later.effects.find((effect) => effect.kind === "guard")?.guard : undefined;
   assert.equal(other?.begin?.({ tainted: ["tool_result"] }), "fault");
 });
+
+test("remote tool servers on other hosts are as tools that are not allowed, whatever their label; what is known by it goes too", async () => {
+  const server = (name: string, url?: string): ToolRef => ({
+    name,
+    kind: "server",
+    use: "offered",
+    node: { ...at },
+    ...(url === undefined ? {} : { url }),
+  });
+  const of = (...tools: readonly ToolRef[]) => ({ ...context({ models, view: view({ tools }) }) });
+  const tools = { allow: ["*"], servers: { allow: ["mcp.acme.example"] } };
+  assertSubset(await said(tools, of(server("search_kb", "https://mcp.acme.example/sse"), server("drive"))), { kind: "allow" });
+  for (const url of [
+    "https://evil.example/",
+    "https://mcp.acme.example@evil.example/",
+    "mcp.acme.example",
+    "https://mcp.acme.example.evil.example/",
+  ])
+    assertSubset(await said(tools, of(server("search_kb", url))), {
+      kind: "deny",
+      code: "tool_not_allowed",
+      detail: "The server search_kb is on a host that is not allowed for this use case.",
+    });
+  // Anthropic names the server apart from its tools.
+  const verdict = await said(
+    { ...tools, onDenied: "remove" },
+    of(server("a"), server("a", "https://evil.example/"), tool("a"), server("b")),
+  );
+  assert.equal(verdict.effects?.find((effect) => effect.kind === "change")?.change.dropTools?.length, 2);
+  assertSubset(await said({ allow: ["*"] }, of(server("search_kb", "https://evil.example/"))), { kind: "allow" });
+});

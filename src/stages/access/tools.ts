@@ -61,16 +61,29 @@ export function judgeOffers(
   tainted: boolean,
 ): { readonly denial?: Denial; readonly dropped: readonly ToolRef[] } {
   const dropped: ToolRef[] = [];
+  const elsewhere = serversElsewhere(section, view);
   for (const tool of view.tools) {
-    if (judgeTool(section, tool.name, tainted) !== "deny") continue;
+    const isElsewhere = tool.kind === "server" && elsewhere?.has(tool.name) === true;
+    if (judgeTool(section, tool.name, tainted) !== "deny" && !isElsewhere) continue;
     if (section.onDenied === "remove" && tool.use === "offered") dropped.push(tool);
     else
       return {
-        denial: { code: "tool_not_allowed", detail: `The tool${quoted(tool.name)} is not allowed for this use case.` },
+        denial: {
+          code: "tool_not_allowed",
+          detail: isElsewhere
+            ? `The server${quoted(tool.name)} is on a host that is not allowed for this use case.`
+            : `The tool${quoted(tool.name)} is not allowed for this use case.`,
+        },
         dropped: [],
       };
   }
   return { dropped };
+}
+
+/** Labels of servers on hosts that are not allowed. A label is the caller's word: what else is known by it goes too. */
+function serversElsewhere({ servers }: ToolsSection, { tools }: RequestView): ReadonlySet<string> | undefined {
+  if (servers === undefined) return undefined;
+  return new Set(tools.filter(({ url }) => url !== undefined && !isAllowed(url.trim(), servers.allow)).map(({ name }) => name));
 }
 
 /** Kept things that are data, and how a response is made: none of them brings a call. */
