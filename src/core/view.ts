@@ -31,6 +31,8 @@ export interface TextSpan {
   readonly node: JsonString;
   /** json: the string itself holds JSON (OpenAI tool call arguments). file: a file of text in base64 or in a data URL; `textFileSteps` reads and writes it. */
   readonly holds?: "json" | "file";
+  /** It belongs to a block that the provider encrypted, and must come back as it went out. */
+  readonly sealed?: true;
 }
 
 /** A tool that the request offers, or calls for by name. */

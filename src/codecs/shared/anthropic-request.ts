@@ -200,8 +200,13 @@ const RULES: WalkRules = {
     if (BLOCK_PLACES.has(type)) return BLOCK_PLACES.get(type);
     return type.endsWith("tool_result") ? "tool_result" : inherited;
   },
-  rulesOf: (object) => (stringMember(object, "type")?.value === "base64" ? SOURCE_RULES : undefined),
+  rulesOf(object) {
+    if (stringMember(object, "type")?.value === "base64") return SOURCE_RULES;
+    // Of a result of a search by the provider the words beside its ciphertext.
+    return stringMember(object, "encrypted_content") === undefined ? undefined : SEALED_RULES;
+  },
 };
+const SEALED_RULES: WalkRules = { ...RULES, sealed: true, rulesOf: () => undefined };
 /** `{type: "base64", media_type, data}` */
 const SOURCE_RULES: WalkRules = { keys: ruleTable({ type: SKIP, media_type: SKIP, data: FILE }), placeOf: RULES.placeOf };
 

@@ -21,6 +21,8 @@ export interface WalkRules {
   readonly keys: ReadonlyMap<string, KeyRule>;
   /** Place of an object's texts by its own members; undefined leaves the whole object out. */
   placeOf(object: JsonObject, inherited: TextPlace): TextPlace | undefined;
+  /** What they find belongs to a block that the provider encrypted. */
+  readonly sealed?: true;
   /** Rules for an object's own members in place of these. */
   rulesOf?(object: JsonObject): WalkRules | undefined;
 }
@@ -92,8 +94,10 @@ function* textsOf(first: Walk): Generator<TextSpan> {
 
 function entryOf(node: JsonNode, place: TextPlace, rules: WalkRules | undefined): TextSpan | Walk | undefined {
   switch (node.kind) {
-    case "string":
-      return textOf(node, place);
+    case "string": {
+      const text = textOf(node, place);
+      return text === undefined || rules?.sealed !== true ? text : { ...text, sealed: true };
+    }
     case "array":
       return { items: node.items, members: NO_MEMBERS, place, placeOfItem: undefined, rules };
     case "object": {

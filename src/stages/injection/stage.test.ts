@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { readRequest } from "../../../test/support/codec-runs.ts";
 import { context, decideWith, view } from "../../../test/support/context.ts";
 import { assertSubset } from "../../../test/support/subset.ts";
+import { anthropicMessages } from "../../codecs/anthropic-messages.ts";
 import { type JsonString, parseJson } from "../../core/json.ts";
 import { YIELD_CHARS } from "../../core/limits.ts";
 import { err, ok } from "../../core/result.ts";
@@ -213,4 +215,29 @@ test("a tool's JSON stays JSON: stripped within its strings, spotlighted as a me
 test("names that are an attack take the whole of a JSON text with them", () => {
   const { nodes, of } = asking([["tool_result", JSON.stringify({ [ATTACK]: 1 })]]);
   assert.equal(changed(at({ untrusted: { strip: 0.5 } }, of), nodes[0]), '"[removed]"');
+});
+test("a document in base64 is scored by what it says, and written again; words of an encrypted block are scored and left as they are", () => {
+  const data = Buffer.from(`${PEACE} ${ATTACK}`).toString("base64");
+  const found = { type: "web_search_result", title: `${PEACE} ${ATTACK}`, url: "https://x.example/", encrypted_content: "EpABc" };
+  const body = {
+    model: "m",
+    max_tokens: 9,
+    messages: [
+      { role: "user", content: [{ type: "document", source: { type: "base64", media_type: "text/plain", data } }] },
+      { role: "assistant", content: [{ type: "web_search_tool_result", tool_use_id: "t", content: [found] }] },
+    ],
+  };
+  const of = { ...context(), request: readRequest(anthropicMessages, JSON.stringify(body)) };
+  const spotlit = at({ untrusted: { spotlight: 0, warn: 0.5 } }, of);
+  const texts =
+    spotlit.kind === "allow" ? spotlit.effects.flatMap((effect) => (effect.kind === "change" ? [...(effect.change.texts ?? [])] : [])) : [];
+  assert.deepEqual(
+    texts.map(([node]) => node.value),
+    [data],
+  );
+  assert.match(
+    Buffer.from(texts[0]?.[1] ?? "", "base64").toString(),
+    /^\[untrusted data [0-9a-f]+: .*lighthouse.*\[end of untrusted data/s,
+  );
+  assertSubset(at({ untrusted: { strip: 0.5 } }, of), { kind: "deny", code: "injection_suspected" });
 });

@@ -19,7 +19,7 @@ export interface Scanned {
   readonly rules: Rules;
   /** Makes the string that stands in the request of other words, where it holds a file. */
   readonly write?: (text: string) => string;
-  /** It can be rewritten: no part of a schema, no JSON that must stay valid, no name. */
+  /** It can be rewritten: no part of a schema or of an encrypted block, no JSON that must stay valid, no name. */
   readonly editable: boolean;
 }
 
@@ -36,7 +36,7 @@ export function* textSteps(context: StageContext, section: InjectionSection): St
   if (request === undefined || isIdle(section)) return [];
   const declared = contract.values.untrusted === "true";
   const scanned: Scanned[] = [];
-  for (const { node, place, holds } of request.view.texts()) {
+  for (const { node, place, holds, sealed } of request.view.texts()) {
     const kind = kindOf(place, declared);
     if (kind === undefined) continue;
     const rules: Rules = section[kind];
@@ -45,7 +45,8 @@ export function* textSteps(context: StageContext, section: InjectionSection): St
     const file = holds === "file" ? yield* textFileSteps(value) : undefined;
     const text = file?.text ?? value;
     if (text.trim() === "") continue;
-    const editable = holds !== "json" && (place === "user" || place === "assistant" || place === "tool_result" || place === "other");
+    const editable =
+      sealed !== true && holds !== "json" && (place === "user" || place === "assistant" || place === "tool_result" || place === "other");
     scanned.push({
       node,
       place,
