@@ -221,7 +221,7 @@ function* redactSteps(looked: readonly Looked[], profile: Profile, replacer: Rep
     if (edits.length === 0) continue;
     yield;
     const said = changed(text, edits);
-    if (said !== text.source) texts.set(text.node, text.write?.(said) ?? said);
+    if (said !== text.source) texts.set(text.node, text.write === undefined ? said : yield* text.write(said));
   }
   return { texts, tally, blocked };
 

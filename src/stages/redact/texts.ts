@@ -14,7 +14,7 @@ export interface Shown {
   readonly node: JsonString | JsonNumber;
   readonly place: string;
   /** Makes the string that stands in the request of other words, where it holds a file. */
-  readonly write?: (text: string) => string;
+  readonly write?: (text: string) => Steps<string>;
   readonly source: string;
   readonly shown: string;
   readonly lane: LaneText;
@@ -41,7 +41,7 @@ export function* textSteps({ request, change }: StageContext): Steps<readonly Om
   for (const { node, place, holds } of request.view.texts()) {
     const source = change.texts?.get(node) ?? node.value;
     if (holds === "file") {
-      const { text, write } = yield* textFileSteps(source);
+      const { text, writeSteps: write } = yield* textFileSteps(source);
       texts.push({ node, place, source: text, write });
     } else if (isStepDone(texts.push({ node, place, source }))) yield;
   }
