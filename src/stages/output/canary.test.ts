@@ -40,6 +40,8 @@ const table: readonly (readonly [string, string, readonly string[]])[] = [
   ],
   ["as numbers", "67 65 78 65 82 89 45 52 55 49 49 45 88", ["67 65 78 65 82 89 45 52 55 49 49 45 88"]],
   ["with digits for letters", "C4N4RY-A711-X", ["C4N4RY-A711-X"]],
+  ["with signs for letters", "C@N@RY-4711-X", ["C@N@RY-4711-X"]],
+  ["with such signs between letters", "C$A$N$A$R$Y-4711-X", ["C$A$N$A$R$Y-4711-X"]],
   ["with accents and letters of other alphabets", "СÁΝÄRУ-4711-Х", ["СÁΝÄRУ-4711-Х"]],
   ["two of them", `${MARK} and zebra7q`, [MARK, "zebra7q"]],
   ["one within the beginning of another", "zebrazebra7q", ["zebra7q"]],

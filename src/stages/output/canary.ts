@@ -161,7 +161,7 @@ export class CanarySearch implements Search {
   push(piece: string): readonly Hit[] {
     const hits: Hit[] = [];
     for (let index = 0; index < piece.length; index++, this.#seen++) {
-      const sign = letterOf(piece, index);
+      const sign = letterOf(piece, index) || this.#written(piece.charCodeAt(index));
       if (sign === 0) {
         if (this.#at !== this.#root && ++this.#gap > GAP_MAX) this.#move(this.#root);
         continue;
@@ -179,6 +179,12 @@ export class CanarySearch implements Search {
   end(): readonly Hit[] {
     this.#move(this.#root);
     return [];
+  }
+
+  /** A sign that is written for a letter, where that letter would go on; else it stands between letters. */
+  #written(code: number): number {
+    const letter = code === 64 ? 97 : code === 36 ? 115 : 0;
+    return letter !== 0 && this.#at.next.has(letter) ? letter : 0;
   }
 
   #move(to: Node): void {

@@ -109,6 +109,7 @@ const links: readonly (readonly [string, string])[] = [
   ["[x](https://docs.acme.com\\@evil.example/log)", "[x](<URL>)"],
   ["[x](https://docs.acme.com\\.evil.example/)", "[x](<URL>)"],
   ["[x](https://docs\\.acme\\.com/a\\_b)", "[x](<URL>)"],
+  ['{"u":"https:\\u002f\\u002Fevil.example/log"} and prose', '{"u":"<URL>"} and prose'],
   // Browsers take tabs and line ends out of the address of an attribute.
   ['<img src="https:/\n/evil.example/log?q=1">', '<img src="<URL>">'],
   ['<img src="/\n/evil.example/log">', '<img src="<URL>">'],

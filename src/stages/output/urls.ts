@@ -11,8 +11,8 @@ const BETWEEN_SIGNS = "\\s\"'<>()[\\]{}`|=";
 const BETWEEN = new RegExp(`[${BETWEEN_SIGNS}]`);
 /** What ends an address. */
 const ENDS = /[\s"'<>()[\]{}`]/;
-/** Slashes as browsers and Markdown read them (WHATWG URL, special schemes; CommonMark 6.2, entities). */
-const SLASH = "(?:[/\\\\]|&(?:sol|bsol|#0*(?:47|92)|#x0*(?:2f|5c));?)";
+/** Slashes as browsers, Markdown and JSON read them (WHATWG URL, special schemes; CommonMark 6.2, entities; RFC 8259, escapes). */
+const SLASH = "(?:\\\\u00(?:2f|5c)|[/\\\\]|&(?:sol|bsol|#0*(?:47|92)|#x0*(?:2f|5c));?)";
 const COLON = "(?:\\\\?:|&(?:colon|#0*58|#x0*3a);?)";
 /** `//host`, `\\host`, and a scheme with any number of slashes: `https:host`, `http:/host`. */
 const BEGINNING = new RegExp(`^(?:(?:https?|wss?|ftp)${COLON}${SLASH}*|${SLASH}{2})`, "i");
