@@ -26,7 +26,8 @@ export function showRecord(record: ExchangeRecord, paint: Paint): string {
 
 function headline(record: ExchangeRecord): string {
   const status = record.status === undefined ? "" : `, status ${record.status}`;
-  return `${record.decision === record.ending ? record.decision : `${record.decision}, ${record.ending}`}${status}${record.code === undefined ? "" : `, ${record.code}`}`;
+  const theirs = record.upstreamStatus === undefined ? "" : `, the provider's was ${record.upstreamStatus}`;
+  return `${record.decision === record.ending ? record.decision : `${record.decision}, ${record.ending}`}${status}${theirs}${record.code === undefined ? "" : `, ${record.code}`}`;
 }
 
 const stageRow = ({ stage, mode, verdict, code, us, reason }: StageEntry): readonly string[] => [
