@@ -20,7 +20,7 @@ export interface ScanText {
   readonly ended: boolean;
   /**
    * The same for detectors of numbers and codes: percent escapes of blanks and signs, as URLs have them, are those signs in `folded`, each
-   * between two invisible ones; it ends before an escape that is not whole yet. This very text where there is none.
+   * between two invisible ones, and so are blanks of HTML (`&nbsp;`), with invisible ones behind; it ends before an escape that is not whole yet. This very text where there is none.
    */
   readonly unescaped: ScanText;
   /** Whether it has a digit where something is not decided yet. */

@@ -15,7 +15,7 @@ const MORE = -1;
  * its turn.
  *
  * Between two units there may be one invisible character. At a border of a shape there may be two of them, or one of its separators with
- * at most one before and one behind it. Written digit by digit (`1 2 3 4`) one sign stands between all units, wherever the borders are.
+ * at most one before and five behind it. Written digit by digit (`1 2 3 4`) one sign stands between all units, wherever the borders are.
  */
 export class ShapeWalk {
   readonly #table: ShapeTable;
@@ -176,8 +176,10 @@ export class ShapeWalk {
     if (this.#isSpread) return code === this.#between ? this.#behind(at) : MORE;
     if (kindOf(code) !== OTHER) return at;
     if (code < 32 || code >= 64 || !this.#keep(this.#table.joints, jointRow(code, count))) return MORE;
-    const next = this.#behind(at);
-    return next >= 0 && this.#folded.charCodeAt(next) === INVISIBLE ? this.#behind(next) : next;
+    let next = this.#behind(at);
+    for (let hidden = 0; next >= 0 && hidden < HIDDEN_BEHIND_MAX && this.#folded.charCodeAt(next) === INVISIBLE; hidden += 1)
+      next = this.#behind(next);
+    return next;
   }
 
   /** The unit behind one that fits, or less than 0 where the text ends. */
@@ -253,6 +255,8 @@ function visibleBefore(folded: string, place: number): number {
   while (at >= place - HIDDEN_MAX && folded.charCodeAt(at) === INVISIBLE) at -= 1;
   return at;
 }
+/** Most of them behind a separator: of a blank that HTML spells out. */
+const HIDDEN_BEHIND_MAX = 5;
 /** Most invisible characters in a row within a number. */
 const HIDDEN_MAX = 2;
 

@@ -38,6 +38,11 @@ function plain(unusual: string): string {
 
 /** Of blanks and signs; `%2B` is left for phone numbers. */
 const ESCAPE = /%(?:0[9ad]|2[0-9ac-f]|3[a-f]|40|5[b-f]|60|7[b-e])/gi;
+/** That does not break, as pages have it between groups of digits. */
+const BLANK_IN_HTML = /&(?:nbsp|#160|#xa0);/gi;
+/** What may become one of these. */
+const OPEN_ESCAPE = /(?:%[0-9a-f]?|&(?:n|nb|nbs|nbsp|#|#1|#16|#160|#x|#xa|#xa0)?)$/i;
+const OPEN_CHARS_MAX = 5;
 function signOf(coded: string): string {
   const code = Number.parseInt(coded.slice(1), 16);
   return code < 32 ? " " : String.fromCharCode(code);
@@ -74,10 +79,12 @@ export class Scanned implements ScanText {
 
   #withoutEscapes(): ScanText {
     const { folded } = this;
-    if (!folded.includes("%")) return this;
-    const plain = folded.replace(ESCAPE, (coded) => `\u200b${signOf(coded)}\u200b`);
-    const open = this.ended ? -1 : plain.slice(-2).indexOf("%");
-    const whole = open === -1 ? plain : plain.slice(0, Math.max(0, plain.length - 2) + open);
+    if (!folded.includes("%") && !folded.includes("&")) return this;
+    const plain = folded
+      .replace(ESCAPE, (coded) => `\u200b${signOf(coded)}\u200b`)
+      .replace(BLANK_IN_HTML, (coded) => " ".padEnd(coded.length, "\u200b"));
+    const open = this.ended ? undefined : OPEN_ESCAPE.exec(plain.slice(-OPEN_CHARS_MAX));
+    const whole = open === undefined || open === null ? plain : plain.slice(0, plain.length - open[0].length);
     return whole === folded ? this : new Scanned(this.text, this.ended, this.#from, whole);
   }
 

@@ -11,7 +11,10 @@ export interface PlainForm {
  * them: the same person's as elsewhere.
  */
 export function plainForm(entity: string, value: string): PlainForm {
-  if (entity !== "email") return isInUrl(entity, value) ? decoded(value, value) : { plain: value, write: same };
+  if (entity !== "email")
+    return isInUrl(entity, value)
+      ? decoded(value, value)
+      : { plain: spellingOf(entity) === "code" ? plainBlanks(value) : value, write: same };
   if (/^[^@]+%40[^@]+$/i.test(value)) return decoded(value, plainAddress(value));
   return { plain: plainAddress(value), write: same };
 }
@@ -27,6 +30,9 @@ function decoded(value: string, otherwise: string): PlainForm {
     return { plain: otherwise, write: same };
   }
 }
+
+/** As blanks of HTML are written in text. */
+const plainBlanks = (value: string): string => value.replaceAll(/&(?:nbsp|#160|#xa0);/gi, " ");
 
 const plainAddress = (value: string): string =>
   value

@@ -440,6 +440,8 @@ test("a number in a URL keeps its escapes: its stand-in, and the value that come
     answered(guards, [`https://x.example/?c=${inUrl}&d=${card.replaceAll(" ", "")}.`]),
     "https://x.example/?c=4012%208888%208888%201881&d=4012888888881881.",
   );
+  const html = contents((await run(ask(`<b>${CARD.replaceAll(" ", "&nbsp;")}</b> ${CARD}`))).sent)[0] ?? "";
+  assert.match(html, /^<b>(4000 00\d\d \d{4} \d{4})<\/b> \1$/);
   const actions = { profile: "own", profiles: { own: { entities: { payment_card: "partial", email: "hash" } } } };
   assert.match(
     contents((await run(ask("x?card=4012%208888%208888%201881"), actions)).sent)[0] ?? "",
