@@ -38,7 +38,7 @@ function find({ unescaped: text }: ScanText, from: number): Found {
           break;
         }
         const address = addressIn(text, start, end);
-        if (address !== undefined) findings.push({ entity: "ip_address", ...address, score: 0.95 });
+        if (address !== undefined) findings.push({ entity: "ip_address", start: address.start, end: address.end, score: 0.95 });
       }
     }
     if (stop < next) stop = indexFrom(folded, ".", next);

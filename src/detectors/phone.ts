@@ -48,7 +48,7 @@ function find({ unescaped: text }: ScanText, from: number): Found {
     const judged = judge(look, start, inUrl ? atom.start + 2 : atom.start);
     if (judged === "more") return { findings, open: percentBefore(folded, start, least) };
     if (judged === undefined) continue;
-    findings.push({ entity: "phone", ...judged });
+    findings.push({ entity: "phone", start: judged.start, end: judged.end, score: judged.score });
     least = judged.end;
   }
   return { findings, open: ended ? folded.length : percentBefore(folded, signsBefore(folded, folded.length, least), least) };

@@ -126,7 +126,9 @@ export class StreamScan {
   }
 
   #placed(finding: Finding): Finding {
-    return this.#base === 0 ? finding : { ...finding, start: finding.start + this.#base, end: finding.end + this.#base };
+    if (this.#base === 0) return finding;
+    const { entity, start, end, score } = finding;
+    return { entity, start: start + this.#base, end: end + this.#base, score };
   }
 
   #release(to: number, ended: boolean): void {

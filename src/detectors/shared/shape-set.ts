@@ -91,7 +91,7 @@ export class ShapeSet {
     if (who === undefined || (who.isNeedy && !isNearBy(nearby, start, finder))) return true;
     const judged = isMore ? start : this.#judge(text, nearby, { who, finder, shape, start });
     if (judged === undefined) return false;
-    if (typeof judged !== "number") findings.push({ entity: who.entity, ...judged });
+    if (typeof judged !== "number") findings.push({ entity: who.entity, start: judged.start, end: judged.end, score: judged.score });
     froms[finder] = typeof judged === "number" ? judged : judged.end;
     if (typeof judged === "number") this.#markDone(done, finder);
     return true;
