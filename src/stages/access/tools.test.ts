@@ -431,3 +431,28 @@ test("remote tool servers on other hosts are as tools that are not allowed, what
   assert.equal(verdict.effects?.find((effect) => effect.kind === "change")?.change.dropTools?.length, 2);
   assertSubset(await said({ allow: ["*"] }, of(server("search_kb", "https://evil.example/"))), { kind: "allow" });
 });
+
+test("a call that is offered by another name: its own name where a list names it, else the offer's; tainted exchanges lose it by either", async () => {
+  const github: ToolRef = { name: "github", kind: "server", use: "offered", node: at };
+  const of = (more: object = {}) => ({
+    ...context({ models, view: view({ tools: [github] }) }),
+    contract: { values: more, unknown: [], problems: [] },
+  });
+  const waits = async (tools: object, more: object = {}): Promise<string | undefined> => {
+    const verdict = await said(tools, of(more));
+    const guard = verdict.kind === "allow" ? verdict.effects.find((effect) => effect.kind === "guard")?.guard : undefined;
+    if (guard?.judgesCall?.("create_issue", "github") !== true) return guard === undefined ? "refused" : "pass";
+    const call = { choice: 0, block: 0, name: "create_issue", id: "c", arguments: "{}", offeredAs: "github" };
+    const outcome = guard.foreseeCall?.(call);
+    return outcome?.kind === "stop" ? outcome.stop.denial.code : outcome?.kind;
+  };
+  assert.equal(await waits({ allow: ["github"] }), "pass");
+  assert.equal(await waits({ allow: ["github"], deny: ["*"] }), "pass");
+  assert.equal(await waits({ allow: ["*"], deny: ["create_*"] }), "tool_not_allowed");
+  assert.equal(await waits({ allow: ["github"], approve: ["create_issue"] }), "approval_required");
+  const tainted = { untrusted: "true" };
+  assert.equal(await waits({ allow: ["github", "create_issue"], whenTainted: { approve: ["github"] } }, tainted), "approval_required");
+  assert.equal(await waits({ allow: ["github"], whenTainted: { approve: ["create_issue"] } }, tainted), "approval_required");
+  assert.equal(await waits({ allow: ["github"], whenTainted: { deny: ["create_issue"] } }, tainted), "tool_not_allowed");
+  assert.equal(await waits({ allow: ["github"], whenTainted: { deny: ["github"] } }, tainted), "refused");
+});

@@ -40,19 +40,19 @@ function judgeCalled(
   { name, offeredAs }: Pick<ToolCall, "name" | "offeredAs">,
   { view, tainted }: { readonly view: RequestView | undefined; readonly tainted: boolean },
 ): NameVerdict {
-  const own = judgeTool(section, name, tainted);
-  if (offeredAs === undefined || (own === "deny" && isNamed(section, name, tainted))) return own;
-  if (tainted && matchesAny(section.whenTainted.deny, offeredAs)) return "deny";
-  if (isNamed(section, name, tainted)) return own;
+  if (offeredAs === undefined) return judgeTool(section, name, tainted);
   const offered = view?.tools.filter(({ use }) => use === "offered") ?? [];
-  return offered.length > 0 && !offered.some((tool) => tool.name === offeredAs) ? own : judgeTool(section, offeredAs, tainted);
+  const isOffered = offered.length === 0 || offered.some((tool) => tool.name === offeredAs);
+  const verdict = judgeName(section, isNamed(section, name) || !isOffered ? name : offeredAs);
+  if (!tainted || verdict === "deny") return verdict;
+  const isIn = (patterns: readonly string[]): boolean => matchesAny(patterns, name) || matchesAny(patterns, offeredAs);
+  if (isIn(section.whenTainted.deny)) return "deny";
+  return isIn(section.whenTainted.approve) ? "approve" : verdict;
 }
 
 /** Is a pattern other than `*` about the name? */
-function isNamed({ allow, approve, deny, whenTainted }: ToolsSection, name: string, tainted: boolean): boolean {
-  const lists = [allow, approve, deny, ...(tainted ? [whenTainted.approve, whenTainted.deny] : [])];
-  return lists.some((list) => list.some((pattern) => pattern !== "*" && matchesPattern(pattern, name)));
-}
+const isNamed = ({ allow, approve, deny }: ToolsSection, name: string): boolean =>
+  [allow, approve, deny].some((list) => list.some((pattern) => pattern !== "*" && matchesPattern(pattern, name)));
 
 /** Refuses what is offered and not allowed; or says what is to be taken out of the offer. A tool that the choice demands cannot be. */
 export function judgeOffers(
