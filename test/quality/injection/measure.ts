@@ -1,6 +1,6 @@
 import { createInjectionScorer } from "../../../src/detectors/injection/score.ts";
 import type { Section } from "../section.ts";
-import { freshSamples, type Sample, sharedSamples } from "./samples.ts";
+import { freshSamples, pairSamples, type Sample, sharedSamples } from "./samples.ts";
 
 /** From which score on a text counts as flagged. */
 export const FLAGGED_FROM = 0.5;
@@ -37,7 +37,14 @@ export function measure(samples: readonly Scored[]): Measured {
 export function injectionSections(folder: string): readonly Section[] {
   const shared = scored(sharedSamples(folder));
   const held = (samples: readonly Scored[]): readonly Scored[] => samples.filter(({ half }) => half === "held-out");
-  const sections = [section("Injection, the project's own texts that never train", scored(freshSamples()), [])];
+  const pairs = scored(pairSamples());
+  const sections = [
+    section("Injection, the project's own texts that never train", scored(freshSamples()), []),
+    section("Injection, attacks with ordinary texts of the same words, which never train", pairs, [
+      ...flaggedBy(pairs, "kind", ({ source }) => source),
+      ...flaggedBy(pairs, "position", ({ position }) => position),
+    ]),
+  ];
   if (shared.length === 0) return sections;
   const rest = held(shared);
   return [

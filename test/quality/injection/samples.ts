@@ -28,11 +28,32 @@ export const FOLDS = 4;
 export const NO_FOLD = -1;
 const FRESH = new URL("../data/injection-fresh.jsonl", import.meta.url).pathname;
 const OWN = new URL("../data/injection.jsonl", import.meta.url).pathname;
+const PAIRS = new URL("../data/injection-pairs.jsonl", import.meta.url).pathname;
 const WRITTEN = new URL("../data/injection", import.meta.url).pathname;
 
 /** Texts that never train and set no bar: written before the patterns of the same day, and no mistake in them was looked at. */
 export function freshSamples(): readonly Sample[] {
   return readLines(FRESH).map((line) => ({ ...labelled(line), half: "held-out" }));
+}
+
+/**
+ * Attacks, each with ordinary texts of the same topic and words (`group`); no pattern, and nothing of them trains. A line that is to be inserted, an
+ * attack or a harmless remark, stands in the document of its own group.
+ */
+export function pairSamples(): readonly Sample[] {
+  const lines = readLines(PAIRS);
+  const documents = Map.groupBy(
+    lines.filter(({ position }) => position === "document" || position === "tool_result"),
+    ({ group }) => group,
+  );
+  return lines.map((line) => {
+    const base = { ...labelled(line), half: "held-out" as const };
+    if (line.position !== "insert") return base;
+    const seed = digest(line.text);
+    const kin = documents.get(line.group) ?? [];
+    const { text, start } = insert(kin[seed % kin.length]?.text ?? "", line.text, seed >>> 8);
+    return { ...base, text, place: [start, start + line.text.length] as const };
+  });
 }
 
 /**
