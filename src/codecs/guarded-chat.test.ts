@@ -77,6 +77,43 @@ test("a value that another of the same key hides is seen, and cannot be changed"
   ]);
 });
 
+test("an answer with two readings of a tool call says so, whichever part of it stands twice; of anything else it does not", () => {
+  const json = "application/json";
+  const isAmbiguous = (body: string, contentType = json): boolean => {
+    const of = { ...streamed(Buffer.from(body)), context: { ...answerContext(view()), contentType } };
+    return framesOf(of.bytes, of).some(({ ambiguous }) => ambiguous === true);
+  };
+  const message = (inside: string): string => `{"id":"a","choices":[{"index":0,"message":{${inside}}}]}`;
+  const called = (inside: string): string => message(`"tool_calls":[{"id":"c","type":"function","function":{${inside}}}]`);
+  const plain = '"name":"look","arguments":"{}"';
+  assert.equal(isAmbiguous(called(plain)), false);
+  for (const body of [
+    called(`"name":"wipe",${plain}`),
+    called(`"arguments":"{\\"all\\":true}",${plain}`),
+    called(`"n\\u0061me":"wipe",${plain}`),
+    message(`"tool_calls":[{"function":{"name":"wipe"}}],"tool_calls":[{"id":"c","function":{${plain}}}]`),
+    `{"choices":[{"message":{"tool_calls":[{"function":{"name":"wipe"}}]}}],${message('"content":"ok"').slice(1)}`,
+  ])
+    assert.equal(isAmbiguous(body), true, body);
+  const piece = `data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":1,"index":0,"function":{${plain}}}]}}]}\n\n`;
+  assert.equal(isAmbiguous(piece, "text/event-stream"), true);
+  assert.equal(isAmbiguous(message('"content":"a","content":"b"')), false);
+  assert.equal(isAmbiguous(`{"usage":{"total_tokens":1},"usage":{"total_tokens":1},${message('"content":"b"').slice(1)}`), false);
+});
+
+test("a call that is a function's and a custom tool's is one of each", () => {
+  const call = '{"index":0,"id":"c","type":"custom","function":{"name":"look","arguments":"{}"},"custom":{"name":"wipe","input":"all"}}';
+  const of = streamed(Buffer.from(`data: {"choices":[{"index":0,"delta":{"tool_calls":[${call}]}}]}\n\n`));
+  const calls = framesOf(of.bytes, of).flatMap((frame) => frame.calls ?? []);
+  assert.deepEqual(
+    calls.map(({ name, plain }) => [name, plain !== undefined]),
+    [
+      ["look", false],
+      ["wipe", true],
+    ],
+  );
+});
+
 test("what stands in a stream beside its data is seen as a text of its own, and goes where it would change", () => {
   const lines = [
     ": Ann\r\n",

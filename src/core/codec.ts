@@ -123,6 +123,8 @@ export interface Frame {
   readonly rewriteSteps?: (texts: readonly (string | undefined)[]) => Steps<Uint8Array | undefined>;
   /** Like a frame before it but for its texts, and whole: a reader that has read that one, whatever its texts, learns nothing else from this one. */
   readonly alike?: true;
+  /** A key of a tool call stands twice in it: readers differ in which value they take, so the call that was read need not be the one that is made. */
+  readonly ambiguous?: true;
 }
 
 /**

@@ -214,7 +214,10 @@ export class AnswerTexts {
     const { read } = guards;
     if (read === undefined || guards.isSearched) return;
     guards.isSearched = true;
-    for (const text of yield* hiddenValues(read)) this.unread(text);
+    for (const { text, ofCall } of yield* hiddenValues(read)) {
+      this.unread(text);
+      guards.isAmbiguous ||= ofCall;
+    }
   }
 
   /**

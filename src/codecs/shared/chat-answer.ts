@@ -214,9 +214,10 @@ export class ChatAnswer implements AnswerMapper {
   #readCalls(message: Json, choice: number): void {
     for (const [position, call] of listField(message, "tool_calls").entries()) {
       const block = indexOf(call, position);
-      const own = field(call, "function");
-      const isCustom = own === undefined || own === null;
-      this.#readCall(isCustom ? field(call, "custom") : own, textField(call, "id"), { choice, block, isCustom });
+      const id = textField(call, "id");
+      // Of a call that is both, readers take either: each is one.
+      this.#readCall(field(call, "function"), id, { choice, block, isCustom: false });
+      this.#readCall(field(call, "custom"), id, { choice, block, isCustom: true });
       this.texts.walk(choice, block, call, CALL_KEYS);
     }
     this.#readCall(field(message, "function_call"), "", { choice, block: 0, isCustom: false });

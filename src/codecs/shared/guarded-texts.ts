@@ -49,6 +49,8 @@ export class Guarded {
   #spelled = false;
   /** What was read was searched for values that others of the same key hide. */
   isSearched = false;
+  /** What was read has a tool call, or a part of one, that another value hides. */
+  isAmbiguous = false;
 
   /** A text that changes takes nothing else with it. */
   get isPlain(): boolean {
@@ -88,8 +90,10 @@ export class Guarded {
     this.outer = undefined;
     this.#spelled = false;
     this.isSearched = false;
+    const doubt = this.isAmbiguous ? AMBIGUOUS : undefined;
+    this.isAmbiguous = false;
     const ends = this.lanes.takeEnds();
-    const more = { ...(calls.length > 0 ? { calls } : {}), ...(ends === undefined ? {} : { ends }) };
+    const more: Partial<Frame> = { ...(calls.length > 0 ? { calls } : {}), ...(ends === undefined ? {} : { ends }), ...doubt };
     if (read === undefined || write === undefined || !places.some((place, index) => place !== undefined && deltas[index]?.signed !== true))
       return { bytes, deltas, ...more };
     const rewrite = (texts: Texts): Uint8Array => {
@@ -115,6 +119,7 @@ export class Guarded {
   }
 }
 
+const AMBIGUOUS: Partial<Frame> = { ambiguous: true };
 const encoder = new TextEncoder();
 /** Writes what was read as it is. */
 export const encodeText: Write = (text) => encoder.encode(text);

@@ -7,20 +7,46 @@ import { isJsonObject, type Json, type JsonNode, placeSteps } from "../../core/j
 import { isStepDone, type Steps } from "../../core/slice.ts";
 import type { ReadJson } from "./text-places.ts";
 
-const NONE: readonly string[] = [];
+/** A value that a later one of the same key hides. */
+export interface Hidden {
+  /** Of a string what it says, else its JSON. */
+  readonly text: string;
+  /** It says what is called, with what or in which place: of two readings of the answer only one has that call. */
+  readonly ofCall: boolean;
+}
+
+const NONE: readonly Hidden[] = [];
+/** Members that make a tool call what it is, in any dialect. */
+const CALL_KEYS: ReadonlySet<string> = new Set([
+  ...["name", "type", "function", "custom", "arguments", "input", "args", "partialArgs", "partial_args", "partial_json", "jsonPath"],
+  ...["tool_calls", "function_call", "functionCall", "toolCall", "toolType", "executableCode", "toolUse", "toolUseId", "server_name"],
+  ...[
+    "server_label",
+    "command",
+    "commands",
+    "code",
+    "diff",
+    "operation",
+    "action",
+    "index",
+    "output_index",
+    "contentBlockIndex",
+    "item_id",
+  ],
+]);
 const QUOTE = 34;
 const BACKSLASH = 92;
 const COLON = 58;
 /** Characters between two looks at the clock; inside of strings of escaped quotes, a millisecond. */
 const STEP_CHARS = 16_384;
 
-/** Values that a later one of the same key hides, each as its own text: of a string what it says, else its JSON. */
-export function* hiddenValues({ root, source }: ReadJson): Steps<readonly string[]> {
+/** Values that a later one of the same key hides. */
+export function* hiddenValues({ root, source }: ReadJson): Steps<readonly Hidden[]> {
   if ((yield* colonsOf(source)) === (yield* membersOf(root))) return NONE;
   const doc = yield* placeSteps(source);
   // More values than can be placed: nobody can say what is hidden.
-  if (doc === undefined) return [source];
-  const hidden: string[] = [];
+  if (doc === undefined) return [{ text: source, ofCall: true }];
+  const hidden: Hidden[] = [];
   const work: JsonNode[] = [doc.root];
   let count = 0;
   for (let node = work.pop(); node !== undefined; node = work.pop()) {
@@ -30,10 +56,28 @@ export function* hiddenValues({ root, source }: ReadJson): Steps<readonly string
     const last = new Map(node.members.map(({ key, value }) => [key, value]));
     for (const { key, value } of node.members) {
       if (last.get(key) === value) work.push(value);
-      else hidden.push(value.kind === "string" ? value.value : source.slice(value.start, value.end));
+      else {
+        const text = value.kind === "string" ? value.value : source.slice(value.start, value.end);
+        hidden.push({ text, ofCall: CALL_KEYS.has(key) || (yield* holdsCall(value)) });
+      }
     }
   }
   return hidden;
+}
+
+function* holdsCall(value: JsonNode): Steps<boolean> {
+  const work: JsonNode[] = [value];
+  let count = 0;
+  for (let node = work.pop(); node !== undefined; node = work.pop()) {
+    if (isStepDone(++count)) yield;
+    if (node.kind === "array") for (const item of node.items) work.push(item);
+    if (node.kind !== "object") continue;
+    for (const member of node.members) {
+      if (CALL_KEYS.has(member.key)) return true;
+      work.push(member.value);
+    }
+  }
+  return false;
 }
 
 function* colonsOf(source: string): Steps<number> {

@@ -208,6 +208,15 @@ test("a call waits until it was judged whole; one that needs no judgement does n
   assert.equal(Buffer.concat(gate.push([call("{", harmless)]).bytes).toString(), "<{>");
 });
 
+test("where calls are judged, an answer with two readings of one ends before it; elsewhere it passes", () => {
+  const judge: AnswerGuard = { judgesCall: () => false, judgeCall: () => ({ kind: "pass" }), evidence: () => undefined };
+  const frames = [...texts(["well"]), call("", { ambiguous: true }), ...texts(["!"])];
+  const { out, stop } = gated([seat("a", judge)], frames);
+  assert.deepEqual([out, stop?.denial.code], ["<well>", "content_blocked"]);
+  for (const passing of [seat("a", judge, { mode: "shadow" }), seat("a", wordGuard("bob", "eve"))])
+    assert.deepEqual([gated([passing], frames).out, gated([passing], frames).stop], ["<well><!>", undefined]);
+});
+
 test("calls that come one after the other under one number are judged each; one that changes its name midway ends the answer", () => {
   const seen: string[] = [];
   const judge: AnswerGuard = {

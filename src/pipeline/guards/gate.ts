@@ -21,7 +21,7 @@ import { type Ended, Keeper } from "./keeper.ts";
 import { Lane } from "./lane.ts";
 import { cut, isStuck, type Part, rendered, renderedParts, saidBefore } from "./part.ts";
 import { Seat } from "./seat.ts";
-import { INTERNAL, TOO_MANY, TOO_MUCH, UNCHANGEABLE } from "./stops.ts";
+import { AMBIGUOUS, INTERNAL, TOO_MANY, TOO_MUCH, UNCHANGEABLE } from "./stops.ts";
 
 /** What the gate lets through, and whether the answer ends with it. */
 export interface Passed {
@@ -163,6 +163,8 @@ export class Gate {
       this.#queue.push(held);
       this.#heldBytes += frame.bytes.length;
     }
+    // Whoever judges calls can judge one reading alone.
+    if (frame.ambiguous === true && this.#keeper !== undefined) held.stop = AMBIGUOUS;
     if (frame.calls !== undefined) for (const call of frame.calls) this.#beginCall(call, held);
     this.#reading = { held, delta: 0, at: 0 };
   }

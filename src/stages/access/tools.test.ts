@@ -252,6 +252,19 @@ test("an answer of several calls is kept for all their approvals; one that calls
   }
 });
 
+test("nobody is asked about a call whose answer ends for another that is not allowed", async () => {
+  const exchange = { ...context().exchange, idempotencyKey: "try-1", requestDigest: "d1" };
+  for (const more of [{}, { exchange }]) {
+    const approvals = store({ kind: "pending", id: "apr_1", fresh: true });
+    const verdict = await said({ approve: ["refund"] }, offering(["refund"], { ...more, stores: { approvals } }));
+    const guard = verdict.effects?.find((effect) => effect.kind === "guard")?.guard;
+    assert.deepEqual([guard?.judgesCall?.("refund"), guard?.judgesCall?.("wipe")], [true, true]);
+    const outcome = guard?.judgeCall?.({ choice: 0, block: 0, name: "refund", id: "c1", arguments: "{}" });
+    assertSubset(outcome, { ...refusedAs("tool_not_allowed"), stop: { denial: { detail: "~wipe" } } });
+    assert.deepEqual(approvals.claims, []);
+  }
+});
+
 test("offers: what is not allowed is refused, or taken out where the policy says so and the choice does not demand it", async () => {
   assertSubset(await said({ allow: ["get"] }, offering(["get", "shell"])), { kind: "deny", code: "tool_not_allowed" });
   const removed = await said({ allow: ["get"], onDenied: "remove" }, offering(["get", "shell"]));

@@ -206,6 +206,8 @@ export class ToolGuard implements AnswerGuard {
   /** Approvals that the answer waits for, one for each call. */
   readonly #waiting: string[] = [];
   #denial: Denial | undefined;
+  /** A tool of the answer that is not allowed: of a whole answer all names are known before the first call is judged. */
+  #forbidden: string | undefined;
 
   constructor(section: ToolsSection, context: StageContext, tainted: boolean) {
     this.#section = section;
@@ -242,7 +244,9 @@ export class ToolGuard implements AnswerGuard {
   }
 
   #judgesCall(call: Pick<ToolCall, "name" | "offeredAs">): boolean {
-    if (this.#judgeName(call) !== "allow") return true;
+    const verdict = this.#judgeName(call);
+    if (verdict === "deny") this.#forbidden ??= call.name;
+    if (verdict !== "allow") return true;
     if (hasArgumentRules(this.#section, call.name)) return true;
     this.#count("pass");
     return false;
@@ -279,7 +283,7 @@ export class ToolGuard implements AnswerGuard {
   #judge(call: ToolCall, ask: (tool: string, canonical: string) => CallVerdict): CallVerdict {
     if (this.#unnoted) return stopWith({ code: "store_unavailable" });
     const byName = this.#judgeName(call);
-    if (byName === "deny") return this.#deny(`The model called the tool${quoted(call.name)}, which is not allowed.`);
+    if (byName === "deny") return this.#denyName(call.name);
     const text = call.arguments === "" ? "{}" : call.arguments;
     const canonical = canonicalJson(text);
     if (canonical === undefined)
@@ -295,7 +299,13 @@ export class ToolGuard implements AnswerGuard {
       return this.#deny(
         `A call of the tool${quoted(call.name)} needs approval, and its arguments are longer than the ${APPROVAL_ARGUMENTS_BYTES_MAX} bytes that approvers are shown.`,
       );
+    // The answer ends for a call behind this one in any case.
+    if (this.#forbidden !== undefined) return this.#denyName(this.#forbidden);
     return ask(call.name, canonical);
+  }
+
+  #denyName(name: string): CallVerdict {
+    return this.#deny(`The model called the tool${quoted(name)}, which is not allowed.`);
   }
 
   #deny(detail: string): CallVerdict {
