@@ -57,8 +57,8 @@ import { url } from "./url.ts";
 import { urlWithCredentials } from "./url-with-credentials.ts";
 import { vin } from "./vin.ts";
 
-export { merged } from "./shared/overlaps.ts";
-export { type Decided, StreamScan, scan, scanSliced } from "./shared/scan.ts";
+export { merged, type Weigh } from "./shared/overlaps.ts";
+export { type Decided, StreamScan, scan, scanSliced, weighed } from "./shared/scan.ts";
 
 /** Everything that Sluice knows to find. Where two findings overlap and are equally sure and long, the one earlier in this list stands. */
 export const DETECTORS: readonly Detector[] = [

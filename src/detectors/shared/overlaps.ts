@@ -1,8 +1,11 @@
 import type { Finding } from "../../core/detector.ts";
 
+/** How much a finding counts against others that overlap it, by what becomes of it: one that is left as it is takes no other's place. */
+export type Weigh = (finding: Finding) => number;
+
 /**
  * Makes of findings of many detectors, which may overlap, findings that do not. Nothing that any detector found is lost: where two
- * overlap, the surer one keeps its place (then the longer, then the one named first), and the other keeps what is left of it.
+ * overlap, the one of more weight keeps its place (then the surer, the longer, the one named first), and the other keeps what is left of it.
  *
  * It goes from left to right with one champion at a time, so that it can be decided in a stream: a champion stands when every finding
  * that starts before its end is known.
@@ -10,6 +13,7 @@ import type { Finding } from "../../core/detector.ts";
 export class Overlaps {
   readonly #rank: ReadonlyMap<string, number>;
   readonly #isWorth: (start: number, end: number) => boolean;
+  readonly #weigh: Weigh | undefined;
   /** From `#first` on in order of start, then of who would win. */
   #waiting: Finding[] = [];
   #first = 0;
@@ -18,10 +22,12 @@ export class Overlaps {
   /**
    * @param ranks of entities; the lower settles draws
    * @param isWorth whether a rest of a finding says anything (not only blanks and signs)
+   * @param weigh absent: all weigh the same
    */
-  constructor(ranks: ReadonlyMap<string, number>, isWorth: (start: number, end: number) => boolean) {
+  constructor(ranks: ReadonlyMap<string, number>, isWorth: (start: number, end: number) => boolean, weigh?: Weigh) {
     this.#rank = ranks;
     this.#isWorth = isWorth;
+    this.#weigh = weigh;
   }
 
   /** New findings, in any order. None may start before the `open` of an earlier `settle`. */
@@ -85,6 +91,10 @@ export class Overlaps {
   }
 
   #beats(a: Finding, b: Finding): boolean {
+    if (this.#weigh !== undefined) {
+      const [weight, otherWeight] = [this.#weigh(a), this.#weigh(b)];
+      if (weight !== otherWeight) return weight > otherWeight;
+    }
     const [length, other] = [a.end - a.start, b.end - b.start];
     if (a.score !== b.score) return a.score > b.score;
     if (length !== other) return length > other;
@@ -92,11 +102,14 @@ export class Overlaps {
   }
 }
 
-/** Findings of several finders of one whole text, made to not overlap; those of `first` stand where both are equally sure and long. */
-export function merged(text: string, first: readonly Finding[], second: readonly Finding[]): readonly Finding[] {
+/**
+ * Findings of several finders of one whole text, made to not overlap; those of `first` stand where both weigh the same and are equally
+ * sure and long.
+ */
+export function merged(text: string, first: readonly Finding[], second: readonly Finding[], weigh?: Weigh): readonly Finding[] {
   if (second.length === 0) return first;
   const entities = [...new Set([...first, ...second].map(({ entity }) => entity))];
-  const overlaps = new Overlaps(ranksOf(entities), (start, end) => /[\p{L}\p{N}]/u.test(text.slice(start, end)));
+  const overlaps = new Overlaps(ranksOf(entities), (start, end) => /[\p{L}\p{N}]/u.test(text.slice(start, end)), weigh);
   overlaps.add([...first, ...second]);
   return overlaps.settle(Number.POSITIVE_INFINITY);
 }

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { Detector, Finding } from "../../core/detector.ts";
 import { SLICE_MS, YIELD_CHARS } from "../../core/limits.ts";
-import { Overlaps, ranksOf } from "./overlaps.ts";
+import { Overlaps, ranksOf, type Weigh } from "./overlaps.ts";
 import { leastOf, Places } from "./places.ts";
 import { ShapeSet } from "./shape-set.ts";
 import { ShapeDetector } from "./shapes.ts";
@@ -43,9 +43,8 @@ export class StreamScan {
     this.#lineup = lineupOf(detectors);
     this.#froms = this.#lineup.others.map(() => 0);
     this.#shapePlaces = new Places(this.#lineup.shapes.length);
-    this.#overlaps = new Overlaps(this.#lineup.ranks, (start, end) =>
-      /[\p{L}\p{N}]/u.test(this.#buffer.slice(start - this.#base, end - this.#base)),
-    );
+    const isWorth = (start: number, end: number): boolean => /[\p{L}\p{N}]/u.test(this.#buffer.slice(start - this.#base, end - this.#base));
+    this.#overlaps = new Overlaps(this.#lineup.ranks, isWorth, this.#lineup.weigh);
   }
 
   /** Decides what it can, with `piece` behind all earlier text. */
@@ -146,14 +145,23 @@ interface Lineup {
   readonly lookBehind: number;
   /** Entities in the order that settles draws. */
   readonly ranks: ReadonlyMap<string, number>;
+  readonly weigh: Weigh | undefined;
 }
 
 /** A policy's list of detectors is made once and scans many texts. */
 const lineups = new WeakMap<readonly Detector[], Lineup>();
 
 function lineupOf(detectors: readonly Detector[]): Lineup {
-  const known = lineups.get(detectors);
-  if (known !== undefined) return known;
+  return lineups.get(detectors) ?? lineUp(detectors, undefined);
+}
+
+/** The list itself, from now on with weights: of two findings that overlap, the one of more weight stands. */
+export function weighed(detectors: readonly Detector[], weigh: Weigh): readonly Detector[] {
+  lineUp(detectors, weigh);
+  return detectors;
+}
+
+function lineUp(detectors: readonly Detector[], weigh: Weigh | undefined): Lineup {
   const shapes = detectors.filter((detector) => detector instanceof ShapeDetector);
   const made: Lineup = {
     others: detectors.filter((detector) => !(detector instanceof ShapeDetector)),
@@ -161,6 +169,7 @@ function lineupOf(detectors: readonly Detector[]): Lineup {
     set: new ShapeSet(shapes.map(({ finder }) => finder)),
     lookBehind: Math.max(0, ...shapes.map(({ lookBehind }) => lookBehind)),
     ranks: ranksOf(detectors.flatMap(({ entities }) => entities)),
+    weigh,
   };
   lineups.set(detectors, made);
   return made;

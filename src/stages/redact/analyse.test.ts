@@ -55,6 +55,12 @@ test("where findings overlap, the surer one stands and nothing of the other stay
   const names = finder({ "Roe jane.roe": "person" });
   assert.equal(await run(names, "Jane Roe jane.roe@acme-corp.com", own({ personal: "mask" })), "Jane <PERSON><EMAIL>");
 });
+test("what it finds and is only watched hides nothing in it that is to be replaced", async () => {
+  const names = finder({ "Jane Roe jane.roe@acme-corp.com": "person" });
+  assert.equal(await run(names, "Jane Roe jane.roe@acme-corp.com", own({ person: "watch", email: "mask" })), "Jane Roe <EMAIL>");
+  const low = { profile: "own", profiles: { own: { entities: { person: "mask", us_ssn: "watch" } } } };
+  assert.equal(await run(finder({ "536-90-4399": "person" }), "SSN 536-90-4399", low), "SSN <PERSON>");
+});
 test("findings below the profile's least score are left", async () => {
   const section = { profile: "own", profiles: { own: { entities: { person: "mask" }, minScore: 0.9 } } };
   assert.equal(await run(finder({ "Jane Roe": "person" }), "I am Jane Roe", section), "I am Jane Roe");

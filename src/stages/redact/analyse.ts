@@ -1,7 +1,7 @@
 import type { Detector } from "../../core/detector.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import type { PortError } from "../../core/stage.ts";
-import { merged } from "../../detectors/index.ts";
+import { merged, type Weigh } from "../../detectors/index.ts";
 import type { AnalyseAsk, AnalyserPort } from "../../ports/analyser.ts";
 import { type Looked, lookSliced, type textsOf } from "./texts.ts";
 
@@ -9,7 +9,7 @@ import { type Looked, lookSliced, type textsOf } from "./texts.ts";
 export async function lookWithAnalyser(
   texts: ReturnType<typeof textsOf>,
   detectors: readonly Detector[],
-  { analyser, ...ask }: AnalyseAsk & { readonly analyser: AnalyserPort | undefined },
+  { analyser, weigh, ...ask }: AnalyseAsk & { readonly analyser: AnalyserPort | undefined; readonly weigh?: Weigh },
   signal: AbortSignal,
 ): Promise<Result<readonly Looked[], PortError>> {
   if (analyser === undefined) return err({ code: "unavailable", cause: "no analyser of that name" });
@@ -23,5 +23,5 @@ export async function lookWithAnalyser(
   );
   if (!answer.ok) return answer;
   const found = new Map(asked.map((text, index) => [text, answer.value[index] ?? []]));
-  return ok(looked.map((text) => ({ ...text, findings: merged(text.shown, text.findings, found.get(text) ?? []) })));
+  return ok(looked.map((text) => ({ ...text, findings: merged(text.shown, text.findings, found.get(text) ?? [], weigh) })));
 }

@@ -1,7 +1,7 @@
 import type { Detector, DetectorClass } from "../../core/detector.ts";
 import { REDACT_CHOICES_MAX } from "../../core/limits.ts";
 import { except } from "../../detectors/custom/index.ts";
-import { DETECTORS, entitiesOf, SCORE_MIN } from "../../detectors/index.ts";
+import { DETECTORS, entitiesOf, SCORE_MIN, type Weigh, weighed } from "../../detectors/index.ts";
 import { ACTIONS, type Action, makeDetector, type ProfileSetting, type RedactSection } from "./section.ts";
 
 /** A profile with everything said: what is done with each entity. */
@@ -190,13 +190,27 @@ function choose({ redactionProfile, piiMode: mode }: Asked, section: RedactSecti
 const chosenDetectors = new WeakMap<ReadonlyMap<string, Action>, readonly Detector[]>();
 
 /** The detectors that look for these entities; `rules` are those of the profile for requests, or for answers. */
-export function detectorsFor(rules: ReadonlyMap<string, Action>, { own }: Profile): readonly Detector[] {
+export function detectorsFor(rules: ReadonlyMap<string, Action>, profile: Profile): readonly Detector[] {
   let chosen = chosenDetectors.get(rules);
   if (chosen === undefined) {
-    chosen = [...DETECTORS, ...own.detectors]
+    const { own } = profile;
+    const asked = [...DETECTORS, ...own.detectors]
       .filter(({ entities }) => entities.some((entity) => rules.has(entity)))
       .map((detector) => except(detector, own.allowed));
+    chosen = weighed(asked, weighBy(rules, profile));
     chosenDetectors.set(rules, chosen);
   }
   return chosen;
+}
+
+/**
+ * Where findings overlap: one that is left as it is (watched, not named, not sure enough) takes no place from one that is replaced, and
+ * neither from one that refuses the call.
+ */
+export function weighBy(rules: ReadonlyMap<string, Action>, { minScore }: Pick<Profile, "minScore">): Weigh {
+  return ({ entity, score }) => {
+    const action = score < minScore ? undefined : rules.get(entity);
+    if (action === undefined || action === "pass" || action === "watch") return 0;
+    return action === "block" ? 2 : 1;
+  };
 }

@@ -450,3 +450,31 @@ test("a number in a URL keeps its escapes: its stand-in, and the value that come
   const hashed = contents((await run(ask(`${EMAIL} ${EMAIL.toUpperCase()} jane.doe%40acme-corp.com`), actions)).sent)[0]?.split(" ");
   assert.deepEqual([new Set(hashed).size, hashed?.length], [1, 3]);
 });
+
+test("a value that is only watched, or let pass, hides nothing in it that is to be replaced or refused; cut anywhere too", async () => {
+  const link = `https://x.test/?mail=${EMAIL}&n=1`;
+  const rules = (entities: object): object => ({
+    profile: "own",
+    profiles: { own: { entities, answers: entities } },
+    custom: { note: { words: [`my mail ${EMAIL}`] } },
+  });
+  const cases: readonly (readonly [object, string, string])[] = [
+    [{ url: "watch", email: "mask" }, link, "https://x.test/?mail=<EMAIL>&n=1"],
+    [{ note: "watch", email: "mask" }, `my mail ${EMAIL}`, "my mail <EMAIL>"],
+    [{ url: "mask", email: "mask" }, link, "<URL>"],
+    [{ secret: "mask", secret_password: "pass", email: "mask" }, `password: ${EMAIL}`, "password: <EMAIL>"],
+  ];
+  for (const [entities, text, becomes] of cases) {
+    const { sent } = await run(ask(text), rules(entities));
+    assert.deepEqual(contents(sent), [becomes]);
+    for (let cut = 0; cut <= text.length; cut += 1) {
+      const { guards } = await run(ask("hi"), rules(entities));
+      assert.equal(answered(guards, [text.slice(0, cut), text.slice(cut)]), becomes);
+    }
+  }
+  for (const entities of [
+    { url: "watch", email: "block" },
+    { url: "pseudonymise", email: "block" },
+  ])
+    assert.equal((await run(ask(link), rules(entities))).verdict.kind, "deny");
+});

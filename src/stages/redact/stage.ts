@@ -12,7 +12,7 @@ import type { Keyring } from "../../ports/keyring.ts";
 import { lookUpNotes } from "../shared/kept-state.ts";
 import { lookWithAnalyser } from "./analyse.ts";
 import { redactGuard } from "./guard.ts";
-import { type Chosen, chosenProfile, detectorsFor, type Profile } from "./profile.ts";
+import { type Chosen, chosenProfile, detectorsFor, type Profile, weighBy } from "./profile.ts";
 import { Pseudonyms } from "./pseudonyms.ts";
 import { makeReplacer, type Replacer } from "./replace.ts";
 import { type RedactSection, redactSection } from "./section.ts";
@@ -76,6 +76,7 @@ function gatherFrom(
         analyser: context.stores?.analysers?.find(section.analyser.name),
         language: section.analyser.language,
         entities: new Set(requests.keys()),
+        weigh: weighBy(requests, profile),
       },
       signal,
     ).then((result) => (result.ok ? prepared(context, result.value, { profile, signal, before }) : result));
