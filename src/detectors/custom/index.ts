@@ -1,2 +1,2 @@
 export { type CustomPattern, customPatternDetector } from "./patterns.ts";
-export { except, type WordList, wordDetector } from "./words.ts";
+export { except, oneOf, type WordList, wordDetector } from "./words.ts";

@@ -41,15 +41,21 @@ export function wordDetector({ entity, class: kind, words }: WordList): Result<D
 
 /** A detector that does not report what is a word of the list, whole and in any case: test cards, addresses of one's own. */
 export function except(detector: Detector, allowed: readonly string[]): Detector {
-  const known = new Set(allowed.map((word) => plain(fold(word))));
-  if (known.size === 0) return detector;
+  if (allowed.length === 0) return detector;
+  const isAllowed = oneOf(allowed);
   return {
     ...detector,
     find: (text, from) => {
       const { findings, open } = detector.find(text, from);
-      return { findings: findings.filter(({ start, end }) => !known.has(plain(text.folded.slice(start, end)))), open };
+      return { findings: findings.filter(({ start, end }) => !isAllowed(text.folded.slice(start, end))), open };
     },
   };
+}
+
+/** Whether a value is one of these words, whole, in any case and in full-width forms. */
+export function oneOf(words: readonly string[]): (value: string) => boolean {
+  const known = new Set(words.map((word) => plain(fold(word))));
+  return (value) => known.size > 0 && known.has(plain(fold(value)));
 }
 
 function add(root: Node, word: string): void {

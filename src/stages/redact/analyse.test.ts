@@ -61,6 +61,11 @@ test("what it finds and is only watched hides nothing in it that is to be replac
   const low = { profile: "own", profiles: { own: { entities: { person: "mask", us_ssn: "watch" } } } };
   assert.equal(await run(finder({ "536-90-4399": "person" }), "SSN 536-90-4399", low), "SSN <PERSON>");
 });
+test("values that the policy allows are no findings of it either", async () => {
+  const names = finder({ "JANE Roe": "person", "help@acme-corp.com": "email", "Jim Poe": "person" });
+  const section = { ...own({ personal: "mask" }), allow: ["Jane Roe", "HELP@acme-corp.com"] };
+  assert.equal(await run(names, "JANE Roe help@acme-corp.com Jim Poe", section), "JANE Roe help@acme-corp.com <PERSON>");
+});
 test("findings below the profile's least score are left", async () => {
   const section = { profile: "own", profiles: { own: { entities: { person: "mask" }, minScore: 0.9 } } };
   assert.equal(await run(finder({ "Jane Roe": "person" }), "I am Jane Roe", section), "I am Jane Roe");

@@ -1,6 +1,6 @@
 import type { Detector, DetectorClass } from "../../core/detector.ts";
 import { REDACT_CHOICES_MAX } from "../../core/limits.ts";
-import { except } from "../../detectors/custom/index.ts";
+import { except, oneOf } from "../../detectors/custom/index.ts";
 import { DETECTORS, entitiesOf, SCORE_MIN, type Weigh, weighed } from "../../detectors/index.ts";
 import { ACTIONS, type Action, makeDetector, type ProfileSetting, type RedactSection } from "./section.ts";
 
@@ -17,6 +17,7 @@ export interface Profile {
 interface OwnDetectors {
   readonly detectors: readonly Detector[];
   readonly allowed: readonly string[];
+  readonly isAllowed: (value: string) => boolean;
 }
 
 const CLASSES: ReadonlyMap<string, DetectorClass> = new Map(
@@ -59,7 +60,7 @@ function ownDetectors({ custom, allow }: RedactSection): OwnDetectors {
     // The section's schema has made it once already.
     return made.ok ? [made.value] : [];
   });
-  const own = { detectors, allowed: allow };
+  const own = { detectors, allowed: allow, isAllowed: oneOf(allow) };
   compiledDetectors.set(custom, own);
   return own;
 }

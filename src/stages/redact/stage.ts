@@ -77,6 +77,7 @@ function gatherFrom(
         language: section.analyser.language,
         entities: new Set(requests.keys()),
         weigh: weighBy(requests, profile),
+        isAllowed: profile.own.isAllowed,
       },
       signal,
     ).then((result) => (result.ok ? prepared(context, result.value, { profile, signal, before }) : result));
