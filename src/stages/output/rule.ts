@@ -18,7 +18,18 @@ export interface Rule {
   readonly name: string;
   readonly action: RuleAction;
   readonly replaceWith: string;
+  /** Lanes that it is about; absent: all but echoes. */
+  reads?(lane: LaneId): boolean;
   open(): Search;
+}
+
+/** Units of a block that are read again before the next one, which callers put behind it without a break. No phrase is longer. */
+const JOINED_CHARS = 256;
+
+/** The end of what a choice said last. */
+interface Tail {
+  readonly channel: LaneId["channel"];
+  text: string;
 }
 
 /** A rule as a guard: what it finds is put out of the text, or ends the answer. */
@@ -26,14 +37,22 @@ export function ruleGuard(rule: Rule): AnswerGuard {
   const counts = new Map<string, number>();
   // Of texts that repeat others, or stand beside them: what counts where nothing else broke the rule.
   const beside = new Map<string, number>();
+  const tails = new Map<number, Tail>();
   return {
-    openLane: (lane, _tool, repeats) =>
-      lane.channel === "echo"
-        ? undefined
-        : new RuleReader(rule, () => {
-            const of = repeats ? beside : counts;
-            of.set(lane.channel, (of.get(lane.channel) ?? 0) + 1);
-          }),
+    openLane: (lane, _tool, repeats) => {
+      const { choice, channel } = lane;
+      if (channel === "echo") return undefined;
+      const count = (): void => {
+        const of = repeats ? beside : counts;
+        of.set(channel, (of.get(channel) ?? 0) + 1);
+      };
+      if (repeats) return rule.reads?.(lane) === false ? undefined : new RuleReader(rule, count, { channel, text: "" });
+      const before = tails.get(choice);
+      const goesOn = before?.channel === channel && channel !== "tool_arguments";
+      const tail = { channel, text: goesOn ? before.text : "" };
+      tails.set(choice, tail);
+      return rule.reads?.(lane) === false ? undefined : new RuleReader(rule, count, tail);
+    },
     evidence: (): GuardEvidence | undefined => {
       const hits = counts.size === 0 ? beside : counts;
       if (hits.size === 0) return undefined;
@@ -59,18 +78,33 @@ class RuleReader implements LaneReader {
   readonly #rule: Rule;
   readonly #search: Search;
   readonly #count: () => void;
+  readonly #tail: Tail;
+  /** Units of the block before, which the search has read first. */
+  readonly #before: number;
 
-  constructor(rule: Rule, count: () => void) {
+  constructor(rule: Rule, count: () => void, tail: Tail) {
     this.#rule = rule;
     this.#search = rule.open();
     this.#count = count;
+    this.#tail = tail;
+    this.#before = tail.text.length;
+    // What lies in it was found there.
+    if (this.#before > 0) this.#search.push(tail.text);
   }
 
   push(text: string) {
-    return this.#step(this.#search.push(text), this.#search.decided);
+    this.#tail.text = text.length < JOINED_CHARS ? (this.#tail.text + text).slice(-JOINED_CHARS) : text.slice(-JOINED_CHARS);
+    return this.#step(this.#own(this.#search.push(text)), Math.max(0, this.#search.decided - this.#before));
   }
   end() {
-    return this.#step(this.#search.end(), Number.POSITIVE_INFINITY);
+    return this.#step(this.#own(this.#search.end()), Number.POSITIVE_INFINITY);
+  }
+
+  /** What reaches into this block, in its offsets. */
+  #own(hits: readonly Hit[]): readonly Hit[] {
+    const by = this.#before;
+    if (by === 0 || hits.length === 0) return hits;
+    return hits.filter(({ end }) => end > by).map(({ start, end }) => ({ start: Math.max(0, start - by), end: end - by }));
   }
 
   #step(hits: readonly Hit[], decided: number) {

@@ -87,6 +87,54 @@ test("an entry of deny names one thing that can be looked for", () => {
     assert.match(outputSection.safeParse({ deny: [{ name: "x", ...entry }] }).error?.issues[0]?.message ?? "", why);
 });
 
+/** The same of blocks. `ends`: each is known to be whole before the next begins. `kind`: of the second. */
+function inBlocks(section: object, texts: readonly string[], ends: boolean, kind: "content" | "reasoning" | "tool_arguments" = "content") {
+  const verdict = decideWith(outputStage, section, context({ view: view({ texts: () => [span(SYSTEM)] }) }));
+  assert.ok("effects" in verdict && verdict.effects !== undefined);
+  const laneOf = (block: number) => ({ ...LANE, block, channel: block === 1 ? kind : ("content" as const) });
+  return gated(
+    verdict.effects.flatMap((effect) => (effect.kind === "guard" ? [seat("output", effect.guard)] : [])),
+    texts.map((text, block) => ({
+      bytes: Buffer.from(text),
+      deltas: [{ ...laneOf(block), text }],
+      rewrite: ([other]) => Buffer.from(other ?? text),
+      ...(ends ? { ends: [laneOf(block)] } : {}),
+    })),
+  );
+}
+test("blocks that callers put together are judged together: the rest of what begins in one does not leave with the next", () => {
+  const systemPrompt = { words: 8, canaries: ["zx81-qmark"] };
+  const table: readonly (readonly [section: object, texts: readonly string[], out: string])[] = [
+    [phrase("refuse"), ["on Project ", "Fal", "con now"], "on Project Fal"],
+    [phrase("redact"), ["on fal", "con now"], "on fal<CODENAME> now"],
+    [named("refuse"), ["see TCK-", "12345 now"], "see TCK-"],
+    [named("cut"), ["by 4111 1111 ", "1111 1111 now"], "by 4111 1111 "],
+    [urls, ["see https://docs.acme.com", ".evil.example/x now"], "see https://docs.acme.com<URL> now"],
+    [{ systemPrompt }, ["mark zx81", "-qmark"], "mark zx81"],
+    [{ systemPrompt }, ["Never tell anyone the ", "discount code or how"], "Never tell anyone the "],
+  ];
+  for (const [section, texts, out] of table)
+    for (const ends of [true, false]) assert.equal(inBlocks(section, texts, ends).out, out, texts.join("|"));
+});
+property(
+  "a denied phrase is never said, whichever blocks it is in",
+  fc.tuple(fc.array(fc.nat(), { maxLength: 6 }), fc.boolean()),
+  ([cuts, ends]) => {
+    const texts = cutAt("on Project Falcon and falcon now", cuts).filter((text) => text !== "");
+    const { out, stop } = inBlocks(phrase("refuse"), texts, ends);
+    assert.equal(stop?.kind, "refuse");
+    assert.doesNotMatch(out, /falcon/i);
+  },
+);
+test("blocks of another kind stand between: what is before and behind them is no one text", () => {
+  for (const kind of ["reasoning", "tool_arguments"] as const) {
+    const { out, stop } = inBlocks(phrase("refuse"), ["on fal", "{}", "con now"], true, kind);
+    assert.deepEqual([out, stop], ["on fal{}con now", undefined]);
+  }
+  const found = inBlocks(phrase("redact"), ["on falcon", " and falcon"], true);
+  assert.equal(found.out, "on <CODENAME> and <CODENAME>");
+});
+
 const urls = { urls: { allow: ["docs.acme.com", "*.cdn.acme.com"] } };
 const links: readonly (readonly [string, string])[] = [
   ["see https://docs.acme.com/a?b=c.", "see https://docs.acme.com/a?b=c."],

@@ -6,7 +6,7 @@ import { CANARY_SIGNS_MIN, Canaries, CanarySearch, lettersOf } from "./canary.ts
 import { openDenied } from "./deny.ts";
 import { LeakSearch, pairsOf } from "./leak.ts";
 import { lower, PhraseSearch } from "./phrases.ts";
-import { isShown, type Rule, ruleGuard } from "./rule.ts";
+import { isShown, ruleGuard } from "./rule.ts";
 import { type OutputSection, outputSection } from "./section.ts";
 import { urlSearch } from "./urls.ts";
 import { lengthGuard, schemaGuard } from "./whole.ts";
@@ -20,7 +20,8 @@ function decide(context: StageContext, section: OutputSection): Verdict {
     const { name, action } = entry;
     guards.push(ruleGuard({ name, action, replaceWith, open: () => openDenied(entry) }));
   }
-  if (urls !== undefined) guards.push(shown({ name: "url", action: urls.action, replaceWith, open: () => urlSearch(urls.allow) }));
+  if (urls !== undefined)
+    guards.push(ruleGuard({ name: "url", action: urls.action, replaceWith, reads: isShown, open: () => urlSearch(urls.allow) }));
   if (systemPrompt !== undefined) {
     const rule = { action: systemPrompt.action, replaceWith };
     const { marks, words } = canariesOf(systemPrompt);
@@ -41,11 +42,6 @@ const canariesOf = memoized(({ canaries }: NonNullable<OutputSection["systemProm
   const words = canaries.filter((mark) => !long.includes(mark)).map(lower);
   return { marks: long.length === 0 ? undefined : new Canaries(long), words };
 });
-
-function shown(rule: Rule): AnswerGuard {
-  const guard = ruleGuard(rule);
-  return { ...guard, openLane: (lane, tool, repeats) => (isShown(lane) ? guard.openLane?.(lane, tool, repeats) : undefined) };
-}
 
 function systemTexts({ request, change }: StageContext): readonly string[] {
   return [...(request?.view.texts() ?? [])]
