@@ -13,9 +13,12 @@ interface Node {
 
 /** Signs that may stand between the letters and digits of a code, at most so many in a row. */
 const SEPARATORS = new Set(
-  [..." -_\\./()\u00a0\u2007\u2009\u200b\u2010\u2011\u2013\u202f\u2060\u2212\u3000"].map((sign) => sign.charCodeAt(0)),
+  [..." -_\\./(),;:\u00a0\u2007\u2009\u200b\u2010\u2011\u2013\u202f\u2060\u2212\u3000"].map((sign) => sign.charCodeAt(0)),
 );
-const SEPARATORS_MAX = 2;
+const SEPARATORS_MAX = 3;
+
+/** Words that stand before an extension are in many scripts. */
+const LETTER = /\p{L}/u;
 
 /** All stand-ins of an exchange, to be looked for. Made once, used for every lane. */
 export class StandIns {
@@ -35,7 +38,7 @@ export class StandIns {
     let node = pair.spelling === "exact" ? this.exact : this.code;
     for (let at = 0; at < standIn.length; at++) {
       const code = folded(standIn.charCodeAt(at));
-      if (pair.spelling === "code" && !isAlnum(code)) continue;
+      if (pair.spelling === "code" && !isAlnum(code) && !LETTER.test(standIn.charAt(at))) continue;
       let next = node.next.get(code);
       if (next === undefined) {
         next = { next: new Map() };

@@ -478,3 +478,24 @@ test("a value that is only watched, or let pass, hides nothing in it that is to 
   ])
     assert.equal((await run(ask(link), rules(entities))).verdict.kind, "deny");
 });
+
+test("every stand-in comes back as the value was written: with extensions, and with signs between blanks", async () => {
+  const written = [
+    ...[
+      "call 415-623-2671 ext. 55",
+      "phone: +1 415 623 2671, ext 1234",
+      "phone +44 (0)20 7946 0958 extension 12",
+      "phone: 415-623-2671;ext:5",
+    ],
+    ...["电话 010-62781234 转 801", "电话：+86 10 6278 1234转801", "phone 415 / 623 - 2671", "phone: +1 (415) - 623 - 2671"],
+  ];
+  for (const text of written) {
+    const { sent, guards } = await run(ask(text));
+    const said = contents(sent)[0] ?? "";
+    const digits = (of: string): string => of.replaceAll(/[^0-9]/g, "");
+    assert.ok(said !== text && digits(said).length === digits(text).length, said);
+    assert.equal(answered(guards, [...said]), text, said);
+  }
+  const { sent } = await run(ask("call 415-623-2671 ext. 55"));
+  assert.match(contents(sent)[0] ?? "", /^call \d{3}-555-01\d\d ext\. \d\d$/);
+});

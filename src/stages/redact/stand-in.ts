@@ -97,6 +97,9 @@ function anyCode(value: string, draw: Draw): StandIn {
 }
 
 function phone(value: string, draw: Draw): StandIn | undefined {
+  const [, number, word = "", extension = ""] = EXTENDED.exec(value) ?? [];
+  const extended = number === undefined ? undefined : phone(number, draw);
+  if (extended !== undefined) return { ...extended, text: extended.text + word + draw.text(DIGITS, extension.length) };
   const digits = value.replaceAll(/[^0-9]/g, "");
   const northAmerican = /^1?[2-9][0-9]{9}$/.test(digits) && !/^\s*(?:\+|00)(?!\s*1)/.test(value);
   if (northAmerican) {
@@ -111,7 +114,9 @@ function phone(value: string, draw: Draw): StandIn | undefined {
   const before = digits.startsWith("00") ? "00999" : value.trim().startsWith("+") ? "999" : `${digits.charAt(0)}99`;
   return scarce(shaped(letterless(value), before + draw.text(DIGITS, Math.max(0, digits.length - before.length))));
 }
-/** An extension's letters are no part of the number. */
+/** A number with an extension: its word stays, so that the stand-in is read as the value was. */
+const EXTENDED = /^([^\p{L}]{1,60}[0-9])([ ,;]{0,2}(?:x|ext(?:ension|n)?|分机|转)[. :]{0,2})([0-9]{1,6})$/iu;
+/** Other letters are no part of the number. */
 const letterless = (value: string): string => value.replaceAll(/[A-Za-z]+/g, "-");
 
 /** Prefixes of the networks' published test numbers, by the first digits and the length of the value. */
