@@ -15,13 +15,17 @@ const HARMLESS: ReadonlySet<string> = new Set([
 export const isAttack = (label: string, attacks: ReadonlySet<string> | undefined): boolean =>
   attacks === undefined ? !HARMLESS.has(label.toLowerCase()) : attacks.has(label);
 
-/** The likeliest attack of a text's classes. Where only a harmless one is told, the rest of its certainty is what remains for attacks. */
+/**
+ * The likeliest attack of a text's classes. Where only a harmless one is told, the rest of its certainty is what remains for attacks.
+ * undefined: nothing was judged; of several classes none is one that the policy names.
+ */
 export function worstOf(labels: readonly Labelled[], attacks: ReadonlySet<string> | undefined): Classified | undefined {
   const [first, ...others] = labels;
   if (first === undefined) return undefined;
   let worst: Labelled | undefined;
   for (const one of labels) if (isAttack(one.label, attacks) && (worst === undefined || one.score > worst.score)) worst = one;
   if (worst !== undefined) return { score: worst.score, label: plain(worst.label) };
+  if (attacks !== undefined && others.length > 0) return undefined;
   return { score: others.length === 0 ? 1 - first.score : 0, label: plain(first.label) };
 }
 

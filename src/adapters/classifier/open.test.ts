@@ -149,6 +149,13 @@ test("moderation: categories that the server does not know are no all-clear", as
   assert.equal(!answer.ok && answer.error.code, "corrupt");
 });
 
+for (const kind of ["huggingface", "tei"] as const)
+  test(`${kind}: classes of which the policy names none are no all-clear`, async (t) => {
+    const { classifier } = await bench(t, kind, servers[kind].handler, { attacks: new Set(["INJECTION"]) });
+    const answer = await classifier.classify([user(ATTACK)], NEVER);
+    assert.equal(!answer.ok && answer.error.code, "corrupt");
+  });
+
 test("only the likeliest class of each text: what a harmless one leaves over is the score", async (t) => {
   const { classifier } = await bench(t, "huggingface", () => [
     { label: "LABEL_0", score: 0.7 },
