@@ -42,6 +42,12 @@ for (const codec of INSPECTED)
     assert.equal(guarded(codec, "<html>SECRET</html>", 502, "text/html"), undefined, "a page is one text that cannot be changed");
   });
 
+for (const codec of INSPECTED)
+  test(`${codec.surface}: an error that came with status 200 is seen`, () => {
+    const body = JSON.stringify(ERRORS[0]);
+    assert.equal(guarded(codec, body, 200), body.replaceAll("SECRET", "<X>"), body);
+  });
+
 test("Cohere repeats inputs beside their vectors, and the history before an answer", () => {
   const embed = JSON.stringify({ id: "SECRET", embeddings: { float: [[0.5]] }, texts: ["a SECRET"], meta: {} });
   assert.equal(guarded(cohereEmbed, embed, 200), embed.replace("a SECRET", "a <X>"));

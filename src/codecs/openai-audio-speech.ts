@@ -39,7 +39,9 @@ export const openaiAudioSpeech: Codec = {
   upstreamPath: () => TAIL,
   openAnswer(context: AnswerContext): AnswerReader {
     const events = context.view.framing === "sse" && !/^audio\//i.test(context.contentType);
-    if (!events && context.status < 400) return new AudioReader(context.view);
+    // An error that came with status 200 says so by its type.
+    const isText = /^(?:text\/|application\/(?:[a-z.+-]*\+)?json)/i.test(context.contentType);
+    if (!events && !isText && context.status < 400) return new AudioReader(context.view);
     return new SniffingReader(context, (sniffed) => openReader(sniffed, new SpeechAnswer(sniffed), openAiErrorBody));
   },
 };

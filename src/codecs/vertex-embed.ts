@@ -15,6 +15,7 @@ import type { Usage } from "../core/usage.ts";
 import type { AnswerSummary, RequestView } from "../core/view.ts";
 import { openReader } from "./shared/answer-reader.ts";
 import { AnswerTally } from "./shared/answer-tally.ts";
+import { openEdgeReader } from "./shared/edge-reader.ts";
 import { geminiErrorBody } from "./shared/gemini-reader.ts";
 import { readInputParts } from "./shared/input-parts.ts";
 import { PlainAnswer } from "./shared/plain-answer.ts";
@@ -44,7 +45,7 @@ export const vertexEmbed: Codec = {
   },
   upstreamPath: vertexPath,
   openAnswer(context: AnswerContext): AnswerReader {
-    if (context.status < 400) return new TokenCountReader();
+    if (context.status < 400) return new TokenCountReader(context);
     return openReader({ ...context, contentType: "application/json" }, new PlainAnswer(context), geminiErrorBody);
   },
 };
@@ -94,7 +95,10 @@ const CARRY_BYTES = 64;
 /** Kept of an answer to see whether it is whole. */
 const EDGE_BYTES = 4096;
 
-/** Passes vectors on as they come, and adds up the tokens that each was made of, without parsing megabytes of numbers. */
+/**
+ * Passes vectors on as they come, and adds up the tokens that each was made of, without parsing megabytes of numbers. Where guards look,
+ * a small body may be an error that came with status 200, and is theirs to see.
+ */
 class TokenCountReader implements AnswerReader {
   readonly #tally = new AnswerTally();
   #carry = "";
@@ -102,6 +106,11 @@ class TokenCountReader implements AnswerReader {
   #last = "";
   #tokens: number | undefined;
   #bytes = 0;
+  readonly #seen: AnswerReader | undefined;
+
+  constructor(context: AnswerContext) {
+    if (context.guarded === true) this.#seen = openEdgeReader(context, new PlainAnswer(context), geminiErrorBody, []);
+  }
 
   push(chunk: Uint8Array): readonly Frame[] {
     if (chunk.length === 0) return [];
@@ -111,14 +120,14 @@ class TokenCountReader implements AnswerReader {
     const end = text.trimEnd();
     if (end !== "") this.#last = end.slice(-1);
     this.#search(this.#carry + text);
-    return [{ bytes: chunk, deltas: [] }];
+    return this.#seen?.push(chunk) ?? [{ bytes: chunk, deltas: [] }];
   }
 
   end(): readonly Frame[] {
     const whole = this.#head.trimStart().startsWith("{") && this.#last === "}";
     this.#tally.complete = whole;
     if (!whole && this.#bytes > 0) this.#tally.invalidEvents++;
-    return [];
+    return this.#seen?.end() ?? [];
   }
 
   usage(): Usage | undefined {
@@ -126,7 +135,7 @@ class TokenCountReader implements AnswerReader {
     return { inputTokens: this.#tokens, reported: { token_count: this.#tokens } };
   }
   summary(): AnswerSummary {
-    return this.#tally.summary();
+    return (this.#seen ?? this.#tally).summary();
   }
   tail(reason: TailReason): Uint8Array {
     return new TextEncoder().encode(this.#bytes === 0 ? geminiErrorBody(reason) : "");
