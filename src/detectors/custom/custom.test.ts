@@ -32,6 +32,26 @@ detectorSuite(made(pattern("\\bTCK-[0-9]{4,8}(?:-[a-z]{1,3})?\\b", true)), {
   ],
 });
 
+test("a pattern's own full-width signs, dashes and digits are what the text's are, and no syntax", () => {
+  const table: readonly (readonly [pattern: string, text: string, ...values: string[]])[] = [
+    ["工号：[0-9]{6}", "我的工号：123456，工号:654321。", "工号：123456", "工号:654321"],
+    ["（机密）[0-9]{3}", "见（机密）123，机密123", "（机密）123"],
+    ["AB–[0-9]{3}", "AB–123 AB-456", "AB–123", "AB-456"],
+    ["[０-９—]{6}", "code 123456 12–456", "123456", "12–456"],
+    ["\\：x\\＊", "a：x＊ :xx", "：x＊"],
+    ["甲＼乙＿丙", "甲＼乙＿丙 甲\\乙_丙", "甲＼乙＿丙", "甲\\乙_丙"],
+  ];
+  for (const [source, text, ...values] of table) {
+    const detector = made(pattern(source));
+    assert.deepEqual(
+      findIn(detector, text).map(({ start, end }) => text.slice(start, end)),
+      values,
+      source,
+    );
+    assertCuts([detector], text);
+  }
+});
+
 test("a pattern that backtracks elsewhere is linear", () => {
   const detector = made(pattern("(?:a|aa|a?){1,60}b"));
   assertLinear([detector], "a");

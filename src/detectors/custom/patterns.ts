@@ -2,6 +2,7 @@ import { RE2JS } from "re2js";
 import type { Detector, DetectorClass, Finding, Found, ScanText } from "../../core/detector.ts";
 import { CUSTOM_MATCH_CHARS_MAX, CUSTOM_PATTERN_CHARS_MAX } from "../../core/limits.ts";
 import { err, ok, type Result } from "../../core/result.ts";
+import { fold } from "../shared/text.ts";
 import { patternLength } from "./pattern-length.ts";
 
 export interface CustomPattern {
@@ -18,11 +19,12 @@ export interface CustomPattern {
  */
 export function customPatternDetector({ entity, class: kind, pattern, ignoreCase }: CustomPattern): Result<Detector, string> {
   if (pattern.length > CUSTOM_PATTERN_CHARS_MAX) return err(`a pattern has at most ${CUSTOM_PATTERN_CHARS_MAX} characters`);
-  const length = patternLength(pattern);
+  const plain = inPlainForm(pattern);
+  const length = patternLength(plain);
   if (!length.ok) return length;
   if (length.value > CUSTOM_MATCH_CHARS_MAX)
     return err(`it may match ${length.value} UTF-16 units; at most ${CUSTOM_MATCH_CHARS_MAX} are possible`);
-  const compiled = compile(pattern, ignoreCase);
+  const compiled = compile(plain, ignoreCase);
   if (!compiled.ok) return compiled;
   if (compiled.value.matcher("").find()) return err("it matches the empty text");
   return ok({
@@ -34,6 +36,26 @@ export function customPatternDetector({ entity, class: kind, pattern, ignoreCase
     find: (text, from) => find(text, from, { entity, pattern: compiled.value, lengthMax: length.value }),
   });
 }
+
+/**
+ * The pattern as folded text has its signs, or a full-width colon in it would match nothing. A sign that so becomes one of the syntax
+ * still stands for itself.
+ */
+function inPlainForm(pattern: string): string {
+  const folded = fold(pattern);
+  if (folded === pattern) return pattern;
+  let plain = "";
+  let escaped = false;
+  for (let at = 0; at < folded.length; at += 1) {
+    const sign = folded.charAt(at);
+    const isNew = sign !== pattern.charAt(at);
+    plain += isNew && !escaped && SYNTAX.test(sign) ? `\\${sign}` : sign;
+    escaped = !escaped && sign === "\\" && !isNew;
+  }
+  return plain;
+}
+/** RE2 takes a backslash before any of these. */
+const SYNTAX = /[!-/:-@[-`{-~]/;
 
 /** The library throws for what it does not take. */
 function compile(pattern: string, ignoreCase: boolean): Result<RE2JS, string> {
