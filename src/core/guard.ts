@@ -86,6 +86,8 @@ export interface AnswerGuard {
   judgesCall?(name: string, offeredAs?: string): boolean;
   /** `arguments` is the JSON that the caller would get, with the changes of all guards made. */
   judgeCall?(call: ToolCall): CallVerdict;
+  /** Of several calls that are whole at once each is shown before the first is judged: one may decide about all. */
+  showCall?(call: ToolCall): void;
   /** What `judgeCall` would say, where nothing is done about it: nobody is asked, nothing is used up. Absent: `judgeCall` does nothing else. */
   foreseeCall?(call: ToolCall): CallVerdict;
   /** Did untrusted content come into the answer itself, from a tool that the provider ran? Asked when what the answer made is remembered. */

@@ -81,15 +81,21 @@ export class Calls {
     if (!call.waits && call.units > GUARDED_BYTES_MAX) this.#open.delete(key);
   }
 
+  /** The call is whole, and others with it: all are shown before one is judged. */
+  show(key: string): void {
+    const open = this.#open.get(key);
+    if (open === undefined) return;
+    const whole = wholeOf(open);
+    for (const seat of open.seats) seat.showCall(whole);
+  }
+
   /** The call is whole. */
   judge(key: string): void {
     const open = this.#open.get(key);
     if (open === undefined) return;
     this.#open.delete(key);
-    const { call, held, seats, waits, parts } = open;
-    const text = parts.map((part) => rendered(part) ?? part.delta.text).join("");
-    const { plain } = call;
-    const whole = { ...call, arguments: plain === undefined ? text : JSON.stringify({ ...plain.beside, [plain.key]: text }) };
+    const { held, seats, waits } = open;
+    const whole = wholeOf(open);
     for (const seat of seats) {
       const verdict = seat.judgeCall(whole);
       if (!seat.acts || verdict === undefined) continue;
@@ -104,6 +110,12 @@ export class Calls {
   close(): void {
     this.#open.clear();
   }
+}
+
+function wholeOf({ call, parts }: Call): ToolCall {
+  const text = parts.map((part) => rendered(part) ?? part.delta.text).join("");
+  const { plain } = call;
+  return { ...call, arguments: plain === undefined ? text : JSON.stringify({ ...plain.beside, [plain.key]: text }) };
 }
 
 /**

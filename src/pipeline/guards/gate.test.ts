@@ -208,6 +208,25 @@ test("a call waits until it was judged whole; one that needs no judgement does n
   assert.equal(Buffer.concat(gate.push([call("{", harmless)]).bytes).toString(), "<{>");
 });
 
+test("calls that are whole at once are all shown before one is judged; one alone is not", () => {
+  const seen: string[] = [];
+  const judge: AnswerGuard = {
+    judgesCall: () => true,
+    showCall: ({ name, arguments: given }) => void seen.push(`show ${name} ${given}`),
+    judgeCall: ({ name }) => {
+      seen.push(`judge ${name}`);
+      return { kind: "pass" };
+    },
+    evidence: () => undefined,
+  };
+  const calls = ["a", "b"].map((name, block) => ({ choice: 0, block, name, id: "" }));
+  const deltas = calls.map(({ name, block }) => ({ ...ARGS, block, text: `"${name}"` }));
+  gated([seat("a", judge)], [frameOf(deltas, { calls, ends: "all" })]);
+  assert.deepEqual(seen.splice(0), ['show a "a"', 'show b "b"', "judge a", "judge b"]);
+  gated([seat("a", judge)], [frameOf(deltas.slice(0, 1), { calls: calls.slice(0, 1), ends: "all" })]);
+  assert.deepEqual(seen, ["judge a"]);
+});
+
 test("where calls are judged, an answer with two readings of one ends before it; elsewhere it passes", () => {
   const judge: AnswerGuard = { judgesCall: () => false, judgeCall: () => ({ kind: "pass" }), evidence: () => undefined };
   const frames = [...texts(["well"]), call("", { ambiguous: true }), ...texts(["!"])];

@@ -237,8 +237,13 @@ export class Gate {
       if (stop !== undefined && stop.at >= lane.length) this.#placeStop(lane, stop, held);
       yield;
     }
-    for (const key of this.#calls.open) {
-      if (ends !== "all" && !keys.includes(key)) continue;
+    const whole = [...this.#calls.open].filter((key) => ends === "all" || keys.includes(key));
+    if (whole.length > 1)
+      for (const key of whole) {
+        this.#calls.show(key);
+        yield;
+      }
+    for (const key of whole) {
       this.#calls.judge(key);
       yield;
     }

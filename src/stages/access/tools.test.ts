@@ -265,6 +265,20 @@ test("nobody is asked about a call whose answer ends for another that is not all
   }
 });
 
+test("nobody is asked about a call that is whole together with another whose arguments break a rule", async () => {
+  const rules = { allow: ["look"], approve: ["refund"], arguments: [{ tool: "look", schema: { required: ["city"] } }] };
+  for (const broken of [true, false]) {
+    const approvals = store({ kind: "pending", id: "apr_1", fresh: true });
+    const verdict = await said(rules, offering(["refund", "look"], { stores: { approvals } }));
+    const guard = verdict.effects?.find((effect) => effect.kind === "guard")?.guard;
+    const refund = { choice: 0, block: 0, name: "refund", id: "c1", arguments: "{}" };
+    for (const call of [refund, { ...refund, block: 1, name: "look", arguments: broken ? "{}" : '{"city":"Bern"}' }])
+      guard?.showCall?.(call);
+    assertSubset(guard?.judgeCall?.(refund), refusedAs(broken ? "tool_not_allowed" : "approval_required"));
+    assert.equal(approvals.claims.length, broken ? 0 : 1);
+  }
+});
+
 test("offers: what is not allowed is refused, or taken out where the policy says so and the choice does not demand it", async () => {
   assertSubset(await said({ allow: ["get"] }, offering(["get", "shell"])), { kind: "deny", code: "tool_not_allowed" });
   const removed = await said({ allow: ["get"], onDenied: "remove" }, offering(["get", "shell"]));

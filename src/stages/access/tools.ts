@@ -206,8 +206,8 @@ export class ToolGuard implements AnswerGuard {
   /** Approvals that the answer waits for, one for each call. */
   readonly #waiting: string[] = [];
   #denial: Denial | undefined;
-  /** A tool of the answer that is not allowed: of a whole answer all names are known before the first call is judged. */
-  #forbidden: string | undefined;
+  /** What is said of a call of the answer that is not allowed, where that is known before another is judged. */
+  #forbidden: CallVerdict | undefined;
 
   constructor(section: ToolsSection, context: StageContext, tainted: boolean) {
     this.#section = section;
@@ -245,11 +245,17 @@ export class ToolGuard implements AnswerGuard {
 
   #judgesCall(call: Pick<ToolCall, "name" | "offeredAs">): boolean {
     const verdict = this.#judgeName(call);
-    if (verdict === "deny") this.#forbidden ??= call.name;
+    if (verdict === "deny") this.#forbidden ??= this.#denyName(call.name);
     if (verdict !== "allow") return true;
     if (hasArgumentRules(this.#section, call.name)) return true;
     this.#count("pass");
     return false;
+  }
+
+  showCall(call: ToolCall): void {
+    if (!mayApprove(this.#section)) return;
+    const verdict = this.#judge(call, () => ({ kind: "pass" }));
+    if (verdict.kind === "stop") this.#forbidden ??= verdict;
   }
 
   judgeCall(call: ToolCall): CallVerdict {
@@ -300,7 +306,7 @@ export class ToolGuard implements AnswerGuard {
         `A call of the tool${quoted(call.name)} needs approval, and its arguments are longer than the ${APPROVAL_ARGUMENTS_BYTES_MAX} bytes that approvers are shown.`,
       );
     // The answer ends for a call behind this one in any case.
-    if (this.#forbidden !== undefined) return this.#denyName(this.#forbidden);
+    if (this.#forbidden !== undefined) return this.#forbidden;
     return ask(call.name, canonical);
   }
 
