@@ -32,6 +32,16 @@ detectorSuite(made(pattern("\\bTCK-[0-9]{4,8}(?:-[a-z]{1,3})?\\b", true)), {
   ],
 });
 
+test("a word is found however its accents and apostrophes are written, and is allowed so", () => {
+  const list = made(wordDetector({ entity: "person", class: "personal", words: ["Zoë O'Neil", "Cafe\u0301 Noir"] }));
+  const text = "ZOË O’NEIL, zoe\u0308 o'neil; café noir, CAFE\u0301 NOIR; cafe noir, Zoë O’Neill";
+  const values = ["ZOË O’NEIL", "zoe\u0308 o'neil", "café noir", "CAFE\u0301 NOIR"];
+  const said = (detector: Detector): readonly string[] => findIn(detector, text).map(({ start, end }) => text.slice(start, end));
+  assert.deepEqual(said(list), values);
+  assertCuts([list], text);
+  assert.deepEqual(said(except(list, ["zoë o'neil"])), values.slice(2));
+});
+
 test("a pattern's own full-width signs, dashes and digits are what the text's are, and no syntax", () => {
   const table: readonly (readonly [pattern: string, text: string, ...values: string[]])[] = [
     ["工号：[0-9]{6}", "我的工号：123456，工号:654321。", "工号：123456", "工号:654321"],

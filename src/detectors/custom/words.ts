@@ -27,7 +27,7 @@ export function wordDetector({ entity, class: kind, words }: WordList): Result<D
   const root: Node = { next: new Map(), isWord: false };
   for (const word of words) {
     if (word.trim() === "" || word.length > CUSTOM_WORD_CHARS_MAX) return err(`a word has 1 to ${CUSTOM_WORD_CHARS_MAX} characters`);
-    add(root, plain(fold(word)).replaceAll(UNSEEN_SIGN, "").trim().replaceAll(/\s+/g, " "));
+    for (const form of formsOf(word)) add(root, form.replaceAll(UNSEEN_SIGN, "").trim().replaceAll(/\s+/g, " "));
   }
   return ok({
     entities: [entity],
@@ -54,7 +54,7 @@ export function except(detector: Detector, allowed: readonly string[]): Detector
 
 /** Whether a value is one of these words, whole, in any case and in full-width forms. */
 export function oneOf(words: readonly string[]): (value: string) => boolean {
-  const known = new Set(words.map((word) => plain(fold(word))));
+  const known = new Set(words.flatMap(formsOf));
   return (value) => known.size > 0 && known.has(plain(fold(value)));
 }
 
@@ -69,8 +69,22 @@ function add(root: Node, word: string): void {
   node.isWord = true;
 }
 
-/** Small letters, unit by unit: the one capital that becomes two units, and the sigma that depends on what follows, are put in one form. */
-const plain = (text: string): string => text.replaceAll("\u0130", "i").toLowerCase().replaceAll("\u03c2", "\u03c3");
+/** A word as texts may have it: its accents in letters of their own or behind their letters (Unicode's NFC and NFD), as file systems do. */
+const formsOf = (word: string): readonly string[] => {
+  const form = plain(fold(word));
+  return [...new Set([form, form.normalize("NFC"), form.normalize("NFD")])];
+};
+
+/**
+ * Small letters, unit by unit: the one capital that becomes two units, and the sigma that depends on what follows, are put in one form,
+ * and so are apostrophes.
+ */
+const plain = (text: string): string =>
+  text
+    .replaceAll("\u0130", "i")
+    .toLowerCase()
+    .replaceAll("\u03c2", "\u03c3")
+    .replaceAll(/[\u2018\u2019\u02bc]/g, "'");
 
 function find({ folded, ended }: ScanText, from: number, list: { readonly entity: string; readonly root: Node }): Found {
   const text = plain(folded);
