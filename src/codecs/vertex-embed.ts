@@ -21,7 +21,7 @@ import { readInputParts } from "./shared/input-parts.ts";
 import { PlainAnswer } from "./shared/plain-answer.ts";
 import { topLevelEdits } from "./shared/request-edits.ts";
 import { RequestFields } from "./shared/request-fields.ts";
-import { FILE, parameterTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./shared/text-walk.ts";
+import { FILE, parameterTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkAllTexts, walkTexts } from "./shared/text-walk.ts";
 import { matchVertexPath, vertexPath } from "./shared/vertex-paths.ts";
 
 /**
@@ -80,7 +80,8 @@ function readPredict(root: JsonNode, facts: PathFacts): Result<RequestView, Pars
       for (const entry of root.members) {
         const { key, value } = entry;
         if (parameterTexts(entry, out)) continue;
-        if (key !== "parameters") walkTexts(value, key === "instances" ? "user" : "other", RULES, out);
+        if (key === "parameters") walkAllTexts(value, "parameter", out);
+        else walkTexts(value, key === "instances" ? "user" : "other", RULES, out);
       }
       return out;
     },

@@ -113,9 +113,9 @@ test("Claude's token counter names its model in the body", () => {
 test("embeddings: every content is a text, tokens of all vectors add up, for every cut", () => {
   const facts: PathFacts = { model: "text-embedding-005", publisher: "google", method: "predict", framing: "json", version: "v1" };
   const body =
-    '{"instances":[{"content":"one","task_type":"RETRIEVAL_DOCUMENT","title":"T"},{"content":"two","image":{"gcsUri":"gs://b/o"}}],"parameters":{"outputDimensionality":3}}';
+    '{"instances":[{"content":"one","task_type":"RETRIEVAL_DOCUMENT","title":"T"},{"content":"two","image":{"gcsUri":"gs://b/o"}}],"parameters":{"outputDimensionality":3,"note":"P"}}';
   const { view } = request(vertexEmbed, body, facts);
-  assert.deepEqual(textsOf(view), ["user: one", "user: T", "user: two", "url: gs://b/o"]);
+  assert.deepEqual(textsOf(view), ["user: one", "user: T", "user: two", "url: gs://b/o", "parameter: P"]);
   assert.deepEqual(
     view.providerState.map(({ kind }) => kind),
     ["file"],
