@@ -42,6 +42,28 @@ const CONVERSE: readonly Buffer[] = (
   ] as const
 ).map(([type, payload]) => Buffer.from(jsonEvent(type, JSON.stringify(payload))));
 
+test("of a part of Gemini's that is several things at once each is read, and each call is one", () => {
+  const part = {
+    functionCall: { name: "look", args: { a: 1 } },
+    executableCode: { language: "PYTHON", code: "wipe()" },
+    toolCall: { toolType: "GOOGLE_SEARCH_WEB", args: { query: "q" } },
+    codeExecutionResult: { outcome: "OUTCOME_OK", output: "gone" },
+  };
+  const body = Buffer.from(JSON.stringify({ candidates: [{ content: { parts: [part], role: "model" }, finishReason: "STOP" }] }));
+  const frames = readPieces(open(of(geminiGenerate, "json", body)), [body]);
+  assert.deepEqual(
+    frames.flatMap(({ calls }) => calls ?? []).map(({ name }) => name),
+    ["look", "codeExecution", "GOOGLE_SEARCH_WEB"],
+  );
+  const texts = frames.flatMap(({ deltas }) => deltas.map(({ channel, text }) => [channel, text]));
+  assert.deepEqual(texts, [
+    ["tool_arguments", '{"a":1}'],
+    ["tool_arguments", "wipe()"],
+    ["tool_arguments", '{"query":"q"}'],
+    ["content", "gone"],
+  ]);
+});
+
 test("filtered and at a length, cut anywhere: a stream ends as its dialect has it, after what is said", () => {
   const table: readonly (readonly [GuardedCase, string, string])[] = [
     [of(geminiStream, "sse", fixture("gemini.stream/stream.sse")), "SAFETY", "MAX_TOKENS"],

@@ -218,7 +218,8 @@ export class GeminiAnswer implements AnswerMapper {
     }
     const call = field(part, "functionCall");
     if (call !== undefined) this.#call(call, candidate, choice);
-    else this.#othersWork(part, candidate, choice);
+    // A part is one thing; of one that is several each is read.
+    this.#othersWork(part, candidate, choice);
     texts.walk(choice, Math.max(0, candidate.block), part, KEYS.part);
   }
 
@@ -227,14 +228,20 @@ export class GeminiAnswer implements AnswerMapper {
     const { texts } = this;
     const code = field(part, "executableCode");
     const other = field(part, "toolCall");
-    if (code !== undefined || other !== undefined) {
+    if (code !== undefined) {
       this.#openBlock(candidate, "other", choice);
-      const name = code !== undefined ? "codeExecution" : textField(other, "toolType");
-      this.tally.calledTool(name);
-      texts.call(choice, candidate.block, name, textField(code ?? other, "id"), code === undefined ? undefined : PLAIN_CODE);
-      if (code !== undefined) texts.add(choice, candidate.block, "tool_arguments", code, "code");
-      else this.#value(choice, candidate.block, other, "args");
+      this.tally.calledTool("codeExecution");
+      texts.call(choice, candidate.block, "codeExecution", textField(code, "id"), PLAIN_CODE);
+      texts.add(choice, candidate.block, "tool_arguments", code, "code");
       texts.walk(choice, candidate.block, code, KEYS.code);
+      texts.end(choice, candidate.block);
+    }
+    if (other !== undefined) {
+      this.#openBlock(candidate, "other", choice);
+      const name = textField(other, "toolType");
+      this.tally.calledTool(name);
+      texts.call(choice, candidate.block, name, textField(other, "id"));
+      this.#value(choice, candidate.block, other, "args");
       texts.walk(choice, candidate.block, other, KEYS.tool);
       texts.end(choice, candidate.block);
     }
