@@ -121,7 +121,6 @@ export interface ExchangeRecord {
   readonly useCase?: string;
   readonly conversation?: string;
   readonly dataClass?: string;
-  /** How long it may be kept, by the policy's own name for it; and false where its answer may not be kept for others. */
   readonly retention?: string;
   readonly cacheable?: boolean;
   readonly credential?: { readonly kind: string; readonly id: string };
