@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { property } from "../../test/support/property.ts";
-import { fileKindOf, readTextFile } from "./text-file.ts";
+import { finish } from "./slice.ts";
+import { fileKindOf, textFileSteps } from "./text-file.ts";
 
 const base64 = (text: string, encoding: BufferEncoding = "utf8"): string => Buffer.from(text, encoding).toString("base64");
 const JPEG = Buffer.from("ffd8ffe000104a46494600010100000100010000", "hex");
@@ -36,9 +37,9 @@ const written: readonly (readonly [name: string, value: string, text: string, ot
 ];
 for (const [name, value, text, other] of written)
   test(`a file with other words: ${name}`, () => {
-    const file = readTextFile(value);
+    const file = finish(textFileSteps(value));
     assert.equal(file.text, text);
-    assert.equal(file.write(text.replace("ann", "bob!")), other);
+    assert.equal(finish(file.write(text.replace("ann", "bob!"))), other);
   });
 
 property(
@@ -49,8 +50,8 @@ property(
       how === "percent"
         ? `data:,${[...bytes].map((byte) => `%${byte.toString(16).padStart(2, "0")}`).join("")}`
         : Buffer.from(bytes).toString(how === "base64" ? "base64" : "base64url");
-    const { text, write } = readTextFile(coded);
-    const again = write(text);
+    const { text, write } = finish(textFileSteps(coded));
+    const again = finish(write(text));
     const back = how === "percent" ? percentBytes(again) : Buffer.from(again, "base64");
     // Half a unit of UTF-16 is no text.
     const whole = bytes[0] === 0xfe && bytes[1] === 0xff ? bytes.subarray(0, bytes.length & ~1) : bytes;
@@ -66,7 +67,7 @@ const percentBytes = (url: string): Buffer =>
 
 test("megabytes are read in steps, each as its bytes say", () => {
   const text = "Grüße 😀 ann\n".repeat(100_000);
-  const file = readTextFile(base64(text));
+  const file = finish(textFileSteps(base64(text)));
   assert.equal(file.text, text);
-  assert.equal(file.write(text), base64(text));
+  assert.equal(finish(file.write(text)), base64(text));
 });

@@ -11,9 +11,7 @@ import { finish, type Steps } from "./slice.ts";
 /** What a value says, and the value with other words. */
 export interface TextFile {
   readonly text: string;
-  write(text: string): string;
-  /** The same in steps. */
-  writeSteps(text: string): Steps<string>;
+  write(text: string): Steps<string>;
 }
 
 /** Parameters of a data URL are short. */
@@ -43,7 +41,7 @@ function codedOf(value: string, charsMax = value.length): Coded | undefined {
 }
 
 /**
- * What a value is that stands where a file does. file: encoded text, for `readTextFile`. media: bytes that are no text. plain: it is
+ * What a value is that stands where a file does. file: encoded text, for `textFileSteps`. media: bytes that are no text. plain: it is
  * not encoded at all, so that it is text as it stands.
  */
 export function fileKindOf(value: string): "file" | "media" | "plain" {
@@ -71,31 +69,24 @@ function markOf(bytes: Uint8Array): "little" | "big" | undefined {
 }
 
 /** The text of a value that `fileKindOf` calls a file. */
-export const readTextFile = (value: string): TextFile => finish(textFileSteps(value));
-
-/** The same in steps. */
 export function* textFileSteps(value: string): Steps<TextFile> {
   const coded = codedOf(value);
-  if (coded === undefined) return { text: value, ...writer(asItIs) };
+  if (coded === undefined) return { text: value, write: asItIs };
   const { head, body, kind } = coded;
   const bytes = yield* kind === "percent" ? percentDecoded(body) : base64Decoded(body);
   yield;
   const { text, encode } = yield* decoded(bytes);
   return {
     text,
-    ...writer(function* (other) {
+    write: function* (other) {
       const others = yield* encode(other);
       return head + (kind === "percent" ? percentEncoded(others) : yield* base64Encoded(others, body));
-    }),
+    },
   };
 }
 
-const writer = (writeSteps: (text: string) => Steps<string>): Pick<TextFile, "write" | "writeSteps"> => ({
-  write: (text) => finish(writeSteps(text)),
-  writeSteps,
-});
-// biome-ignore lint/correctness/useYield: one step is all it takes
 function* asItIs(text: string): Steps<string> {
+  yield;
   return text;
 }
 

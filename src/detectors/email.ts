@@ -1,5 +1,5 @@
 import type { Detector, Finding, Found, ScanText } from "../core/detector.ts";
-import { isAlnum, isDigit, isLetter } from "./shared/text.ts";
+import { INVISIBLE, isAlnum, isDigit, isLetter } from "./shared/text.ts";
 
 /** RFC 5321 section 4.5.3.1: 64 octets before the `@`; 253 for a domain name (RFC 1035 section 2.3.4, less the root). */
 const LOCAL_MAX = 64;
@@ -199,7 +199,6 @@ const DOT_FOR_PEOPLE = / ?[[({](?:dot|\.)[\])}] ?/iy;
 /** Longest of these. */
 const DOT_MAX = 7;
 const PART_OF_DOT = /^ ?(?:[[({](?:d|do|dot|\.)?)?$/i;
-const INVISIBLE = 0x200b;
 const HYPHEN = 45;
 const DOT = 46;
 

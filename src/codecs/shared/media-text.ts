@@ -1,5 +1,5 @@
 /** Base64 in a data URL (RFC 2397). Parameters before it are short. */
-const BASE64_DATA_URL = /^data:([^,]{0,200});base64,/i;
+export const BASE64_DATA_URL: RegExp = /^data:([^,]{0,200});base64,/i;
 /** A sign that base64 does not have, in either alphabet, percent-encoded or not (RFC 4648, RFC 3986). */
 const OTHER = /[^A-Za-z0-9+/=_%-]/;
 /** Where base64 outgrows any word, in characters. */

@@ -20,19 +20,8 @@ const NONE: readonly Hidden[] = [];
 const CALL_KEYS: ReadonlySet<string> = new Set([
   ...["name", "type", "function", "custom", "arguments", "input", "args", "partialArgs", "partial_args", "partial_json", "jsonPath"],
   ...["tool_calls", "function_call", "functionCall", "toolCall", "toolType", "executableCode", "toolUse", "toolUseId", "server_name"],
-  ...[
-    "server_label",
-    "command",
-    "commands",
-    "code",
-    "diff",
-    "operation",
-    "action",
-    "index",
-    "output_index",
-    "contentBlockIndex",
-    "item_id",
-  ],
+  ...["server_label", "command", "commands", "code", "diff", "operation", "action"],
+  ...["index", "output_index", "contentBlockIndex", "item_id"],
 ]);
 const QUOTE = 34;
 const BACKSLASH = 92;

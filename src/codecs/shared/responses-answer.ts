@@ -246,8 +246,7 @@ export class ResponsesAnswer implements AnswerMapper {
       item.named = true;
       this.tally.calledTool(name);
     }
-    if (asked === undefined) return;
-    if (!this.texts.guarded) return;
+    if (asked === undefined || !this.texts.guarded) return;
     const id = textField(json, "call_id") || textField(json, "id");
     const more = calledAs(json);
     this.texts.call(0, at, asked, id, more);

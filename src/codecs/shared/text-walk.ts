@@ -1,7 +1,7 @@
 import type { JsonMember, JsonNode, JsonObject, JsonString } from "../../core/json.ts";
 import { fileKindOf, isDataUrl } from "../../core/text-file.ts";
 import type { TextPlace, TextSpan } from "../../core/view.ts";
-import { isMediaText } from "./media-text.ts";
+import { BASE64_DATA_URL, isMediaText } from "./media-text.ts";
 import { CONTRACT_MEMBER_PREFIX } from "./request-fields.ts";
 
 /** What the value under a key is, wherever the key stands in a part of the body that the provider's schema describes. */
@@ -171,11 +171,10 @@ function fileOf(node: JsonString, place: TextPlace): TextSpan | undefined {
   // Some servers take an address there, and fetch it (OpenRouter's `file_data`).
   if (kind === "plain" && ADDRESS.test(node.value)) return { place: "url", node };
   // Where decoders stop at a sign that base64 does not have, what stands behind it would be hidden from every rule.
-  if (kind === "plain" || (IN_BASE64.test(node.value) && !isMediaText(node.value, true))) return { place, node };
+  if (kind === "plain" || (BASE64_DATA_URL.test(node.value) && !isMediaText(node.value, true))) return { place, node };
   return kind === "file" ? { place: "tool_result", node, holds: "file" } : undefined;
 }
 const ADDRESS = /^\s*[a-z][a-z0-9+.-]*:\/\//i;
-const IN_BASE64 = /^data:[^,]{0,200};base64,/i;
 
 export const FILE: KeyRule = { do: "file" };
 export const SKIP: KeyRule = { do: "skip" };

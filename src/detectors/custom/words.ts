@@ -1,7 +1,7 @@
 import type { Detector, DetectorClass, Finding, Found, ScanText } from "../../core/detector.ts";
 import { CUSTOM_WORD_CHARS_MAX, CUSTOM_WORDS_MAX } from "../../core/limits.ts";
 import { err, ok, type Result } from "../../core/result.ts";
-import { fold, isAlnum } from "../shared/text.ts";
+import { fold, INVISIBLE, INVISIBLE_SIGN, isAlnum } from "../shared/text.ts";
 
 export interface WordList {
   readonly entity: string;
@@ -27,7 +27,7 @@ export function wordDetector({ entity, class: kind, words }: WordList): Result<D
   const root: Node = { next: new Map(), isWord: false };
   for (const word of words) {
     if (word.trim() === "" || word.length > CUSTOM_WORD_CHARS_MAX) return err(`a word has 1 to ${CUSTOM_WORD_CHARS_MAX} characters`);
-    for (const form of formsOf(word)) add(root, form.replaceAll(UNSEEN_SIGN, "").trim().replaceAll(/\s+/g, " "));
+    for (const form of formsOf(word)) add(root, form.replaceAll(INVISIBLE_SIGN, "").trim().replaceAll(/\s+/g, " "));
   }
   return ok({
     entities: [entity],
@@ -39,10 +39,8 @@ export function wordDetector({ entity, class: kind, words }: WordList): Result<D
   });
 }
 
-/** A detector that does not report what is a word of the list, whole and in any case: test cards, addresses of one's own. */
-export function except(detector: Detector, allowed: readonly string[]): Detector {
-  if (allowed.length === 0) return detector;
-  const isAllowed = oneOf(allowed);
+/** A detector that does not report what is allowed: test cards, addresses of one's own. */
+export function except(detector: Detector, isAllowed: (value: string) => boolean): Detector {
   return {
     ...detector,
     find: (text, from) => {
@@ -55,7 +53,7 @@ export function except(detector: Detector, allowed: readonly string[]): Detector
 /** Whether a value is one of these words, whole, in any case and in full-width forms. */
 export function oneOf(words: readonly string[]): (value: string) => boolean {
   const known = new Set(words.flatMap(formsOf));
-  return (value) => known.size > 0 && known.has(plain(fold(value)));
+  return (value) => known.has(plain(fold(value)));
 }
 
 function add(root: Node, word: string): void {
@@ -109,17 +107,14 @@ function longest(text: string, start: number, root: Node, ended: boolean): numbe
     if (at >= text.length && !ended) return MORE;
     const code = text.charCodeAt(at);
     // Behind a sign that is not seen the word has ended already.
-    if (node.isWord && text.charCodeAt(at - 1) !== UNSEEN && !(isWordUnit(text.charCodeAt(at - 1)) && isWordUnit(code))) best = at;
-    if (at > start && (code === UNSEEN || (blank && isBlank(code)))) continue;
+    if (node.isWord && text.charCodeAt(at - 1) !== INVISIBLE && !(isWordUnit(text.charCodeAt(at - 1)) && isWordUnit(code))) best = at;
+    if (at > start && (code === INVISIBLE || (blank && isBlank(code)))) continue;
     blank = isBlank(code);
     node = at < text.length ? node.next.get(blank ? BLANK : code) : undefined;
   }
   return best;
 }
 
-/** Stands for every sign that is not seen in folded text. */
-const UNSEEN = 0x200b;
-const UNSEEN_SIGN = "\u200b";
 const BLANK = 0x20;
 /** Of folded text: a blank, a tab, a line's end. */
 const isBlank = (code: number): boolean => code === BLANK || (code >= 9 && code <= 13);

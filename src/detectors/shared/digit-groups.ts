@@ -1,4 +1,4 @@
-import { isDigit } from "./text.ts";
+import { INVISIBLE, isDigit } from "./text.ts";
 
 /** A blank, `-`, `.`, `/`, a bracket, or invisible. */
 export const isSeparator = (code: number): boolean =>
@@ -16,7 +16,6 @@ export function separatorEnd(folded: string, at: number): number {
   }
   return end;
 }
-const INVISIBLE = 0x200b;
 
 /**
  * Groups of digits with short separators between them, as numbers are written for people. One for all numbers of a text, from left to

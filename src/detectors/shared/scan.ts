@@ -5,7 +5,7 @@ import { Overlaps, ranksOf, type Weigh } from "./overlaps.ts";
 import { leastOf, Places } from "./places.ts";
 import { ShapeSet } from "./shape-set.ts";
 import { ShapeDetector } from "./shapes.ts";
-import { isAlnum, isUpper, LEAD_CHARS_MAX, Scanned } from "./text.ts";
+import { INVISIBLE, isAlnum, isUpper, LEAD_CHARS_MAX, Scanned } from "./text.ts";
 
 /** What more text has decided: offsets count from the first piece. */
 export interface Decided {
@@ -224,4 +224,4 @@ function wordStart(folded: string): number {
 }
 
 /** Not a blank, and of no script that puts none between words (CJK and Hangul; halves of surrogate pairs). */
-const isWordUnit = (code: number): boolean => code > 32 && code < NEVER_WORDS_FROM && code !== 0x200b;
+const isWordUnit = (code: number): boolean => code > 32 && code < NEVER_WORDS_FROM && code !== INVISIBLE;

@@ -1,7 +1,6 @@
 import { CLOSING, DIGIT, jointRow, LETTER, OPENING, runRow, type ShapeTable, UNITS_MAX } from "./shape-table.ts";
-import { ATOM_CHARS_MAX, isAlnum, isDigit, isLetter } from "./text.ts";
+import { ATOM_CHARS_MAX, INVISIBLE, isAlnum, isDigit, isLetter } from "./text.ts";
 
-const INVISIBLE = 0x200b;
 const MINUS = 45;
 const STOP = 46;
 const PERCENT = 37;

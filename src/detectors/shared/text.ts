@@ -16,6 +16,10 @@ const UNUSUAL =
   /[\u00a0\u00ad\u0660-\u0669\u06f0-\u06f9\u0966-\u096f\u09e6-\u09ef\u0e50-\u0e59\u2000-\u200d\u2010-\u2015\u202f\u205f\u2060\u2212\u3000\ufe58\ufe63\ufeff\uff01-\uff5e]/g;
 const BEYOND_ASCII = /[\u00a0-\uffff]/;
 
+/** Stands for every sign that is not seen in folded text. */
+export const INVISIBLE = 0x200b;
+export const INVISIBLE_SIGN = "\u200b";
+
 /** The text in plain forms, unit by unit; see `ScanText.folded`. */
 export function fold(text: string): string {
   if (BEYOND_ASCII.test(text)) return text.replace(UNUSUAL, plain);
@@ -32,14 +36,14 @@ function plain(unusual: string): string {
   if (code >= 0xff01 && code <= 0xff5e) return String.fromCharCode(code - 0xfee0);
   for (const zero of DIGIT_ZEROS) if (code >= zero && code <= zero + 9) return String(code - zero);
   if ((code >= 0x2010 && code <= 0x2015) || code === 0x2212 || code === 0xfe58 || code === 0xfe63) return "-";
-  if (code === 0xad || (code >= 0x200b && code <= 0x200d) || code === 0x2060 || code === 0xfeff) return "\u200b";
+  if (code === 0xad || (code >= 0x200b && code <= 0x200d) || code === 0x2060 || code === 0xfeff) return INVISIBLE_SIGN;
   return " ";
 }
 
 /** Of blanks and signs; `%2B` is left for phone numbers. */
 const ESCAPE = /%(?:0[9ad]|2[0-9ac-f]|3[a-f]|40|5[b-f]|60|7[b-e])/gi;
 /** That does not break, as pages have it between groups of digits. */
-const BLANK_IN_HTML = /&(?:nbsp|#160|#xa0);/gi;
+export const BLANK_IN_HTML: RegExp = /&(?:nbsp|#160|#xa0);/gi;
 /** What may become one of these. */
 const OPEN_ESCAPE = /(?:%[0-9a-f]?|&(?:n|nb|nbs|nbsp|#|#1|#16|#160|#x|#xa|#xa0)?)$/i;
 const OPEN_CHARS_MAX = 5;
@@ -81,8 +85,8 @@ export class Scanned implements ScanText {
     const { folded } = this;
     if (!folded.includes("%") && !folded.includes("&")) return this;
     const plain = folded
-      .replace(ESCAPE, (coded) => `\u200b${signOf(coded)}\u200b`)
-      .replace(BLANK_IN_HTML, (coded) => " ".padEnd(coded.length, "\u200b"));
+      .replace(ESCAPE, (coded) => `${INVISIBLE_SIGN}${signOf(coded)}${INVISIBLE_SIGN}`)
+      .replace(BLANK_IN_HTML, (coded) => " ".padEnd(coded.length, INVISIBLE_SIGN));
     const open = this.ended ? undefined : OPEN_ESCAPE.exec(plain.slice(-OPEN_CHARS_MAX));
     const whole = open === undefined || open === null ? plain : plain.slice(0, plain.length - open[0].length);
     return whole === folded ? this : new Scanned(this.text, this.ended, this.#from, whole);

@@ -1,4 +1,4 @@
-import { isAlnum, isLetter } from "./text.ts";
+import { INVISIBLE, isAlnum, isLetter } from "./text.ts";
 
 /** Longest URL that is looked at, in UTF-16 units; what is behind it is text. */
 export const URL_CHARS_MAX = 2048;
@@ -30,7 +30,7 @@ const isUrlUnit = (code: number): boolean =>
   code !== 60 &&
   code !== 62 &&
   code !== 96 &&
-  code !== 0x200b &&
+  code !== INVISIBLE &&
   !(code >= 0x2018 && code <= 0x201f);
 
 /** Without the signs behind it that belong to the sentence: a bracket that was not opened in it, marks, apostrophes. */

@@ -2,7 +2,7 @@ import type { JsonString } from "../../core/json.ts";
 import { SLICE_MS, YIELD_CHARS } from "../../core/limits.ts";
 import type { FoundCount, StageEvidence } from "../../core/record.ts";
 import { err, ok, type Result } from "../../core/result.ts";
-import { finishSliced } from "../../core/slice.ts";
+import { finish, finishSliced } from "../../core/slice.ts";
 import { ALLOW, defineStage, type Effect, type PortError, type StageContext, type Verdict } from "../../core/stage.ts";
 import type { InjectionScore } from "../../detectors/injection/score.ts";
 import type { ClassifierPort } from "../../ports/classifier.ts";
@@ -165,7 +165,8 @@ function verdictOn(judged: readonly Judged[], classifierMissed: boolean): Verdic
       };
   }
   const texts = new Map<JsonString, string>();
-  for (const { scanned, text } of judged) if (text !== undefined) texts.set(scanned.node, scanned.write?.(text) ?? text);
+  for (const { scanned, text } of judged)
+    if (text !== undefined) texts.set(scanned.node, scanned.write === undefined ? text : finish(scanned.write(text)));
   if (texts.size > 0) effects.push({ kind: "change", change: { texts } });
   const reasons = [...missed, ...found.map(({ action, place, count }) => `${action} ${count} x ${place}`)];
   return { kind: "allow", effects, evidence, ...(reasons.length === 0 ? {} : { reason: reasons.join("; ") }) };

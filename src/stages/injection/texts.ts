@@ -18,7 +18,7 @@ export interface Scanned {
   readonly text: string;
   readonly rules: Rules;
   /** Makes the string that stands in the request of other words, where it holds a file. */
-  readonly write?: (text: string) => string;
+  readonly write?: (text: string) => Steps<string>;
   /** It can be rewritten: no part of a schema or of an encrypted block, no JSON that must stay valid, no name. */
   readonly editable: boolean;
 }

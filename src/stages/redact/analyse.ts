@@ -10,7 +10,7 @@ interface Analysing {
   readonly analyser: AnalyserPort | undefined;
   readonly weigh: Weigh;
   /** Values that are never findings. */
-  readonly isAllowed: (value: string) => boolean;
+  readonly isAllowed: ((value: string) => boolean) | undefined;
 }
 
 /** Texts with what the detectors and a remote analyser find in them. It is asked about texts alone, not about JSON numbers and keys. */
@@ -33,7 +33,7 @@ export async function lookWithAnalyser(
   const found = new Map(
     asked.map((text, index) => {
       const findings = answer.value[index] ?? [];
-      return [text, findings.filter(({ start, end }) => !isAllowed(text.shown.slice(start, end)))];
+      return [text, isAllowed === undefined ? findings : findings.filter(({ start, end }) => !isAllowed(text.shown.slice(start, end)))];
     }),
   );
   return ok(looked.map((text) => ({ ...text, findings: merged(text.shown, text.findings, found.get(text) ?? [], weigh) })));

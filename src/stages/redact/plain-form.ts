@@ -1,3 +1,4 @@
+import { BLANK_IN_HTML } from "../../detectors/shared/text.ts";
 import { spellingOf } from "./stand-in.ts";
 
 /** A value as it is written elsewhere, and what makes another of the form in which it stands. */
@@ -32,7 +33,7 @@ function decoded(value: string, otherwise: string): PlainForm {
 }
 
 /** As blanks of HTML are written in text. */
-const plainBlanks = (value: string): string => value.replaceAll(/&(?:nbsp|#160|#xa0);/gi, " ");
+const plainBlanks = (value: string): string => value.replaceAll(BLANK_IN_HTML, " ");
 
 const plainAddress = (value: string): string =>
   value

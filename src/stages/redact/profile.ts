@@ -16,8 +16,8 @@ export interface Profile {
 }
 interface OwnDetectors {
   readonly detectors: readonly Detector[];
-  readonly allowed: readonly string[];
-  readonly isAllowed: (value: string) => boolean;
+  /** Values that are never findings; absent: there are none. */
+  readonly isAllowed?: (value: string) => boolean;
 }
 
 const CLASSES: ReadonlyMap<string, DetectorClass> = new Map(
@@ -60,7 +60,7 @@ function ownDetectors({ custom, allow }: RedactSection): OwnDetectors {
     // The section's schema has made it once already.
     return made.ok ? [made.value] : [];
   });
-  const own = { detectors, allowed: allow, isAllowed: oneOf(allow) };
+  const own = allow.length === 0 ? { detectors } : { detectors, isAllowed: oneOf(allow) };
   compiledDetectors.set(custom, own);
   return own;
 }
@@ -121,7 +121,7 @@ function tightened(one: Profile | undefined, other: Profile | undefined): Profil
     answers: stricterOf(one.answers, other.answers),
     minScore: Math.min(one.minScore, other.minScore),
     inNumber: one.inNumber ?? other.inNumber,
-    own: one.own.detectors.length > 0 || one.own.allowed.length > 0 ? one.own : other.own,
+    own: one.own.detectors.length > 0 || one.own.isAllowed !== undefined ? one.own : other.own,
   };
 }
 
@@ -194,10 +194,10 @@ const chosenDetectors = new WeakMap<ReadonlyMap<string, Action>, readonly Detect
 export function detectorsFor(rules: ReadonlyMap<string, Action>, profile: Profile): readonly Detector[] {
   let chosen = chosenDetectors.get(rules);
   if (chosen === undefined) {
-    const { own } = profile;
-    const asked = [...DETECTORS, ...own.detectors]
+    const { detectors, isAllowed } = profile.own;
+    const asked = [...DETECTORS, ...detectors]
       .filter(({ entities }) => entities.some((entity) => rules.has(entity)))
-      .map((detector) => except(detector, own.allowed));
+      .map((detector) => (isAllowed === undefined ? detector : except(detector, isAllowed)));
     chosen = weighed(asked, weighBy(rules, profile));
     chosenDetectors.set(rules, chosen);
   }

@@ -41,7 +41,7 @@ export function* textSteps({ request, change }: StageContext): Steps<readonly Om
   for (const { node, place, holds } of request.view.texts()) {
     const source = change.texts?.get(node) ?? node.value;
     if (holds === "file") {
-      const { text, writeSteps: write } = yield* textFileSteps(source);
+      const { text, write } = yield* textFileSteps(source);
       texts.push({ node, place, source: text, write });
     } else if (isStepDone(texts.push({ node, place, source }))) yield;
   }
