@@ -58,15 +58,15 @@ export type CallVerdict =
   | { readonly kind: "pass"; readonly giveBack?: () => void }
   | { readonly kind: "stop"; readonly stop: Stop }
   /**
-   * The caller gets no more of this answer, but the rest of it is read, and `keep` hears of the whole as the caller would have got it;
-   * then the answer ends with `stop`. Where it is larger than `WITHHELD_BYTES_MAX` or does not come to its end, `keep` hears nothing.
-   * It gives false where it does not keep it.
+   * The caller gets no more of this answer, but the rest of it is read. Where nothing else ends it (a later call that is refused, another
+   * rule), the first such verdict says how it ends, once: so that nobody is asked about an answer that then ends otherwise. It hears of the
+   * whole as the caller would have got it; undefined where that is larger than `WITHHELD_BYTES_MAX` or did not come to its end.
    */
-  | {
-      readonly kind: "withhold";
-      readonly stop: Stop;
-      readonly keep: (answer: { readonly contentType: string; readonly body: Uint8Array }) => boolean;
-    };
+  | { readonly kind: "withhold"; readonly end: (answer: WholeAnswer | undefined) => { readonly stop: Stop; readonly kept: boolean } };
+export interface WholeAnswer {
+  readonly contentType: string;
+  readonly body: Uint8Array;
+}
 
 export interface AnswerGuard {
   /**
@@ -86,8 +86,6 @@ export interface AnswerGuard {
   judgesCall?(name: string, offeredAs?: string): boolean;
   /** `arguments` is the JSON that the caller would get, with the changes of all guards made. */
   judgeCall?(call: ToolCall): CallVerdict;
-  /** Of several calls that are whole at once each is shown before the first is judged: one may decide about all. */
-  showCall?(call: ToolCall): void;
   /** What `judgeCall` would say, where nothing is done about it: nobody is asked, nothing is used up. Absent: `judgeCall` does nothing else. */
   foreseeCall?(call: ToolCall): CallVerdict;
   /** Did untrusted content come into the answer itself, from a tool that the provider ran? Asked when what the answer made is remembered. */

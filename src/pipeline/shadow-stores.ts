@@ -22,7 +22,8 @@ function shadowOf(approvals: ApprovalsPort): ApprovalsPort {
       return known.ok && !known.value ? approvals.isTainted(tenant, SHADOW + conversation) : known;
     },
     heldAnswer: () => ok({ kind: "none" }),
-    claim: () => ok({ kind: "full" }),
+    claim: () => ok({ kind: "none" }),
+    ask: () => ok({ kind: "full" }),
     giveBack: () => undefined,
     keepAnswer: () => false,
     list: (filter, limit) => approvals.list(filter, limit),

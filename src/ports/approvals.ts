@@ -58,8 +58,12 @@ export interface ApprovalVote {
 export type ClaimAnswer =
   /** A grant for this call was there and is used now. */
   | { readonly kind: "granted"; readonly id: string }
-  /** It waits for approvers; `fresh`: since this moment. */
-  | { readonly kind: "pending"; readonly id: string; readonly fresh: boolean }
+  | { readonly kind: "rejected"; readonly id: string }
+  /** People must be asked (`ask`), or were and have not decided. */
+  | { readonly kind: "none" };
+export type AskAnswer =
+  /** In the order of the calls: each waits for approvers, or was approved meanwhile. Equal calls have one id. */
+  | { readonly kind: "asked"; readonly ids: readonly string[] }
   | { readonly kind: "rejected"; readonly id: string }
   /** Too many calls of this tenant wait. */
   | { readonly kind: "full" };
@@ -78,7 +82,8 @@ export interface HeldFor extends ApprovalOwner {
 }
 export type HeldState =
   | { readonly kind: "none" }
-  | { readonly kind: "pending"; readonly id: string }
+  /** Of its calls these still wait. */
+  | { readonly kind: "pending"; readonly ids: readonly string[] }
   | { readonly kind: "rejected"; readonly id: string }
   /** Given once; the grants are used by it. */
   | { readonly kind: "answer"; readonly id: string; readonly answer: HeldAnswer };
@@ -86,11 +91,13 @@ export type HeldState =
 export type VoteProblem = "unknown" | "not_pending" | "requester" | "voted_before";
 
 export interface ApprovalsPort {
-  /** Uses a grant, or asks for one; asking twice for the same call is one request. */
-  claim(
-    call: ApprovalCall,
+  /** Uses a grant, where there is one. */
+  claim(call: ApprovalCall): Result<ClaimAnswer, PortError>;
+  /** Asks for grants for all of these calls of one tenant, or for none; asking twice for the same call is one request. */
+  ask(
+    calls: readonly ApprovalCall[],
     terms: ApprovalTerms & { readonly exchange: string; readonly policyName: string },
-  ): Result<ClaimAnswer, PortError>;
+  ): Result<AskAnswer, PortError>;
   /** A grant that `claim` used holds again: the call did not reach the caller. A store that cannot be written leaves it used. */
   giveBack(tenant: string, id: string): void;
   /**

@@ -249,6 +249,69 @@ test("a stream that has begun ends well formed and names the approval; one that 
   await assert.rejects(messages.finalMessage(), /approval|apr_/);
 });
 
+/** Chunks of a stream of chat completions. */
+const chunksOf = (...deltas: readonly (readonly [delta: object, finish?: string])[]): string[] => [
+  ...deltas.map(([delta, finish = null]) => {
+    const choices = [{ index: 0, delta, finish_reason: finish }];
+    return `data: ${JSON.stringify({ id: "chatcmpl-1", object: "chat.completion.chunk", created: 1, model: "gpt-4o-mini", choices })}\n\n`;
+  }),
+  "data: [DONE]\n\n",
+];
+const callOf = (index: number, name: string, city: string) => ({
+  ...{ index, id: `call_${index}`, type: "function" },
+  function: { name, arguments: JSON.stringify({ city }) },
+});
+
+test("of several calls the caller learns each id, whole and streamed; nobody is asked where a later call is refused", async (t) => {
+  t.after(() => gateway.simulator.respondWith(undefined));
+  const requested = async (): Promise<number> =>
+    (await cli(["list", "--status", "pending"], await approver("ada"))).out.split("apr_").length;
+  for (const stream of [true, false]) {
+    const user = `several-${stream}`;
+    const answer = (...more: readonly object[]): void => {
+      const calls = [callOf(0, "get_weather", "Bern"), callOf(1, "get_weather", "Rome"), ...more];
+      const message = { role: "assistant", content: null, tool_calls: calls };
+      const whole = {
+        id: "chatcmpl-1",
+        object: "chat.completion",
+        created: 1,
+        model: "gpt-4o-mini",
+        choices: [{ index: 0, message, finish_reason: "tool_calls" }],
+      };
+      gateway.simulator.respondWith(() => ({
+        status: 200,
+        headers: { "content-type": stream ? "text/event-stream" : "application/json" },
+        chunks: stream
+          ? chunksOf([{ role: "assistant", content: "Well. " }], ...calls.map((call) => [{ tool_calls: [call] }] as const), [
+              {},
+              "tool_calls",
+            ])
+          : [JSON.stringify(whole)],
+      }));
+    };
+    const run = () =>
+      refusal(async () => {
+        const got = await openai("one", { "x-ai-user": user }).chat.completions.create({ ...ask("both"), stream });
+        if (Symbol.asyncIterator in got) for await (const _chunk of got);
+      });
+    const before = await requested();
+    answer(callOf(2, "wipe", "Oslo"));
+    assert.equal((await run()).code, "tool_not_allowed");
+    assert.equal(await requested(), before, "nobody was asked");
+    answer();
+    const ids = (await run()).message.match(/apr_[0-9a-z]{26}/g) ?? [];
+    assert.equal(new Set(ids).size, 2);
+    assert.equal(await requested(), before + 2);
+    for (const id of ids) assert.equal((await cli(["approve", id], await approver("ada"))).code, 0);
+    const got = await openai("one", { "x-ai-user": user }).chat.completions.create({ ...ask("both"), stream });
+    if (Symbol.asyncIterator in got) {
+      let called = 0;
+      for await (const { choices } of got) called += choices[0]?.delta.tool_calls?.length ?? 0;
+      assert.equal(called, 2);
+    } else assert.equal(got.choices[0]?.message.tool_calls?.length, 2);
+  }
+});
+
 test("calls in what the provider keeps are judged too: a response read again, a prompt that brings its own tools", async (t) => {
   const called = (id: string, name: string) => ({
     id,

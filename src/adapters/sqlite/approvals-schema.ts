@@ -19,6 +19,12 @@ CREATE INDEX tainted_at ON tainted (tenant, at_ms);
 PRAGMA user_version = 1;
 `;
 
+/** A call that begins to wait. */
+export const NEW_APPROVAL = `
+INSERT INTO approval (id, tenant, app, user, use_case, tool, call, arguments, exchange, policy_name, policy_hash, status, approvers, life_ms, created_ms, expires_ms)
+VALUES ($id, $tenant, $app, $user, $useCase, $tool, $key, $arguments, $exchange, $policyName, $policyHash, 'pending', $approvers, $lifeMs, $nowMs, $nowMs + $lifeMs)
+`;
+
 const LETTERS = "0123456789abcdefghjkmnpqrstvwxyz";
 /** 130 bits of chance in Crockford's base 32: not to be guessed, and easy to read out. */
 export function newApprovalId(): string {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { APPROVAL_TELLING_MS, APPROVALS_PENDING_MAX, TAINT_KEPT_MS, WITHHELD_BYTES_MAX } from "../../core/limits.ts";
 import type { Result } from "../../core/result.ts";
-import type { ApprovalCall, ApprovalsPort, ClaimAnswer, HeldFor } from "../../ports/approvals.ts";
+import type { ApprovalCall, ApprovalsPort, AskAnswer, ClaimAnswer, HeldFor } from "../../ports/approvals.ts";
 import type { Keyring } from "../../ports/keyring.ts";
 import { openFileKeyring } from "../keyring/file.ts";
 import { type ApprovalStep, openSqliteApprovals } from "./approvals.ts";
@@ -65,11 +65,15 @@ function given<T, E>(result: Result<T, E>): T {
   assert.ok(result.ok, JSON.stringify(result));
   return result.value;
 }
-const claimed = (store: ApprovalsPort, change: Partial<ApprovalCall> = {}, more = {}): ClaimAnswer =>
-  given(store.claim({ ...call, ...change }, { ...terms, ...more }));
-function pending(answer: ClaimAnswer): string {
-  assert.equal(answer.kind, "pending");
-  return answer.kind === "pending" ? answer.id : "";
+/** Uses a grant, or asks for one. */
+function claimed(store: ApprovalsPort, change: Partial<ApprovalCall> = {}, more = {}): ClaimAnswer | AskAnswer {
+  const one = { ...call, ...change };
+  const answer = given(store.claim(one));
+  return answer.kind === "none" ? given(store.ask([one], { ...terms, ...more })) : answer;
+}
+function pending(answer: ClaimAnswer | AskAnswer): string {
+  assert.equal(answer.kind, "asked");
+  return answer.kind === "asked" ? (answer.ids[0] ?? "") : "";
 }
 
 test("a call waits, is approved by another person, passes once, and waits again", async (t) => {
@@ -77,7 +81,7 @@ test("a call waits, is approved by another person, passes once, and waits again"
   const store = await open();
   const id = pending(claimed(store));
   assert.match(id, /^apr_[0-9a-z]{26}$/);
-  assert.deepEqual(claimed(store), { kind: "pending", id, fresh: false });
+  assert.deepEqual(claimed(store), { kind: "asked", ids: [id] });
   for (const by of ["jo", "Jo", " JO"])
     assert.deepEqual(store.vote(id, { by, vote: "approve" }), { ok: false, error: { code: "requester" } });
   assert.equal(given(store.vote(id, { by: "ada", vote: "approve" })).status, "approved");
@@ -105,7 +109,7 @@ test("a grant is for this principal, tool, arguments and policy, and for nothing
     { arguments: '{"amount":41,"iban":"DE02120300000000202051"}' },
     { policyHash: "h2" },
   ])
-    assert.equal(claimed(store, other).kind, "pending", JSON.stringify(other));
+    assert.equal(claimed(store, other).kind, "asked", JSON.stringify(other));
   assert.equal(claimed(store).kind, "granted");
 });
 
@@ -115,7 +119,7 @@ test("two people must be two, and one who rejects decides", async (t) => {
   const id = pending(claimed(store, {}, { approvers: 2 }));
   assert.equal(given(store.vote(id, { by: "ada", vote: "approve" })).status, "pending");
   assert.deepEqual(store.vote(id, { by: "ada", vote: "approve" }), { ok: false, error: { code: "voted_before" } });
-  assert.equal(claimed(store).kind, "pending");
+  assert.equal(claimed(store).kind, "asked");
   const approved = given(store.vote(id, { by: "bob", vote: "approve" }));
   assert.deepEqual([approved.status, approved.votes.map(({ by }) => by)], ["approved", ["ada", "bob"]]);
   assert.deepEqual(store.vote(id, { by: "eve", vote: "reject" }), { ok: false, error: { code: "not_pending" } });
@@ -145,7 +149,7 @@ test("grants, requests and kept answers survive a restart, and another process o
   const first = await open();
   const id = pending(claimed(first));
   assert.equal(first.keepAnswer([id], held, { contentType: "application/json", body: Buffer.from('{"iban":"DE02"}') }), true);
-  assert.deepEqual(given(first.heldAnswer(held)), { kind: "pending", id });
+  assert.deepEqual(given(first.heldAnswer(held)), { kind: "pending", ids: [id] });
   first.close();
   const [second, third] = [await open(), await open()];
   assert.equal(given(second.show(id))?.arguments, call.arguments);
@@ -158,7 +162,7 @@ test("grants, requests and kept answers survive a restart, and another process o
   const got = given(third.heldAnswer(held));
   assert.equal(got.kind === "answer" && Buffer.from(got.answer.body).toString(), '{"iban":"DE02"}');
   assert.equal(given(second.heldAnswer(held)).kind, "none", "once");
-  assert.equal(claimed(second).kind, "pending", "and its grant is used");
+  assert.equal(claimed(second).kind, "asked", "and its grant is used");
 });
 
 test("an answer of several calls is given when all of them are approved, and not at all once one of them is over", async (t) => {
@@ -174,8 +178,10 @@ test("an answer of several calls is given when all of them are approved, and not
   };
   const approve = (id: string) => given(store.vote(id, { by: "ada", vote: "approve" }));
   const both = two();
+  const waiting = given(store.heldAnswer(both.of));
+  assert.deepEqual(waiting.kind === "pending" && waiting.ids.toSorted(), both.ids.toSorted());
   approve(both.ids[0]);
-  assert.deepEqual(given(store.heldAnswer(both.of)), { kind: "pending", id: both.ids[1] });
+  assert.deepEqual(given(store.heldAnswer(both.of)), { kind: "pending", ids: [both.ids[1]] });
   approve(both.ids[1]);
   assert.equal(given(store.heldAnswer(both.of)).kind, "answer");
   assert.equal(steps.filter(({ step }) => step === "used").length, 2);
@@ -236,7 +242,7 @@ test("caps: requests that wait, and the size of a kept answer", async (t) => {
   const store = await open();
   for (let n = 0; n < APPROVALS_PENDING_MAX; n++) claimed(store, { arguments: `{"n":${n}}` });
   assert.deepEqual(claimed(store), { kind: "full" });
-  assert.equal(claimed(store, { tenant: "beta" }).kind, "pending");
+  assert.equal(claimed(store, { tenant: "beta" }).kind, "asked");
   const id = pending(claimed(store, { tenant: "beta" }));
   const large = { contentType: "text/plain", body: new Uint8Array(WITHHELD_BYTES_MAX + 1) };
   assert.equal(store.keepAnswer([id], { ...held, tenant: "beta" }, large), false);
@@ -285,5 +291,24 @@ test("a grant that was used for a call that never reached the caller holds again
   assert.equal(claimed(store).kind, "granted");
   store.giveBack("acme", id);
   clock.nowMs += 10 * MINUTE;
-  assert.equal(claimed(store).kind, "pending");
+  assert.equal(claimed(store).kind, "asked");
+});
+
+test("calls of one answer are asked about together: all of them or none, equal ones once, known ones again", async (t) => {
+  const { open, steps } = await bench(t);
+  const store = await open();
+  const calls = ["1", "2", "1"].map((text) => ({ ...call, arguments: text }));
+  const asked = given(store.ask(calls, terms));
+  assert.ok(asked.kind === "asked");
+  assert.equal(asked.ids[0], asked.ids[2]);
+  assert.equal(new Set(asked.ids).size, 2);
+  assert.deepEqual(given(store.ask(calls.slice(0, 2), terms)), { kind: "asked", ids: asked.ids.slice(0, 2) });
+  assert.equal(steps.length, 2);
+  for (let n = 3; n < APPROVALS_PENDING_MAX; n++) given(store.ask([{ ...call, arguments: `${n}` }], terms));
+  const more = ["a", "b"].map((text) => ({ ...call, arguments: text }));
+  assert.deepEqual(given(store.ask(more, terms)), { kind: "full" });
+  assert.equal(claimed(store, { arguments: "a" }).kind, "asked", "of those that found no room none waits");
+  given(store.vote(asked.ids[0] ?? "", { by: "ada", vote: "reject" }));
+  assert.deepEqual(given(store.ask([...more, ...calls], terms)), { kind: "rejected", id: asked.ids[0] ?? "" });
+  assert.deepEqual(given(store.claim(more[1] ?? call)), { kind: "none" });
 });

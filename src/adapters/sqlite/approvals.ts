@@ -21,7 +21,7 @@ import type {
   ApprovalStatus,
   ApprovalsPort,
   ApprovalTerms,
-  ApprovalVote,
+  AskAnswer,
   ClaimAnswer,
   HeldAnswer,
   HeldFor,
@@ -30,7 +30,8 @@ import type {
 } from "../../ports/approvals.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Keyring } from "../../ports/keyring.ts";
-import { APPROVALS_SCHEMA, newApprovalId } from "./approvals-schema.ts";
+import { approvalOf, type Row } from "./approvals-row.ts";
+import { APPROVALS_SCHEMA, NEW_APPROVAL, newApprovalId } from "./approvals-schema.ts";
 import { openDatabase, Statements } from "./database.ts";
 
 /** A step of an approval's life, for the evidence. */
@@ -72,7 +73,6 @@ export async function openSqliteApprovals(options: SqliteApprovalsOptions): Prom
   }
 }
 
-type Row = Record<string, SQLOutputValue>;
 type Tell = (step: ApprovalStep["step"], by: string, row: Row | undefined, reason?: string) => void;
 
 class SqliteApprovals implements ApprovalsPort {
@@ -86,17 +86,11 @@ class SqliteApprovals implements ApprovalsPort {
     this.#options = options;
   }
 
-  claim(
-    call: ApprovalCall,
-    terms: ApprovalTerms & { readonly exchange: string; readonly policyName: string },
-  ): Result<ClaimAnswer, PortError> {
+  claim(call: ApprovalCall): Result<ClaimAnswer, PortError> {
     const key = this.#callKey(call);
     return this.#step((nowMs, tell): ClaimAnswer => {
       this.#expire(nowMs, tell);
-      const rows = this.#all(
-        "SELECT * FROM approval WHERE tenant = $tenant AND call = $key AND status IN ('approved', 'pending', 'rejected') AND expires_ms > $nowMs",
-        { tenant: call.tenant, key, nowMs },
-      );
+      const rows = this.#known(call.tenant, key, nowMs);
       const granted = rows.find(({ status }) => status === "approved");
       if (granted !== undefined) {
         this.#setStatus(granted, "used", nowMs);
@@ -104,37 +98,66 @@ class SqliteApprovals implements ApprovalsPort {
         return { kind: "granted", id: String(granted["id"]) };
       }
       const [known] = rows;
-      if (known !== undefined) {
-        const id = String(known["id"]);
-        return known["status"] === "rejected" ? { kind: "rejected", id } : { kind: "pending", id, fresh: false };
+      return known?.["status"] === "rejected" ? { kind: "rejected", id: String(known["id"]) } : { kind: "none" };
+    });
+  }
+
+  ask(
+    calls: readonly ApprovalCall[],
+    terms: ApprovalTerms & { readonly exchange: string; readonly policyName: string },
+  ): Result<AskAnswer, PortError> {
+    const keyed = calls.map((call) => ({ call, key: this.#callKey(call) }));
+    return this.#step((nowMs, tell): AskAnswer => {
+      this.#expire(nowMs, tell);
+      const known = new Map<string, string>();
+      const fresh: typeof keyed = [];
+      for (const one of keyed) {
+        const name = nameOf(one.key);
+        if (known.has(name)) continue;
+        const [row] = this.#known(one.call.tenant, one.key, nowMs);
+        if (row?.["status"] === "rejected") return { kind: "rejected", id: String(row["id"]) };
+        if (row === undefined) fresh.push(one);
+        known.set(name, row === undefined ? newApprovalId() : String(row["id"]));
       }
-      const waiting = this.#all("SELECT count(*) AS n FROM approval WHERE tenant = $tenant AND status = 'pending'", {
-        tenant: call.tenant,
-      });
-      if (Number(waiting[0]?.["n"] ?? 0) >= APPROVALS_PENDING_MAX) return { kind: "full" };
-      const id = newApprovalId();
-      this.#run(
-        `INSERT INTO approval (id, tenant, app, user, use_case, tool, call, arguments, exchange, policy_name, policy_hash, status, approvers, life_ms, created_ms, expires_ms)
-         VALUES ($id, $tenant, $app, $user, $useCase, $tool, $key, $arguments, $exchange, $policyName, $policyHash, 'pending', $approvers, $lifeMs, $nowMs, $nowMs + $lifeMs)`,
-        {
-          id,
-          tenant: call.tenant,
-          app: call.app,
-          user: call.user ?? null,
-          useCase: call.useCase ?? null,
-          tool: call.tool,
-          key,
-          arguments: this.#options.keyring.seal("approval-arguments", call.tenant, Buffer.from(call.arguments)),
-          exchange: terms.exchange,
-          policyName: terms.policyName,
-          policyHash: call.policyHash,
-          approvers: terms.approvers,
-          lifeMs: terms.lifeMs,
-          nowMs,
-        },
-      );
-      tell("requested", "sluice", this.#row(id));
-      return { kind: "pending", id, fresh: true };
+      const tenant = fresh[0]?.call.tenant ?? "";
+      const [waiting] = this.#all("SELECT count(*) AS n FROM approval WHERE tenant = $tenant AND status = 'pending'", { tenant });
+      if (fresh.length > 0 && Number(waiting?.["n"] ?? 0) + fresh.length > APPROVALS_PENDING_MAX) return { kind: "full" };
+      const idOf = (key: Uint8Array): string => known.get(nameOf(key)) ?? "";
+      for (const { call, key } of fresh) this.#insert(call, key, { ...terms, id: idOf(key), nowMs });
+      for (const { key } of fresh) tell("requested", "sluice", this.#row(idOf(key)));
+      return { kind: "asked", ids: keyed.map(({ key }) => idOf(key)) };
+    });
+  }
+
+  /** What is known of a call and not over; a grant before what else there is. */
+  #known(tenant: string, key: Uint8Array, nowMs: number): readonly Row[] {
+    return this.#all(
+      `SELECT * FROM approval WHERE tenant = $tenant AND call = $key AND status IN ('approved', 'pending', 'rejected') AND expires_ms > $nowMs
+       ORDER BY status, created_ms`,
+      { tenant, key, nowMs },
+    );
+  }
+
+  #insert(
+    call: ApprovalCall,
+    key: Uint8Array,
+    terms: ApprovalTerms & { readonly exchange: string; readonly policyName: string; readonly id: string; readonly nowMs: number },
+  ): void {
+    this.#run(NEW_APPROVAL, {
+      id: terms.id,
+      tenant: call.tenant,
+      app: call.app,
+      user: call.user ?? null,
+      useCase: call.useCase ?? null,
+      tool: call.tool,
+      key,
+      arguments: this.#options.keyring.seal("approval-arguments", call.tenant, Buffer.from(call.arguments)),
+      exchange: terms.exchange,
+      policyName: terms.policyName,
+      policyHash: call.policyHash,
+      approvers: terms.approvers,
+      lifeMs: terms.lifeMs,
+      nowMs: terms.nowMs,
     });
   }
 
@@ -173,7 +196,9 @@ class SqliteApprovals implements ApprovalsPort {
       const row = is("rejected") ?? is("pending") ?? is("approved");
       if (row === undefined || rows.some((one) => Number(one["expires_ms"]) <= nowMs)) return { kind: "none" };
       const id = String(row["id"]);
-      if (row["status"] !== "approved") return { kind: row["status"] === "rejected" ? "rejected" : "pending", id };
+      if (row["status"] === "rejected") return { kind: "rejected", id };
+      if (row["status"] === "pending")
+        return { kind: "pending", ids: rows.filter((one) => one["status"] === "pending").map((one) => String(one["id"])) };
       const body = this.#options.keyring.open("approval-answer", of.tenant, bytesOf(row["held_body"]));
       // Sealed with another key than today's: as if it had not been kept.
       if (!body.ok) return { kind: "none" };
@@ -345,31 +370,8 @@ class SqliteApprovals implements ApprovalsPort {
   }
 
   #approval(row: Row): Approval {
-    const id = String(row["id"]);
-    const text = (name: string): string | undefined => (typeof row[name] === "string" ? row[name] : undefined);
-    const votes = this.#all("SELECT by, vote, at_ms FROM vote WHERE approval = $id ORDER BY at_ms, by", { id }).map(
-      (vote): ApprovalVote => ({
-        by: String(vote["by"]),
-        vote: vote["vote"] === "approve" ? "approve" : "reject",
-        atMs: Number(vote["at_ms"]),
-      }),
-    );
-    return {
-      id,
-      status: STATUSES.find((status) => status === row["status"]) ?? "expired",
-      tenant: String(row["tenant"]),
-      app: String(row["app"]),
-      user: text("user"),
-      useCase: text("use_case"),
-      tool: String(row["tool"]),
-      exchange: String(row["exchange"]),
-      policy: { name: String(row["policy_name"]), hash: String(row["policy_hash"]) },
-      createdMs: Number(row["created_ms"]),
-      expiresMs: Number(row["expires_ms"]),
-      approvers: row["approvers"] === 2 ? 2 : 1,
-      votes,
-      keepsAnswer: row["held_body"] !== null,
-    };
+    const votes = this.#all("SELECT by, vote, at_ms FROM vote WHERE approval = $id ORDER BY at_ms, by", { id: String(row["id"]) });
+    return approvalOf(row, votes);
   }
 
   /** The use case too: another may ask for more approvers. */
@@ -392,7 +394,7 @@ class SqliteApprovals implements ApprovalsPort {
   }
 }
 
-const STATUSES: readonly ApprovalStatus[] = ["pending", "approved", "rejected", "used", "expired"];
 const bytesOf = (value: SQLOutputValue | undefined): Uint8Array => (value instanceof Uint8Array ? value : new Uint8Array(0));
 
+const nameOf = (digest: Uint8Array): string => Buffer.from(digest).toString("base64");
 const samePerson = (one: string, other: string): boolean => plainName(one) === plainName(other);

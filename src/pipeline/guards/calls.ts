@@ -81,14 +81,6 @@ export class Calls {
     if (!call.waits && call.units > GUARDED_BYTES_MAX) this.#open.delete(key);
   }
 
-  /** The call is whole, and others with it: all are shown before one is judged. */
-  show(key: string): void {
-    const open = this.#open.get(key);
-    if (open === undefined) return;
-    const whole = wholeOf(open);
-    for (const seat of open.seats) seat.showCall(whole);
-  }
-
   /** The call is whole. */
   judge(key: string): void {
     const open = this.#open.get(key);

@@ -4,10 +4,13 @@ import fc from "fast-check";
 import { frameOf, gated, LANE, REFUSE, seat, through, wordGuard } from "../../../test/support/guards.ts";
 import { property } from "../../../test/support/property.ts";
 import type { Frame } from "../../core/codec.ts";
-import type { AnswerGuard, CallVerdict, LaneStep } from "../../core/guard.ts";
+import type { AnswerGuard, CallVerdict, LaneStep, Stop } from "../../core/guard.ts";
+import { WITHHELD_BYTES_MAX } from "../../core/limits.ts";
 import type { Delta, LaneId } from "../../core/view.ts";
+import type { WorkGuard } from "../work.ts";
 import { Gate } from "./gate.ts";
 
+const FORBIDDEN: Stop = { kind: "refuse", denial: { code: "tool_not_allowed" } };
 const ARGS: LaneId = { choice: 0, block: 0, channel: "tool_arguments" };
 const texts = (pieces: readonly string[], lane: LaneId = LANE): Frame[] => pieces.map((text) => frameOf([{ ...lane, text }]));
 const plain = (out: string): string => out.replaceAll(/[<>]/g, "");
@@ -208,25 +211,6 @@ test("a call waits until it was judged whole; one that needs no judgement does n
   assert.equal(Buffer.concat(gate.push([call("{", harmless)]).bytes).toString(), "<{>");
 });
 
-test("calls that are whole at once are all shown before one is judged; one alone is not", () => {
-  const seen: string[] = [];
-  const judge: AnswerGuard = {
-    judgesCall: () => true,
-    showCall: ({ name, arguments: given }) => void seen.push(`show ${name} ${given}`),
-    judgeCall: ({ name }) => {
-      seen.push(`judge ${name}`);
-      return { kind: "pass" };
-    },
-    evidence: () => undefined,
-  };
-  const calls = ["a", "b"].map((name, block) => ({ choice: 0, block, name, id: "" }));
-  const deltas = calls.map(({ name, block }) => ({ ...ARGS, block, text: `"${name}"` }));
-  gated([seat("a", judge)], [frameOf(deltas, { calls, ends: "all" })]);
-  assert.deepEqual(seen.splice(0), ['show a "a"', 'show b "b"', "judge a", "judge b"]);
-  gated([seat("a", judge)], [frameOf(deltas.slice(0, 1), { calls: calls.slice(0, 1), ends: "all" })]);
-  assert.deepEqual(seen, ["judge a"]);
-});
-
 test("where calls are judged, an answer with two readings of one ends before it; elsewhere it passes", () => {
   const judge: AnswerGuard = { judgesCall: () => false, judgeCall: () => ({ kind: "pass" }), evidence: () => undefined };
   const frames = [...texts(["well"]), call("", { ambiguous: true }), ...texts(["!"])];
@@ -323,28 +307,47 @@ test("too many lanes end the answer", () => {
 });
 
 test("an answer that is withheld ends for the caller before the call, and is kept whole as it would have been", () => {
-  const kept: string[] = [];
+  const seen: (string | undefined)[] = [];
+  const verdicts: Record<string, CallVerdict> = {
+    refund: {
+      kind: "withhold",
+      end: (answer) => {
+        seen.push(answer?.contentType, answer === undefined ? undefined : Buffer.from(answer.body).toString());
+        return { stop: REFUSE, kept: true };
+      },
+    },
+    wipe: { kind: "stop", stop: FORBIDDEN },
+  };
   const approval: AnswerGuard = {
     judgesCall: () => true,
-    judgeCall: () => ({
-      kind: "withhold",
-      stop: REFUSE,
-      keep: ({ body, contentType }) => kept.push(contentType, Buffer.from(body).toString()) > 0,
-    }),
+    judgeCall: ({ name }) => verdicts[name] ?? { kind: "pass" },
     evidence: () => undefined,
   };
-  const begins = { calls: [{ choice: 0, block: 0, name: "refund", id: "c1" }] };
-  const frames = [...texts(["well "]), call('{"to":"bob"}', { ...begins, ends: [ARGS] }), ...texts(["bye"])];
-  const run = (complete: boolean) => {
-    const gate = new Gate([seat("a", approval), seat("b", wordGuard("bob", "eve"))], 1e6, "text/x");
-    const before = gate.push(frames);
+  const begins = (name: string, block: number) => ({
+    calls: [{ choice: 0, block, name, id: "c1" }],
+    ends: [{ ...ARGS, block }],
+  });
+  const frames = [...texts(["well "]), call('{"to":"bob"}', begins("refund", 0)), ...texts(["bye"])];
+  const run = (complete: boolean, more: readonly Frame[] = [], others: readonly WorkGuard[] = []) => {
+    const gate = new Gate([seat("a", approval), seat("b", wordGuard("bob", "eve")), ...others], 1e6, "text/x");
+    const before = gate.push([...frames, ...more]);
     const after = gate.end([], complete);
-    return { out: Buffer.concat([...before.bytes, ...after.bytes]).toString(), stop: after.stop?.stop };
+    return { out: Buffer.concat([...before.bytes, ...after.bytes]).toString(), stop: (before.stop ?? after.stop)?.stop };
   };
-  assert.deepEqual(run(false), { out: "<well >", stop: REFUSE });
-  assert.deepEqual(kept, []);
   assert.deepEqual(run(true), { out: "<well >", stop: REFUSE });
-  assert.deepEqual(kept, ["text/x", '<well ><{"to":"eve"}><bye>']);
+  assert.deepEqual(seen.splice(0), ["text/x", '<well ><{"to":"eve"}><bye>']);
+  assert.deepEqual(run(false), { out: "<well >", stop: REFUSE }, "it broke off");
+  assert.deepEqual(seen.splice(0), [undefined, undefined]);
+  const large: Frame = { bytes: new Uint8Array(WITHHELD_BYTES_MAX), deltas: [] };
+  assert.deepEqual(run(true, [large, ...texts(["never read"])]), { out: "<well >", stop: REFUSE });
+  assert.deepEqual(seen.splice(0), [undefined, undefined]);
+  const wipe = frameOf([{ ...ARGS, block: 1, text: "{}" }], begins("wipe", 1));
+  assert.deepEqual(run(true, [wipe]), { out: "<well >", stop: FORBIDDEN });
+  assert.deepEqual(run(true, texts(["stop"]), [seat("c", wordGuard("stop", "", { stop: FORBIDDEN }))]), {
+    out: "<well >",
+    stop: FORBIDDEN,
+  });
+  assert.deepEqual(seen, [], "nobody is asked about an answer that another rule ends");
 });
 test("what a guard gave for a call is given back where the call does not leave after all, and only there", () => {
   let back: string[] = [];
@@ -369,7 +372,10 @@ test("what a guard gave for a call is given back where the call does not leave a
   assert.deepEqual(run(stop, [call("{}", begins("first", "last"))]), ["first"], "in one frame with one that is refused");
   assert.deepEqual(run(stop, [call("{}", begins("first")), call("{}", begins("last"))]), [], "it has left");
   assert.deepEqual(run(stop, [call("{}", begins("first", "second"))]), []);
-  const withheld = (keeps: boolean): CallVerdict => ({ kind: "withhold", stop: REFUSE, keep: () => keeps });
+  const withheld = (keeps: boolean): CallVerdict => ({
+    kind: "withhold",
+    end: (answer) => ({ stop: REFUSE, kept: keeps && answer !== undefined }),
+  });
   assert.deepEqual(run(withheld(true), [call("{}", begins("first", "last"))]), [], "it is kept with its answer");
   assert.deepEqual(run(withheld(false), [call("{}", begins("first", "last"))]), ["first"]);
   assert.deepEqual(run(withheld(true), [call("{}", begins("first", "last"))], false), ["first"], "the answer broke off");

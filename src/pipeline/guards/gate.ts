@@ -237,13 +237,7 @@ export class Gate {
       if (stop !== undefined && stop.at >= lane.length) this.#placeStop(lane, stop, held);
       yield;
     }
-    const whole = [...this.#calls.open].filter((key) => ends === "all" || keys.includes(key));
-    if (whole.length > 1)
-      for (const key of whole) {
-        this.#calls.show(key);
-        yield;
-      }
-    for (const key of whole) {
+    for (const key of [...this.#calls.open].filter((open) => ends === "all" || keys.includes(open))) {
       this.#calls.judge(key);
       yield;
     }
@@ -289,7 +283,7 @@ export class Gate {
       if (this.#keeper?.take(out) !== true) this.#give(bytes, out, held.frame);
       else if (held.giveBacks !== undefined) this.#keeper.owes(held.giveBacks);
       delete held.giveBacks;
-      if (this.#keeper?.isFull === true) return this.#stop(bytes, INTERNAL);
+      if (this.#keeper?.isFull === true) return this.#stop(bytes, TOO_MUCH, held);
       gone += 1;
       this.#heldBytes -= held.frame.bytes.length;
       for (const { lane, start, delta } of held.parts) lane.forget(start + delta.text.length);
@@ -348,18 +342,20 @@ export class Gate {
     const begins = (held.frame.calls?.length ?? 0) > 0 || part.delta.channel === "tool_arguments";
     // Of a large frame nothing is passed on: nobody waits for its writing.
     const out = begins || held.frame.rewriteSteps !== undefined ? undefined : this.#bytesOf(held, texts);
-    const withheld = this.#keeper?.withheld;
-    if (out !== undefined && out !== "later" && withheld === undefined) bytes.push(out);
-    const said = saidBefore(held.parts, texts, index);
-    this.close();
-    return { bytes, stop: withheld ?? { stop: stop.stop, said }, more: false };
+    if (out !== undefined && out !== "later" && this.#keeper?.isWithheld !== true) bytes.push(out);
+    return this.#ended(bytes, { stop: stop.stop, said: saidBefore(held.parts, texts, index) });
   }
 
-  /** Where the rest of the answer was withheld already, that is what the caller learns. */
   #stop(bytes: Uint8Array[], stop: Stop, held?: Held): Passed {
-    const ended = this.#keeper?.withheld ?? { stop, said: held === undefined ? [] : this.#said(held) };
+    return this.#ended(bytes, { stop, said: held === undefined ? [] : this.#said(held) });
+  }
+
+  /** Of a rest that was withheld nobody reads more where it is too long, or long enough: what it was withheld for says how it ends. */
+  #ended(bytes: Uint8Array[], ended: Ended): Passed {
+    const isLong = ended.stop === TOO_MUCH || ended.stop.kind === "length";
+    const withheld = isLong ? this.#keeper?.finish() : undefined;
     this.close();
-    return { bytes, stop: ended, more: false };
+    return { bytes, stop: withheld ?? ended, more: false };
   }
 
   #said({ parts }: Held): Ended["said"] {

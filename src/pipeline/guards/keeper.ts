@@ -31,8 +31,8 @@ export class Keeper {
   get bytes(): number {
     return this.#bytes;
   }
-  get withheld(): Ended | undefined {
-    return this.#withhold === undefined ? undefined : { stop: this.#withhold.stop, said: this.#said };
+  get isWithheld(): boolean {
+    return this.#withhold !== undefined;
   }
   /** It is to be withheld and is larger than may be kept: nothing is left to wait for. */
   get isFull(): boolean {
@@ -64,16 +64,17 @@ export class Keeper {
     this.#complete = complete;
   }
 
-  /** The answer has been read to its end. */
+  /** The answer has been read to its end, or as far as it is read. undefined: it is not withheld. */
   finish(): Ended | undefined {
-    const pieces = this.#pieces;
-    if (this.#withhold !== undefined && pieces !== undefined && this.#complete) {
-      const kept = this.#withhold.keep({ contentType: this.#contentType, body: Buffer.concat(pieces) });
-      // What is kept has its grants with it.
-      if (kept) this.#giveBacks.length = 0;
-    }
+    const [pieces, withhold] = [this.#pieces, this.#withhold];
     this.#drop();
-    return this.withheld;
+    if (withhold === undefined) return undefined;
+    this.#withhold = undefined;
+    const answer = pieces !== undefined && this.#complete ? { contentType: this.#contentType, body: Buffer.concat(pieces) } : undefined;
+    const { stop, kept } = withhold.end(answer);
+    // What is kept has its grants with it.
+    if (kept) this.#giveBacks.length = 0;
+    return { stop, said: this.#said };
   }
 
   close(): void {

@@ -48,9 +48,6 @@ export class Seat {
   judgesCall({ name, offeredAs }: Omit<ToolCall, "arguments">): boolean {
     return this.#guard.judgeCall !== undefined && this.#ask((guard) => guard.judgesCall?.(name, offeredAs)) === true;
   }
-  showCall(call: ToolCall): void {
-    this.#ask((guard) => guard.showCall?.(call));
-  }
   judgeCall(call: ToolCall): CallVerdict | undefined {
     return this.#ask((guard) => (this.acts || guard.foreseeCall === undefined ? guard.judgeCall?.(call) : guard.foreseeCall(call)));
   }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { context, decideWith, model, provider, target, view } from "../../../test/support/context.ts";
 import { assertSubset } from "../../../test/support/subset.ts";
+import type { AnswerGuard, CallVerdict } from "../../core/guard.ts";
 import { APPROVAL_ARGUMENTS_BYTES_MAX, CALL_CHARS_MAX, CALL_VALUES_MAX } from "../../core/limits.ts";
 import { ok } from "../../core/result.ts";
 import type { StageContext, Verdict } from "../../core/stage.ts";
@@ -14,21 +15,28 @@ const at = { kind: "string", value: "", start: 0, end: 2 } as const;
 const text = (value: string, place: TextPlace = "user") => ({ place, node: { ...at, value } });
 const tool = (name: string, use: ToolRef["use"] = "offered"): ToolRef => ({ name, kind: "function", use, node: at });
 
+const NONE: ClaimAnswer = { kind: "none" };
 interface Store extends ApprovalsPort {
   readonly claims: ApprovalCall[];
+  readonly asked: ApprovalCall[];
   readonly tainted: Set<string>;
   readonly kept: string[];
 }
 /** A store of a few lines, so that tables can say what it answers. */
 function store(answer: ClaimAnswer = { kind: "granted", id: "apr_1" }, held: HeldState = { kind: "none" }): Store {
   const claims: ApprovalCall[] = [];
+  const asked: ApprovalCall[] = [];
   const tainted = new Set<string>();
   const kept: string[] = [];
   return {
-    ...{ claims, tainted, kept },
+    ...{ claims, asked, tainted, kept },
     claim: (call) => {
       claims.push(call);
       return ok(answer);
+    },
+    ask: (calls) => {
+      asked.push(...calls);
+      return ok({ kind: "asked", ids: calls.map((call) => `apr_${call.arguments}`) });
     },
     giveBack: () => {},
     keepAnswer: (ids, _of, { body }) => kept.push(`${ids.join(" ")} ${Buffer.from(body).toString()}`) > 0,
@@ -65,8 +73,11 @@ async function called(tools: object, name: string, text: string, of: StageContex
   assert.ok(guard !== undefined);
   const waits = guard.judgesCall?.(name);
   const outcome = waits === true ? guard.judgeCall?.({ choice: 0, block: 0, name, id: "c1", arguments: text }) : { kind: "pass" as const };
-  return { waits, outcome, evidence: guard.evidence() };
+  return { waits, outcome: ended(outcome), evidence: guard.evidence() };
 }
+/** What becomes of a call whose answer nothing else ends. */
+const ended = (verdict: CallVerdict | undefined): CallVerdict | undefined =>
+  verdict?.kind === "withhold" ? { kind: "stop", stop: verdict.end(undefined).stop } : verdict;
 const refusedAs = (code: string) => ({ kind: "stop", stop: { kind: "refuse", denial: { code } } });
 
 test("a call by its name: allowed passes at once, others wait for their arguments and are refused", async () => {
@@ -170,10 +181,10 @@ test("approval: a grant lets the call pass; without one the answer ends with the
   const text = '{ "b": 2, "a": 1 }';
   assertSubset((await called(rules, "refund", text, offering(["refund"], { stores: { approvals: granted } }))).outcome, { kind: "pass" });
   assertSubset(granted.claims, [{ tenant: "acme", app: "bot", tool: "refund", arguments: '{"a":1,"b":2}', policyHash: "0".repeat(64) }]);
-  const waiting = store({ kind: "pending", id: "apr_7", fresh: true });
+  const waiting = store(NONE);
   const { outcome } = await called(rules, "refund", text, offering(["refund"], { stores: { approvals: waiting } }));
   assertSubset(outcome, refusedAs("approval_required"));
-  assert.match(JSON.stringify(outcome), /apr_7/);
+  assert.ok(JSON.stringify(outcome).includes('apr_{\\"a\\":1'));
   const no = store({ kind: "rejected", id: "apr_8" });
   assertSubset(
     (await called(rules, "refund", text, offering(["refund"], { stores: { approvals: no } }))).outcome,
@@ -185,13 +196,13 @@ test("approval: a grant lets the call pass; without one the answer ends with the
 test("approval: arguments longer than people are shown are refused without being asked about, whatever blanks stand in them", async () => {
   const of = (approvals: Store) => offering(["refund"], { stores: { approvals } });
   const sized = (bytes: number) => `{"a":"${"é".repeat((bytes - 8) / 2)}"}`;
-  const asked = store({ kind: "pending", id: "apr_1", fresh: true });
+  const asked = store(NONE);
   assertSubset(
     (await called({ approve: ["refund"] }, "refund", ` ${sized(APPROVAL_ARGUMENTS_BYTES_MAX)} `, of(asked))).outcome,
     refusedAs("approval_required"),
   );
   assert.deepEqual(
-    asked.claims.map((call) => Buffer.byteLength(call.arguments)),
+    asked.asked.map((call) => Buffer.byteLength(call.arguments)),
     [APPROVAL_ARGUMENTS_BYTES_MAX],
   );
   const by = { allow: ["refund"], arguments: [{ tool: "refund", schema: { required: ["amount"] }, otherwise: "approve" }] };
@@ -200,82 +211,77 @@ test("approval: arguments longer than people are shown are refused without being
     const { outcome, evidence } = await called(rules, "refund", sized(APPROVAL_ARGUMENTS_BYTES_MAX + 2), of(unasked));
     assertSubset(outcome, { ...refusedAs("tool_not_allowed"), stop: { denial: { detail: "~refund.* 65536 bytes" } } });
     assertSubset(evidence, { verdict: "deny", evidence: { found: [{ entity: "tool_call", action: "refuse", count: 1 }] } });
-    assert.deepEqual(unasked.claims, []);
+    assert.deepEqual([unasked.claims, unasked.asked], [[], []]);
   }
 });
 
 test("approval by arguments: within bounds it passes, beyond them people are asked", async () => {
   const schema = { properties: { amount: { maximum: 50 } } };
   const rules = { allow: ["refund"], arguments: [{ tool: "refund", schema, otherwise: "approve" }] };
-  const of = offering(["refund"], { stores: { approvals: store({ kind: "pending", id: "apr_9", fresh: true }) } });
+  const of = offering(["refund"], { stores: { approvals: store(NONE) } });
   assertSubset((await called(rules, "refund", '{"amount":50}', of)).outcome, { kind: "pass" });
   assertSubset((await called(rules, "refund", '{"amount":51}', of)).outcome, refusedAs("approval_required"));
 });
 
+const KEYED = { exchange: { ...context().exchange, idempotencyKey: "try-1", requestDigest: "d1" } };
+const WHOLE = { contentType: "text/plain", body: Buffer.from("whole") };
+async function guardOf(tools: object, of: StageContext): Promise<AnswerGuard> {
+  const guard = (await said(tools, of)).effects?.find((effect) => effect.kind === "guard")?.guard;
+  assert.ok(guard !== undefined);
+  return guard;
+}
+const callOf = (name: string, block: number, text: string): ToolCall => ({ choice: 0, block, name, id: "c", arguments: text });
+
 test("with an idempotency key the whole answer is kept, and given once it is approved", async () => {
-  const waiting = store({ kind: "pending", id: "apr_7", fresh: true });
-  const exchange = { ...context().exchange, idempotencyKey: "try-1", requestDigest: "d1" };
-  const first = await called({ approve: ["refund"] }, "refund", "{}", offering(["refund"], { exchange, stores: { approvals: waiting } }));
-  assert.ok(first.outcome?.kind === "withhold");
-  first.outcome.keep({ contentType: "text/plain", body: Buffer.from("whole") });
-  assert.deepEqual(waiting.kept, ["apr_7 whole"]);
-  const answer = { contentType: "text/plain", body: Buffer.from("whole") };
-  const given = store(undefined, { kind: "answer", id: "apr_7", answer });
-  assertSubset(await said({ approve: ["refund"] }, offering(["refund"], { exchange, stores: { approvals: given } })), {
+  const waiting = store(NONE);
+  const guard = await guardOf({ approve: ["refund"] }, offering(["refund"], { ...KEYED, stores: { approvals: waiting } }));
+  const first = guard.judgeCall?.(callOf("refund", 0, "{}"));
+  assert.ok(first?.kind === "withhold");
+  assertSubset(first.end(WHOLE), { stop: { kind: "refuse", denial: { code: "approval_required" } }, kept: true });
+  assert.deepEqual(waiting.kept, ["apr_{} whole"]);
+  const given = store(undefined, { kind: "answer", id: "apr_7", answer: WHOLE });
+  assertSubset(await said({ approve: ["refund"] }, offering(["refund"], { ...KEYED, stores: { approvals: given } })), {
     kind: "answer",
-    whole: answer,
+    whole: WHOLE,
     reason: "approved: apr_7",
   });
-  const still = store(undefined, { kind: "pending", id: "apr_7" });
-  assertSubset(await said({ approve: ["refund"] }, offering(["refund"], { exchange, stores: { approvals: still } })), {
+  const still = store(undefined, { kind: "pending", ids: ["apr_7", "apr_8"] });
+  assertSubset(await said({ approve: ["refund"] }, offering(["refund"], { ...KEYED, stores: { approvals: still } })), {
     kind: "deny",
     code: "approval_required",
+    detail: "~apr_7, apr_8",
   });
 });
 
-test("an answer of several calls is kept for all their approvals; one that calls the same twice is not", async () => {
-  const exchange = { ...context().exchange, idempotencyKey: "try-1", requestDigest: "d1" };
-  for (const [texts, expected] of [
-    [["{}", '{"n":1}'], ['apr_{} apr_{"n":1} both']],
-    [["{}", "{}"], []],
+test("people are asked about all calls of an answer at once, and the caller learns each id; an answer that makes a call twice is not kept", async () => {
+  for (const [texts, expected, named] of [
+    [["{}", '{"n":1}'], ['apr_{} apr_{"n":1} whole'], 'apr_{}, apr_{"n":1}'],
+    [["{}", "{}"], [], "approval apr_{}."],
   ] as const) {
-    const approvals = store();
-    const claim: ApprovalsPort["claim"] = (call) => ok({ kind: "pending", id: `apr_${call.arguments}`, fresh: true });
-    const of = offering(["refund"], { exchange, stores: { approvals: { ...approvals, claim } } });
-    const verdict = await said({ approve: ["refund"] }, of);
-    const guard = verdict.effects?.find((effect) => effect.kind === "guard")?.guard;
-    const outcomes = texts.map((text, block) => guard?.judgeCall?.({ choice: 0, block, name: "refund", id: "c", arguments: text }));
-    const [first] = outcomes;
+    const approvals = store(NONE);
+    const guard = await guardOf({ approve: ["refund"] }, offering(["refund"], { ...KEYED, stores: { approvals } }));
+    const [first] = texts.map((text, block) => guard.judgeCall?.(callOf("refund", block, text)));
     assert.ok(first?.kind === "withhold");
-    first.keep({ contentType: "text/plain", body: Buffer.from("both") });
-    assert.deepEqual(approvals.kept, expected);
+    assert.deepEqual(approvals.asked, [], "before the answer's end nobody is");
+    const { stop, kept } = first.end(WHOLE);
+    assert.ok(stop.denial.detail?.includes(named), stop.denial.detail ?? "no detail");
+    assert.deepEqual([approvals.kept, kept, approvals.asked.length], [expected, expected.length > 0, 2]);
+    assertSubset(guard.evidence(), { denial: { code: "approval_required", detail: stop.denial.detail ?? "" } });
   }
 });
 
-test("nobody is asked about a call whose answer ends for another that is not allowed", async () => {
-  const exchange = { ...context().exchange, idempotencyKey: "try-1", requestDigest: "d1" };
-  for (const more of [{}, { exchange }]) {
-    const approvals = store({ kind: "pending", id: "apr_1", fresh: true });
-    const verdict = await said({ approve: ["refund"] }, offering(["refund"], { ...more, stores: { approvals } }));
-    const guard = verdict.effects?.find((effect) => effect.kind === "guard")?.guard;
-    assert.deepEqual([guard?.judgesCall?.("refund"), guard?.judgesCall?.("wipe")], [true, true]);
-    const outcome = guard?.judgeCall?.({ choice: 0, block: 0, name: "refund", id: "c1", arguments: "{}" });
-    assertSubset(outcome, { ...refusedAs("tool_not_allowed"), stop: { denial: { detail: "~wipe" } } });
-    assert.deepEqual(approvals.claims, []);
-  }
-});
-
-test("nobody is asked about a call that is whole together with another whose arguments break a rule", async () => {
+test("where another call of the answer is refused nobody is asked, and the record has both", async () => {
   const rules = { allow: ["look"], approve: ["refund"], arguments: [{ tool: "look", schema: { required: ["city"] } }] };
-  for (const broken of [true, false]) {
-    const approvals = store({ kind: "pending", id: "apr_1", fresh: true });
-    const verdict = await said(rules, offering(["refund", "look"], { stores: { approvals } }));
-    const guard = verdict.effects?.find((effect) => effect.kind === "guard")?.guard;
-    const refund = { choice: 0, block: 0, name: "refund", id: "c1", arguments: "{}" };
-    for (const call of [refund, { ...refund, block: 1, name: "look", arguments: broken ? "{}" : '{"city":"Bern"}' }])
-      guard?.showCall?.(call);
-    assertSubset(guard?.judgeCall?.(refund), refusedAs(broken ? "tool_not_allowed" : "approval_required"));
-    assert.equal(approvals.claims.length, broken ? 0 : 1);
+  for (const refused of [callOf("look", 1, "{}"), callOf("wipe", 1, "{}")]) {
+    const approvals = store(NONE);
+    const guard = await guardOf(rules, offering(["refund", "look"], { stores: { approvals } }));
+    assert.equal(guard.judgeCall?.(callOf("refund", 0, "{}")).kind, "withhold");
+    assertSubset(guard.judgeCall?.(refused), refusedAs("tool_not_allowed"));
+    assertSubset(guard.evidence(), {
+      denial: { code: "tool_not_allowed" },
+      evidence: { found: [{ action: "wait" }, { action: "refuse" }] },
+    });
+    assert.deepEqual(approvals.asked, []);
   }
 });
 
@@ -303,7 +309,7 @@ test("taint: by declaration, channel, tool and conversation; high-risk tools the
   assert.deepEqual(marksOf(verdict), ["declared"]);
   assert.equal(verdict.effects?.find((effect) => effect.kind === "change")?.change.dropTools?.length, 1);
   assertSubset((await called(rules, "shell", "{}", declared)).outcome, refusedAs("tool_not_allowed"));
-  const asked = { ...declared, stores: { approvals: store({ kind: "pending", id: "apr_2", fresh: true }) } };
+  const asked = { ...declared, stores: { approvals: store(NONE) } };
   assertSubset((await called(rules, "send_mail", "{}", asked)).outcome, refusedAs("approval_required"));
   const channel = { ...clean, contract: { ...clean.contract, values: { channel: "email" } } };
   assert.deepEqual(marksOf(await said(rules, channel)), ["channel:email"]);

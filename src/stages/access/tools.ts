@@ -15,7 +15,7 @@ import { judgeName, matchesAny, matchesPattern } from "../../core/patterns.ts";
 import type { FoundCount } from "../../core/record.ts";
 import type { Marks, StageContext, Verdict } from "../../core/stage.ts";
 import type { ProviderStateRef, RequestView, ToolCall, ToolRef } from "../../core/view.ts";
-import type { ApprovalsPort, HeldAnswer, HeldFor } from "../../ports/approvals.ts";
+import type { ApprovalCall, ApprovalsPort, AskAnswer, HeldAnswer, HeldFor } from "../../ports/approvals.ts";
 import { isAllowed } from "../shared/hosts.ts";
 import { hasArgumentRules, judgeArguments } from "./arguments.ts";
 import type { AccessSection } from "./section.ts";
@@ -159,9 +159,12 @@ export function heldFor({ principal, contract, useCase, exchange }: StageContext
   return { tenant, app, user: contract.values.user, useCase, policyHash: policy.hash, idempotencyKey, requestDigest };
 }
 
-const waits = (id: string): Denial => ({
+const waits = (ids: readonly string[]): Denial => ({
   code: "approval_required",
-  detail: `A tool call of this answer waits for approval ${id}. Once it is approved, send the same request again.`,
+  detail:
+    ids.length === 1
+      ? `A tool call of this answer waits for approval ${ids[0]}. Once it is approved, send the same request again.`
+      : `Tool calls of this answer wait for the approvals ${ids.join(", ")}. Once all are approved, send the same request again.`,
 });
 const WOULD_WAIT: Denial = { code: "approval_required", detail: "A tool call of this answer would wait for approval." };
 const rejected = (id: string): Denial => ({
@@ -179,7 +182,7 @@ export function heldVerdict(context: StageContext, approvals: ApprovalsPort | un
     case "none":
       return undefined;
     case "pending":
-      return { kind: "deny", ...waits(held.value.id) };
+      return { kind: "deny", ...waits(held.value.ids) };
     case "rejected":
       return { kind: "deny", ...rejected(held.value.id) };
     case "answer":
@@ -203,11 +206,10 @@ export class ToolGuard implements AnswerGuard {
   /** The conversation should be marked as tainted, and the store did not take it: later calls in it would not know. */
   #unnoted = false;
   readonly #counts = new Map<string, number>();
-  /** Approvals that the answer waits for, one for each call. */
-  readonly #waiting: string[] = [];
+  /** Calls that no grant is there for. People are asked about all of them once the answer is read. */
+  readonly #waiting: ApprovalCall[] = [];
+  /** Why the answer did not reach the caller as it was; of a call that waits, once people were asked. */
   #denial: Denial | undefined;
-  /** What is said of a call of the answer that is not allowed, where that is known before another is judged. */
-  #forbidden: CallVerdict | undefined;
 
   constructor(section: ToolsSection, context: StageContext, tainted: boolean) {
     this.#section = section;
@@ -244,22 +246,14 @@ export class ToolGuard implements AnswerGuard {
   }
 
   #judgesCall(call: Pick<ToolCall, "name" | "offeredAs">): boolean {
-    const verdict = this.#judgeName(call);
-    if (verdict === "deny") this.#forbidden ??= this.#denyName(call.name);
-    if (verdict !== "allow") return true;
+    if (this.#judgeName(call) !== "allow") return true;
     if (hasArgumentRules(this.#section, call.name)) return true;
     this.#count("pass");
     return false;
   }
 
-  showCall(call: ToolCall): void {
-    if (!mayApprove(this.#section)) return;
-    const verdict = this.#judge(call, () => ({ kind: "pass" }));
-    if (verdict.kind === "stop") this.#forbidden ??= verdict;
-  }
-
   judgeCall(call: ToolCall): CallVerdict {
-    return this.#counted(this.#judge(call, (tool, text) => this.#ask(tool, text)));
+    return this.#counted(this.#judge(call, (tool, text) => this.#claim(tool, text)));
   }
   foreseeCall(call: ToolCall): CallVerdict {
     return this.#counted(this.#judge(call, () => stopWith(WOULD_WAIT)));
@@ -268,8 +262,9 @@ export class ToolGuard implements AnswerGuard {
   #counted(verdict: CallVerdict): CallVerdict {
     if (verdict.kind === "pass") this.#count("pass");
     else {
-      this.#denial ??= verdict.stop.denial;
-      this.#count(verdict.stop.denial.code === "approval_required" ? "wait" : "refuse");
+      const denial = verdict.kind === "stop" ? verdict.stop.denial : WOULD_WAIT;
+      this.#count(denial.code === "approval_required" ? "wait" : "refuse");
+      if (this.#denial === undefined || this.#denial === WOULD_WAIT) this.#denial = denial;
     }
     return verdict;
   }
@@ -305,8 +300,6 @@ export class ToolGuard implements AnswerGuard {
       return this.#deny(
         `A call of the tool${quoted(call.name)} needs approval, and its arguments are longer than the ${APPROVAL_ARGUMENTS_BYTES_MAX} bytes that approvers are shown.`,
       );
-    // The answer ends for a call behind this one in any case.
-    if (this.#forbidden !== undefined) return this.#forbidden;
     return ask(call.name, canonical);
   }
 
@@ -319,50 +312,58 @@ export class ToolGuard implements AnswerGuard {
     return this.#section.onDeniedCall === "remove" ? { kind: "stop", stop: { kind: "filtered", denial } } : stopWith(denial);
   }
 
-  #ask(tool: string, canonical: string): CallVerdict {
+  #claim(tool: string, canonical: string): CallVerdict {
     const { principal, contract, useCase, exchange, stores } = this.#context;
-    const { approvers, expiresMinutes } = this.#section.approvals;
-    const answer = stores?.approvals?.claim(
-      {
-        tenant: principal.tenant,
-        app: principal.app,
-        user: contract.values.user,
-        useCase,
-        tool,
-        arguments: canonical,
-        policyHash: exchange.policy.hash,
-      },
-      { approvers, lifeMs: expiresMinutes * 60_000, exchange: exchange.id, policyName: exchange.policy.name },
-    );
+    const { tenant, app } = principal;
+    const policyHash = exchange.policy.hash;
+    const call = { tenant, app, user: contract.values.user, useCase, tool, arguments: canonical, policyHash };
+    const answer = stores?.approvals?.claim(call);
     if (answer === undefined || !answer.ok) return stopWith({ code: "store_unavailable" });
     switch (answer.value.kind) {
       case "granted": {
         const { id } = answer.value;
-        return { kind: "pass", giveBack: () => stores?.approvals?.giveBack(principal.tenant, id) };
+        return { kind: "pass", giveBack: () => stores?.approvals?.giveBack(tenant, id) };
       }
       case "rejected":
         return stopWith(rejected(answer.value.id));
-      case "full":
-        return stopWith({ code: "overloaded", detail: "Too many tool calls of this tenant wait for approval.", retryAfterMs: 60_000 });
-      case "pending":
-        return this.#wait(answer.value.id);
+      case "none":
+        this.#waiting.push(call);
+        return { kind: "withhold", end: (whole) => this.#ask(whole) };
     }
   }
 
-  #wait(id: string): CallVerdict {
-    const stop: Stop = { kind: "refuse", denial: waits(id) };
-    this.#waiting.push(id);
+  /** The answer is read, and nothing else ends it: asks people about all of its calls that wait. */
+  #ask(whole: HeldAnswer | undefined): { readonly stop: Stop; readonly kept: boolean } {
+    const { exchange, stores } = this.#context;
+    const { approvers, expiresMinutes } = this.#section.approvals;
+    const terms = { approvers, lifeMs: expiresMinutes * 60_000, exchange: exchange.id, policyName: exchange.policy.name };
+    const approvals = stores?.approvals;
+    const asked = approvals?.ask(this.#waiting, terms);
+    this.#denial = denialOf(asked?.ok === true ? asked.value : undefined);
+    const stop: Stop = { kind: "refuse", denial: this.#denial };
     const of = heldFor(this.#context);
-    const approvals = this.#context.stores?.approvals;
-    if (of === undefined || approvals === undefined) return { kind: "stop", stop };
+    if (approvals === undefined || asked?.ok !== true || asked.value.kind !== "asked" || of === undefined || whole === undefined)
+      return { stop, kept: false };
     // A grant is for one call: where two alike wait for it, the answer that holds both is not kept.
-    const keep = (answer: HeldAnswer): boolean =>
-      new Set(this.#waiting).size === this.#waiting.length && approvals.keepAnswer(this.#waiting, of, answer);
-    return { kind: "withhold", stop, keep };
+    const { ids } = asked.value;
+    return { stop, kept: new Set(ids).size === ids.length && approvals.keepAnswer(ids, of, whole) };
   }
 
   #count(action: string): void {
     this.#counts.set(action, (this.#counts.get(action) ?? 0) + 1);
+  }
+}
+
+function denialOf(asked: AskAnswer | undefined): Denial {
+  switch (asked?.kind) {
+    case undefined:
+      return { code: "store_unavailable" };
+    case "rejected":
+      return rejected(asked.id);
+    case "full":
+      return { code: "overloaded", detail: "Too many tool calls of this tenant wait for approval.", retryAfterMs: 60_000 };
+    case "asked":
+      return waits([...new Set(asked.ids)]);
   }
 }
 
