@@ -27,6 +27,8 @@ export interface TextEdit {
   readonly inNumber?: string;
   /** Where the text cannot be changed (the provider signed it): it passes as it is. Absent: the answer is ended. */
   readonly ifFixed?: "pass";
+  /** It is about what goes on in another block: a text that repeats this one cannot be told by itself to need it. */
+  readonly seam?: true;
 }
 
 /** How an answer is ended before its time. What stands before the offset is passed on. */
@@ -48,8 +50,15 @@ export interface LaneStep {
 }
 export interface LaneReader {
   push(text: string): LaneStep;
-  /** The lane's end: everything is decided. */
+  /** The lane's end: everything is decided. Behind a `pause`: no block follows. */
   end(): LaneStep;
+  /**
+   * The lane's end where callers may put another block behind it without a break: what could go on there stays open. Absent: the guard
+   * looks at each block by itself, and `end` is called.
+   */
+  pause?(): LaneStep;
+  /** Behind a `pause`: what the text of the blocks that follow has decided about this one since. */
+  late?(): LaneStep;
 }
 
 /** What becomes of a tool call whose name and arguments are whole. */
@@ -76,9 +85,10 @@ export interface AnswerGuard {
   begin?(found: Marks): "fault" | undefined;
   /**
    * undefined: this guard does not care for the lane. `tool` is set where the lane is the arguments of a call. `repeats`: the text was
-   * streamed before and comes again whole (OpenAI's `response.completed`): judged the same, counted once.
+   * streamed before and comes again whole (OpenAI's `response.completed`): judged the same, counted once. `after`: the guard's own reader
+   * of the block before, which is paused, and whose text this one goes on.
    */
-  openLane?(lane: LaneId, tool: string | undefined, repeats: boolean): LaneReader | undefined;
+  openLane?(lane: LaneId, tool: string | undefined, repeats: boolean, after?: LaneReader): LaneReader | undefined;
   /**
    * Judges a call before any of it is released: its frames wait until its arguments are whole. `true` of `judgesCall`: this one
    * must wait; false: its name is enough to let it pass.

@@ -34,12 +34,13 @@ export function textsOf(view: RequestView): readonly string[] {
 export function openAnswer(
   codec: Codec,
   view: RequestView,
-  answer: { readonly status?: number; readonly contentType?: string } = {},
+  answer: { readonly status?: number; readonly contentType?: string; readonly guarded?: true } = {},
 ): AnswerReader {
   const reader = codec.openAnswer?.({
     view,
     usageForced: false,
     status: answer.status ?? 200,
+    ...(answer.guarded === undefined ? {} : { guarded: answer.guarded }),
     contentType: answer.contentType ?? (view.streaming ? "text/event-stream; charset=utf-8" : "application/json"),
   });
   assert(reader !== undefined);

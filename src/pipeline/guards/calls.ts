@@ -11,6 +11,8 @@ import { RENAMED } from "./stops.ts";
 export interface Held {
   readonly frame: Frame;
   readonly parts: Part[];
+  /** The index of each lane's last text in it, where that was asked for. */
+  lasts?: ReadonlyMap<string, number>;
   /** Calls that begin in it and are not judged. */
   unjudged: number;
   /** The answer ends before this frame. */

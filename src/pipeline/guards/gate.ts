@@ -19,7 +19,8 @@ import type { WorkGuard } from "../work.ts";
 import { Calls, type Held, keyOf } from "./calls.ts";
 import { type Ended, Keeper } from "./keeper.ts";
 import { Lane } from "./lane.ts";
-import { cut, isStuck, type Part, rendered, renderedParts, saidBefore } from "./part.ts";
+import { cut, idOf, isOf, isStuck, partOf, rendered, renderedParts, saidBefore } from "./part.ts";
+import { Seams } from "./seams.ts";
 import { Seat } from "./seat.ts";
 import { AMBIGUOUS, INTERNAL, TOO_MANY, TOO_MUCH, UNCHANGEABLE } from "./stops.ts";
 
@@ -51,6 +52,7 @@ export class Gate {
   /** What leaves, where a guard may want the whole answer kept. */
   readonly #keeper: Keeper | undefined;
   readonly #lanes = new Map<string, Lane>();
+  readonly #seams = new Seams();
   readonly #calls: Calls;
   readonly #acts: boolean;
   #unread: Frame[] = [];
@@ -147,6 +149,7 @@ export class Gate {
     this.#heldBytes = 0;
     this.#unreadBytes = 0;
     this.#lanes.clear();
+    this.#seams.close();
     this.#calls.close();
     this.#keeper?.close();
   }
@@ -170,6 +173,7 @@ export class Gate {
   }
 
   #beginCall(call: Omit<ToolCall, "arguments">, held: Held): void {
+    this.#finished(this.#seams.breakOff(call.choice), held);
     this.#calls.begin(call, held, (lane) => finish(this.#close([lane], held)));
   }
 
@@ -203,7 +207,7 @@ export class Gate {
     const latest = this.#latest;
     // Most texts go on where the one before left off. What arguments belong to, calls know.
     if (latest !== undefined && delta.repeats !== true && delta.channel !== "tool_arguments" && isOf(latest.id, delta)) {
-      held.parts.push(partOf(held, delta, latest));
+      held.parts.push(partOf(held.frame, delta, latest));
       return;
     }
     const key = keyOf(delta);
@@ -213,14 +217,26 @@ export class Gate {
       // A call that the codec could not name is judged too, by no name.
       if (delta.channel === "tool_arguments" && this.#calls.toolOf(key) === undefined)
         this.#beginCall({ ...idOf(delta), name: "", id: "" }, held);
-      lane = new Lane(idOf(delta), this.seats, { tool: this.#calls.toolOf(key), repeats });
-      if (!repeats) this.#lanes.set(key, lane);
-      if (this.#lanes.size > GUARDED_LANES_MAX) held.stop ??= TOO_MANY;
+      const tool = this.#calls.toolOf(key);
+      lane = repeats ? new Lane(idOf(delta), this.seats, { tool, repeats, seams: this.#seams }) : this.#beginLane(delta, held);
+      if (this.#lanes.size > GUARDED_LANES_MAX || this.#seams.isFull) held.stop ??= TOO_MANY;
     }
     if (!repeats) this.#latest = lane;
-    const part = partOf(held, delta, lane);
+    const part = partOf(held.frame, delta, lane);
     held.parts.push(part);
     if (!repeats) this.#calls.add(key, part);
+  }
+
+  #beginLane(delta: Delta, held: Held): Lane {
+    const seams = this.#seams;
+    const key = keyOf(delta);
+    const whole = seams.wholeBefore(delta, held);
+    if (whole !== undefined) this.#lanes.delete(keyOf(whole.id));
+    const after = seams.before(delta);
+    const lane = new Lane(idOf(delta), this.seats, { tool: this.#calls.toolOf(key), repeats: false, after, seams });
+    this.#finished(seams.begin(lane, after), held);
+    this.#lanes.set(key, lane);
+    return lane;
   }
 
   /** Ends lanes, and judges the calls that are whole: one after the other. */
@@ -230,13 +246,13 @@ export class Gate {
     for (const key of keys) {
       const lane = this.#lanes.get(key);
       if (lane === undefined) continue;
-      lane.end();
+      if (ends !== "all" && this.#seams.mayGoOn(lane)) lane.pause();
+      else lane.end();
       this.#lanes.delete(key);
-      // A guard may end an answer for what a lane that has left already turned out to be.
-      const { stop } = lane;
-      if (stop !== undefined && stop.at >= lane.length) this.#placeStop(lane, stop, held);
+      this.#finished(lane, held);
       yield;
     }
+    if (ends === "all") for (const lane of this.#seams.breakAll()) this.#finished(lane, held);
     for (const key of [...this.#calls.open].filter((open) => ends === "all" || keys.includes(open))) {
       this.#calls.judge(key);
       yield;
@@ -250,6 +266,12 @@ export class Gate {
     while (this.#closing.next().done !== true) if (slice.isOver()) return false;
     this.#closing = undefined;
     return true;
+  }
+
+  /** A guard may end an answer for what a lane that has left already turned out to be. */
+  #finished(lane: Lane | undefined, held: Held | undefined): void {
+    const stop = lane?.stop;
+    if (lane !== undefined && stop !== undefined && stop.at >= lane.length) this.#placeStop(lane, stop, held);
   }
 
   #placeStop(lane: Lane, { stop }: NonNullable<Lane["stop"]>, held: Held | undefined): void {
@@ -276,6 +298,7 @@ export class Gate {
       if (stopped === undefined) break;
       if (stopped >= 0) return this.#stopWithin(bytes, held, stopped);
       if (held.unjudged > 0) break;
+      for (const { delta, lane } of held.parts) if (delta.repeats === true) this.#seams.adopt(delta, lane);
       const out = this.#writing === undefined ? this.#bytesOf(held, renderedParts(held.parts)) : this.#writeOn(this.#writing);
       if (out === "later") return this.#later(bytes, gone);
       if (out === undefined) return this.#stop(bytes, UNCHANGEABLE, held);
@@ -364,11 +387,3 @@ export class Gate {
 }
 
 const NO_FRAME: Frame = { bytes: new Uint8Array(0), deltas: [] };
-const isOf = (a: LaneId, b: LaneId): boolean => a.choice === b.choice && a.block === b.block && a.channel === b.channel;
-const partOf = ({ frame }: Held, delta: Delta, lane: Lane): Part => ({
-  delta,
-  lane,
-  start: lane.length,
-  fixed: frame.rewrite === undefined || delta.signed === true,
-});
-const idOf = ({ choice, block, channel }: LaneId): LaneId => ({ choice, block, channel });

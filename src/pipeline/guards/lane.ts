@@ -1,6 +1,7 @@
 import type { LaneReader, LaneStep, Stop, TextEdit } from "../../core/guard.ts";
 import { LaneText } from "../../core/lane-text.ts";
 import type { LaneId } from "../../core/view.ts";
+import type { Seams } from "./seams.ts";
 import { isSound, type Seat, without } from "./seat.ts";
 
 /** One guard's look at the lane, in guards' offsets. */
@@ -16,6 +17,13 @@ interface Look {
 /** Changes that are taken from the front of a list at once: with each frame alone, a long list would be moved as often. */
 const FORGOTTEN_AT_ONCE = 512;
 const NO_EDITS: readonly TextEdit[] = [];
+
+interface LaneParts {
+  readonly tool: string | undefined;
+  readonly repeats: boolean;
+  readonly after?: Lane | undefined;
+  readonly seams: Seams;
+}
 
 /** The text of one lane: shown to every guard that cares for it, with what they want changed in it. Offsets of the raw text but where said. */
 export class Lane {
@@ -33,10 +41,17 @@ export class Lane {
   #decided = 0;
   #stop: { readonly at: number; readonly stop: Stop; readonly seat: Seat } | undefined;
 
-  constructor(id: LaneId, seats: readonly Seat[], { tool, repeats }: { readonly tool: string | undefined; readonly repeats: boolean }) {
+  /** The block before, while what is said here can still decide about its end. */
+  #after: Lane | undefined;
+  /** Takes the changes that are about what goes on in another block. */
+  readonly #seams: Seams;
+
+  constructor(id: LaneId, seats: readonly Seat[], { tool, repeats, after, seams }: LaneParts) {
     this.id = id;
+    this.#after = after;
+    this.#seams = seams;
     for (const seat of seats) {
-      const reader = seat.openLane(id, tool, repeats);
+      const reader = seat.openLane(id, tool, repeats, after?.readerOf(seat));
       if (reader !== undefined) this.#looks.push({ seat, reader, decided: 0, edits: [], stop: undefined });
     }
     this.#acting = this.#looks.filter(({ seat }) => seat.acts);
@@ -62,11 +77,21 @@ export class Lane {
     return this.#stop;
   }
 
+  /** Its text is whole. */
+  get isWhole(): boolean {
+    return this.#ended;
+  }
+  /** What a guard reads the lane with, where text that follows can still decide about its end. */
+  readerOf(of: Seat): LaneReader | undefined {
+    return this.#looks.find(({ seat }) => seat === of)?.reader;
+  }
+
   push(piece: string): void {
     this.#length += piece.length;
     if (this.#looks.length === 0) return;
     this.#show(this.#text.push(piece));
     this.#settle();
+    this.#tellBefore();
   }
 
   end(): void {
@@ -76,6 +101,46 @@ export class Lane {
     this.#show(this.#text.end());
     for (const look of this.#looks) this.#take(look, look.seat.end(look.reader), true);
     this.#settle();
+    this.#tellBefore();
+  }
+
+  /** Its text is whole, and that of a block that follows may go on where it ends. `finish` where none does. */
+  pause(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    if (this.#looks.length === 0) return;
+    this.#show(this.#text.end());
+    for (const look of this.#looks) this.#take(look, look.seat.pause(look.reader), false);
+    this.#settle();
+    this.#tellBefore();
+  }
+  /** Behind a `pause`: nothing follows. */
+  finish(): void {
+    for (const look of this.#looks) if (look.decided !== Number.POSITIVE_INFINITY) this.#take(look, look.seat.end(look.reader), true);
+    this.#settle();
+    this.#tellBefore();
+  }
+
+  /** Blocks before this one hear of what its text decided about them. */
+  #tellBefore(): void {
+    const before = this.#after;
+    if (before === undefined) return;
+    before.#hear();
+    if (before.#isDone) this.#after = undefined;
+  }
+  #hear(): void {
+    for (const look of this.#looks) if (look.decided !== Number.POSITIVE_INFINITY) this.#take(look, look.seat.late(look.reader), false);
+    this.#settle();
+    this.#tellBefore();
+  }
+  get #isDone(): boolean {
+    return this.#after === undefined && this.#looks.every(({ decided }) => decided === Number.POSITIVE_INFINITY);
+  }
+
+  /** A text that repeats another takes the changes that only the blocks beside that one tell of. */
+  adopt(edits: readonly TextEdit[]): void {
+    const apart = this.#edits.filter((own) => edits.every(({ start, end }) => own.end <= start || own.start >= end));
+    this.#edits = [...apart, ...edits].sort((a, b) => a.start - b.start);
   }
 
   /** Text before this offset has left. */
@@ -145,8 +210,14 @@ export class Lane {
     const ready = this.#held.length === 0 ? NO_EDITS : this.#held.filter(({ end }) => end <= to);
     const settled = this.#text.settle(to, ready, this.#ended);
     this.#decided = this.#ended && limit === Number.POSITIVE_INFINITY ? Number.POSITIVE_INFINITY : settled.decided;
-    if (settled.edits.length > 0) this.#edits.push(...settled.edits);
+    if (settled.edits.length > 0) this.#admitted(settled.edits);
     if (this.#held.length > 0) this.#held = this.#held.filter(({ end }) => end > to);
+  }
+
+  #admitted(edits: readonly TextEdit[]): void {
+    this.#edits.push(...edits);
+    const seams = edits.filter(({ seam }) => seam === true);
+    if (seams.length > 0) this.#seams.note(this, seams);
   }
 
   /** The changes of one stage that no earlier stage can touch any more. */

@@ -1,4 +1,5 @@
-import type { Delta } from "../../core/view.ts";
+import type { Frame } from "../../core/codec.ts";
+import type { Delta, LaneId } from "../../core/view.ts";
 import type { Lane } from "./lane.ts";
 
 /** One delta of a frame, and where it stands in its lane. */
@@ -10,6 +11,16 @@ export interface Part {
   /** Its text cannot be changed. */
   readonly fixed: boolean;
 }
+
+/** The next text of a lane. */
+export const partOf = (frame: Frame, delta: Delta, lane: Lane): Part => ({
+  delta,
+  lane,
+  start: lane.length,
+  fixed: frame.rewrite === undefined || delta.signed === true,
+});
+export const isOf = (a: LaneId, b: LaneId): boolean => a.choice === b.choice && a.block === b.block && a.channel === b.channel;
+export const idOf = ({ choice, block, channel }: LaneId): LaneId => ({ choice, block, channel });
 
 /** The part's text with the lane's changes made; undefined where none touches it. */
 export function rendered({ delta: { text }, lane, start, fixed }: Part): string | undefined {

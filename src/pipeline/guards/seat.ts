@@ -42,8 +42,8 @@ export class Seat {
   begin(found: Marks): void {
     if (this.#ask((guard) => guard.begin?.(found)) === "fault") this.#fault = "exception";
   }
-  openLane(lane: LaneId, tool: string | undefined, repeats: boolean): LaneReader | undefined {
-    return this.#ask((guard) => guard.openLane?.(lane, tool, repeats));
+  openLane(lane: LaneId, tool: string | undefined, repeats: boolean, after?: LaneReader): LaneReader | undefined {
+    return this.#ask((guard) => guard.openLane?.(lane, tool, repeats, after));
   }
   judgesCall({ name, offeredAs }: Omit<ToolCall, "arguments">): boolean {
     return this.#guard.judgeCall !== undefined && this.#ask((guard) => guard.judgesCall?.(name, offeredAs)) === true;
@@ -66,6 +66,12 @@ export class Seat {
   }
   end(reader: LaneReader): LaneStep | undefined {
     return this.#ask(() => reader.end());
+  }
+  pause(reader: LaneReader): LaneStep | undefined {
+    return this.#ask(() => (reader.pause === undefined ? { ...reader.end(), decided: Number.POSITIVE_INFINITY } : reader.pause()));
+  }
+  late(reader: LaneReader): LaneStep | undefined {
+    return this.#ask(() => reader.late?.());
   }
   /** It said what cannot be. */
   contradicts(): void {

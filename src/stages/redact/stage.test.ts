@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { readRequest } from "../../../test/support/codec-runs.ts";
-import { context, decideWith } from "../../../test/support/context.ts";
-import { frameOf, gated, LANE, seat } from "../../../test/support/guards.ts";
+import { context } from "../../../test/support/context.ts";
+import { frameOf, gated, LANE } from "../../../test/support/guards.ts";
 import { testKeyring } from "../../../test/support/keyring.ts";
 import { property } from "../../../test/support/property.ts";
+import { ask, contents, run } from "../../../test/support/redact.ts";
 import { assertSubset } from "../../../test/support/subset.ts";
 import { anthropicMessages } from "../../codecs/anthropic-messages.ts";
 import { bedrockConverse } from "../../codecs/bedrock-converse.ts";
@@ -16,11 +17,9 @@ import { openaiEmbeddings } from "../../codecs/openai-embeddings.ts";
 import { openaiResponses } from "../../codecs/openai-responses.ts";
 import { keptResponseView } from "../../codecs/shared/responses-kept.ts";
 import type { Codec } from "../../core/codec.ts";
-import { applyEdits } from "../../core/json.ts";
 import { ok } from "../../core/result.ts";
 import type { StageContext, Verdict } from "../../core/stage.ts";
 import type { LaneId } from "../../core/view.ts";
-import { sharedEdits } from "../../pipeline/request-edits.ts";
 import type { WorkGuard } from "../../pipeline/work.ts";
 import { redactStage } from "./stage.ts";
 
@@ -29,38 +28,6 @@ const CARD = "4012 8888 8888 1881";
 const PHONE = "+1 (415) 623-2671";
 const IBAN = "DE89 3704 0044 0532 0130 00";
 
-const ask = (...messages: readonly (string | Record<string, unknown>)[]): string =>
-  JSON.stringify({
-    model: "gpt",
-    messages: messages.map((message) => (typeof message === "string" ? { role: "user", content: message } : message)),
-  });
-
-interface Run {
-  readonly verdict: Verdict;
-  /** The request as the provider gets it. */
-  readonly sent: string;
-  readonly guards: readonly WorkGuard[];
-}
-async function run(
-  body: string,
-  section: object = { profile: "standard" },
-  values: Record<string, string> = {},
-  more: Partial<StageContext> = {},
-): Promise<Run> {
-  const request = more.request ?? readRequest(openaiChat, body);
-  const of: StageContext = {
-    ...context({ contract: { values, unknown: [], problems: [] }, stores: { keyring: testKeyring() } }),
-    request,
-    ...more,
-  };
-  const said = await decideWith(redactStage, section, of);
-  const verdict = "ok" in said ? (said.ok ? said.value : assert.fail(said.error.code)) : said;
-  const effects = verdict.kind === "allow" ? verdict.effects : [];
-  const change = Object.assign({}, ...effects.map((effect) => (effect.kind === "change" ? effect.change : {})));
-  const guards = effects.flatMap((effect) => (effect.kind === "guard" ? [seat("redact", effect.guard)] : []));
-  return { verdict, sent: applyEdits(request.doc, sharedEdits(request.doc, change)), guards };
-}
-const contents = (sent: string): readonly string[] => JSON.parse(sent).messages.map((message: { content: string }) => message.content);
 /** What the caller gets of an answer of these pieces. */
 const answered = (guards: readonly WorkGuard[], pieces: readonly string[], lane: LaneId = LANE): string =>
   gated(
