@@ -8,63 +8,139 @@ export interface Payload {
 }
 
 const BASE64 = /(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{20,16384}={0,2}/g;
+/** In lines, as mails have it, or letter by letter. */
+const BASE64_LINES = /(?<![A-Za-z0-9+/_-])(?:[A-Za-z0-9+/_-]{20,80}[ \t]{0,4}\r?\n[ \t>]{0,8}){1,500}[A-Za-z0-9+/_-]{2,80}={0,2}/g;
+const BASE64_SPACED = /(?<![^\s"'`(:])(?:[A-Za-z0-9+/_-] ){24,4000}[A-Za-z0-9+/_=-](?: =)?/g;
+/** RFC 4648 section 6. */
+const BASE32 = /(?<![A-Za-z0-9])[A-Z2-7]{24,16384}={0,6}(?![A-Za-z0-9])/g;
 const HEX = /(?<![0-9a-z])(?:0x)?(?:[0-9a-f]{2}[ :,]?){12,4000}/gi;
-const ESCAPES = /(?:\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\u\{[0-9a-f]{1,6}\}){6,2000}/gi;
+const ESCAPES = /(?:(?:\\x|0x)[0-9a-f]{2}[ ,]{0,2}|\\u[0-9a-f]{4}|\\u\{[0-9a-f]{1,6}\}){6,2000}/gi;
+const OCTAL = /(?:\\[0-7]{2,3}){6,2000}/g;
 const PERCENT = /[\w.~-]{0,40}(?:%[0-9a-f]{2}[\w.+~-]{0,40}){4,1000}/gi;
+/** RFC 2045 section 6.7. */
+const QUOTED_PRINTABLE = /[\w.~-]{0,40}(?:=[0-9A-F]{2}[\w.~-]{0,40}){4,1000}/g;
 const ENTITIES = /(?:&#(?:\d{2,6}|x[0-9a-f]{2,6});){6,2000}/gi;
 const BINARY = /(?<![01])[01]{8}(?:[ ,]?[01]{8}){4,4000}/g;
 const DECIMAL = /\b\d{2,3}(?:[ ,]{1,2}\d{2,3}){11,2000}\b/g;
+/** As forms write blanks. */
+const PLUSES = /(?<![\p{L}\d+])[\p{L}\d.,!?:;'-]{1,40}(?:\+[\p{L}\d.,!?:;'-]{1,40}){4,400}/gu;
+/** Words that only their capitals part. */
+const HUMPS = /(?<![A-Za-z])[A-Za-z][a-z]{1,30}(?:[A-Z]{1,4}[a-z]{1,30}){4,60}/g;
+/** UAX #9: what stands between is shown from right to left. */
+const OVERRIDDEN = /\u202e[^\u202c\u2069\n]{8,4000}/g;
 
-/** What is encoded in `text.slice(from, to)` and reads as text once decoded. At most `INJECTION_PAYLOADS_MAX`, bounded in size. */
+/**
+ * What is encoded in `text.slice(from, to)` and reads as text once decoded, bounded in size. What is past `INJECTION_PAYLOADS_MAX` comes
+ * as one, so that nobody hides behind harmless ones.
+ */
 export function payloads(text: string, from: number, to: number): readonly Payload[] {
   const part = from === 0 && to === text.length ? text : text.slice(from, to);
   const found: Payload[] = [];
   let chars = 0;
+  const holds = new Map<RegExp, boolean>();
   for (const [pattern, decode, needs] of DECODERS) {
-    if (needs !== undefined && !part.includes(needs)) continue;
+    if (needs !== undefined) {
+      const there = holds.get(needs) ?? needs.test(part);
+      holds.set(needs, there);
+      if (!there) continue;
+    }
     for (const match of part.matchAll(pattern)) {
-      if (found.length >= INJECTION_PAYLOADS_MAX || chars >= INJECTION_DECODED_CHARS_MAX) return found;
-      const decoded = decode(match[0]);
-      if (decoded === undefined || !isReadable(decoded)) continue;
+      if (chars >= INJECTION_DECODED_CHARS_MAX) return found;
+      const decoded = readable(match[0], decode, from > 0 && match.index === 0);
+      if (decoded === undefined) continue;
       chars += decoded.length;
-      found.push({ text: decoded, start: from + match.index, end: from + match.index + match[0].length });
+      const last = found.length === INJECTION_PAYLOADS_MAX ? found.pop() : undefined;
+      const start = from + match.index;
+      const end = start + match[0].length;
+      found.push(
+        last === undefined
+          ? { text: decoded, start, end }
+          : { text: `${last.text}\n${decoded}`, start: Math.min(last.start, start), end: Math.max(last.end, end) },
+      );
     }
   }
   return found;
 }
 
+/** Signs that one encoded byte or group of bytes takes, at most: where a text is `torn`, its first group may be cut at any of them. */
+const GROUP_CHARS_MAX = 8;
+
+function readable(text: string, decode: (text: string) => string | undefined, torn: boolean): string | undefined {
+  for (let skip = 0; skip < (torn ? GROUP_CHARS_MAX : 1); skip += 1) {
+    const decoded = decode(text.slice(skip));
+    if (decoded !== undefined && isReadable(decoded)) return decoded;
+  }
+  return undefined;
+}
+
+/** What is looked for first, since it is quickly seen that an ordinary text has none. */
+const LONG_WORD = /[\w+/-]{20}/;
 /** Shape, reading, and what must be in a text for the shape to be looked for. */
-const DECODERS: readonly (readonly [RegExp, (text: string) => string | undefined, needs?: string])[] = [
-  [BASE64, fromBase64],
+const DECODERS: readonly (readonly [RegExp, (text: string) => string | undefined, needs?: RegExp])[] = [
+  [BASE64, fromBase64, LONG_WORD],
+  [BASE64_LINES, (text) => fromBase64(text.replaceAll(/[\s>]+/g, "")), LONG_WORD],
+  [BASE64_SPACED, (text) => fromBase64(text.replaceAll(" ", ""))],
+  [BASE32, fromBase32, LONG_WORD],
   [HEX, (text) => Buffer.from(text.replace(/^0x/i, "").replaceAll(/[ :,]/g, ""), "hex").toString("utf8")],
-  [ESCAPES, (text) => codes(text, /[0-9a-f]{2,6}/gi, 16), "\\"],
-  [PERCENT, fromPercent, "%"],
+  [ESCAPES, (text) => codes(text, /(?<=[\\0][xu]\{?)[0-9a-f]+/gi, 16), /[\\0][xu]/i],
+  [OCTAL, (text) => codes(text, /[0-7]+/g, 8), /\\[0-7]/],
+  [PERCENT, (text) => fromPercent(text.replaceAll("+", " ")), /%[0-9a-f]{2}/i],
+  [QUOTED_PRINTABLE, (text) => fromPercent(text.replaceAll("%", "%25").replaceAll("=", "%")), /=[0-9A-F]{2}/],
   [
     ENTITIES,
     (text) =>
       Array.from(text.matchAll(/&#(x?)([0-9a-f]+);/gi), ([, hex, code]) => char(Number.parseInt(code ?? "", hex === "" ? 10 : 16))).join(
         "",
       ),
-    "&#",
+    /&#/,
   ],
   [BINARY, (text) => codes(text, /[01]{8}/g, 2)],
   [DECIMAL, (text) => codes(text, /\d+/g, 10)],
+  [PLUSES, (text) => text.replaceAll("+", " "), /\+[^\s+]+\+[^\s+]+\+/],
+  [HUMPS, (text) => text.replaceAll(/(?<=.)(?=[A-Z])/g, " "), LONG_WORD],
+  [OVERRIDDEN, (text) => Array.from(text.slice(1)).reverse().join(""), /\u202e/],
 ];
 
+/** Codes of characters, or the bytes of UTF-8 where they are. */
 function codes(text: string, each: RegExp, radix: number): string {
-  return Array.from(text.matchAll(each), ([code]) => char(Number.parseInt(code, radix))).join("");
+  const all = Array.from(text.matchAll(each), ([code]) => Number.parseInt(code, radix));
+  if (all.some((code) => code >= 0xc2) && all.every((code) => code <= 0xff)) {
+    const decoded = Buffer.from(all).toString("utf8");
+    if (!decoded.includes("\ufffd")) return decoded;
+  }
+  return all.map(char).join("");
 }
 const char = (code: number): string => (code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : "");
 
 function fromBase64(text: string): string | undefined {
   // A plain word or identifier is no base64: it needs both cases or signs of it.
   if (!/[A-Z]/.test(text) || !/[a-z]/.test(text)) return undefined;
-  return Buffer.from(text, "base64").toString("utf8");
+  const bytes = Buffer.from(text, "base64");
+  // UTF-16 of a Latin text has a zero at every second place, as PowerShell writes its commands.
+  return bytes[1] === 0 && bytes[3] === 0 ? bytes.toString("utf16le") : bytes.toString("utf8");
 }
+
+function fromBase32(text: string): string | undefined {
+  if (!/[2-7]/.test(text)) return undefined;
+  const bytes: number[] = [];
+  let held = 0;
+  let bits = 0;
+  for (const sign of text) {
+    const value = BASE32_SIGNS.indexOf(sign);
+    if (value < 0) break;
+    held = ((held << 5) | value) & 0xfff;
+    bits += 5;
+    if (bits < 8) continue;
+    bits -= 8;
+    bytes.push((held >> bits) & 0xff);
+  }
+  return Buffer.from(bytes).toString("utf8");
+}
+const BASE32_SIGNS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 function fromPercent(text: string): string | undefined {
   try {
-    return decodeURIComponent(text.replaceAll("+", " "));
+    return decodeURIComponent(text);
   } catch {
     return undefined;
   }
@@ -93,4 +169,22 @@ export function rot13(text: string): string {
     const base = letter <= "Z" ? 65 : 97;
     return String.fromCharCode(((letter.charCodeAt(0) - base + 13) % 26) + base);
   });
+}
+
+/** Markup that shows nothing or only emphasis: comments, empty elements, Markdown's stars. */
+const MARKUP = /<!--[^>]{0,200}-->|<wbr ?\/?>|<(\w{1,10})(?: [^<>]{0,200})?><\/\1>|\*{2,3}|__|~~/g;
+const LETTER = /\p{L}/u;
+/** Words that markup parts, from which a text is also read without: one may be emphasis. */
+const MARKED_WORDS_MIN = 3;
+
+/** The text without such markup behind letters; undefined where it parts next to no word. */
+export function withoutMarksInWords(text: string): string | undefined {
+  if (!/[<*_~]/.test(text)) return undefined;
+  let count = 0;
+  const whole = text.replaceAll(MARKUP, (mark, _element: string | undefined, at: number) => {
+    if (!LETTER.test(text[at - 1] ?? "")) return mark;
+    if (LETTER.test(text[at + mark.length] ?? "")) count += 1;
+    return "";
+  });
+  return count >= MARKED_WORDS_MIN ? whole : undefined;
 }

@@ -3,7 +3,7 @@ import type { Family } from "./families.ts";
 import { buildLexicon, ideaOf } from "./lexicon.ts";
 import { type ByteModel, unpackModel } from "./model.ts";
 import { normalise } from "./normalise.ts";
-import { payloads, rot13 } from "./payloads.ts";
+import { payloads, rot13, withoutMarksInWords } from "./payloads.ts";
 import { familyOfMark, MARK_OBFUSCATED, RULES, rulesByMark } from "./rules.ts";
 import { type Tokens, tokenise } from "./tokens.ts";
 import type { Trie } from "./trie.ts";
@@ -111,7 +111,7 @@ function scorePart(engine: Engine, text: string, from: number, to: number, posit
   return best;
 }
 
-/** The whole part read with its letters turned or backwards, where two words show that it should be. */
+/** The whole part read with its letters turned or backwards, where two words show that it should be, and without markup inside words. */
 function turned(tokens: Tokens, text: string, from: number, to: number): readonly Inner[] {
   const [rot, back] = [ideaOf("rot13"), ideaOf("reversed")];
   let rots = 0;
@@ -125,6 +125,8 @@ function turned(tokens: Tokens, text: string, from: number, to: number): readonl
   const piece = { start: from, end: to, hidden: false };
   if (rots >= 2) found.push({ ...piece, text: rot13(text.slice(from, to)) });
   if (backs >= 2) found.push({ ...piece, text: Array.from(text.slice(from, to)).reverse().join("") });
+  const unmarked = withoutMarksInWords(from === 0 && to === text.length ? text : text.slice(from, to));
+  if (unmarked !== undefined) found.push({ ...piece, text: unmarked });
   return found;
 }
 
