@@ -4,6 +4,8 @@ import { openReader } from "./shared/answer-reader.ts";
 import { AnthropicAnswer } from "./shared/anthropic-answer.ts";
 import { anthropicErrorText } from "./shared/anthropic-error.ts";
 import { anthropicPathFacts, anthropicSteps, editAnthropicRequest, withQuery } from "./shared/anthropic-request.ts";
+import { textCallRemover } from "./shared/call-removal.ts";
+import { anthropicCalls } from "./shared/call-removal-shapes.ts";
 import { inSteps } from "./shared/in-steps.ts";
 import { sayMessage } from "./shared/said-anthropic.ts";
 import { SniffingReader } from "./shared/sniffing-reader.ts";
@@ -25,5 +27,6 @@ export const anthropicMessages: Codec = {
   upstreamPath: (facts) => withQuery(PATH, facts),
   openAnswer: (context: AnswerContext): AnswerReader =>
     new SniffingReader(context, (found) => openReader(found, new AnthropicAnswer(found), anthropicErrorText)),
+  removeCalls: () => textCallRemover(anthropicCalls),
   renderAnswer: sayMessage,
 };

@@ -2,6 +2,8 @@ import type { AnswerContext, AnswerReader, Codec, ParsedRequest, RequestChange }
 import type { JsonEdit } from "../core/json.ts";
 import { bedrockPath, matchBedrockPath } from "./shared/bedrock-paths.ts";
 import { openBedrockAnswer } from "./shared/bedrock-stream.ts";
+import { frameCallRemover } from "./shared/call-removal.ts";
+import { converseCalls } from "./shared/call-removal-shapes.ts";
 import { ConverseAnswer } from "./shared/converse-answer.ts";
 import { converseEdits, converseSteps } from "./shared/converse-request.ts";
 import { inSteps } from "./shared/in-steps.ts";
@@ -25,6 +27,7 @@ function converseCodec(method: string, surface: string): Codec {
     editRequest: ({ doc }: ParsedRequest, change: RequestChange): readonly JsonEdit[] => converseEdits(doc.root, change),
     upstreamPath: bedrockPath,
     openAnswer: (context: AnswerContext): AnswerReader => openBedrockAnswer(context, new ConverseAnswer(context)),
+    removeCalls: () => frameCallRemover(converseCalls, { isChunk: false }),
     renderAnswer: sayConverse,
   };
 }

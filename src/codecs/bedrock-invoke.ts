@@ -13,6 +13,8 @@ import type { Usage } from "../core/usage.ts";
 import { bedrockErrorBody } from "./shared/bedrock-error.ts";
 import { bedrockPath, matchBedrockPath, tierOfHeaders } from "./shared/bedrock-paths.ts";
 import { openBedrockAnswer } from "./shared/bedrock-stream.ts";
+import { frameCallRemover } from "./shared/call-removal.ts";
+import { invokeCalls } from "./shared/call-removal-invoke.ts";
 import { openEdgeReader } from "./shared/edge-reader.ts";
 import { inSteps } from "./shared/in-steps.ts";
 import { InvokeAnswer } from "./shared/invoke-answer.ts";
@@ -48,6 +50,7 @@ export const bedrockInvoke: Codec = {
   title: "POST /model/{model}/invoke",
   match: (target, headers) => withTier(matchKind(target, ["invoke"], false), headers),
   openAnswer: (context: AnswerContext): AnswerReader => openBedrockAnswer(context, new InvokeAnswer(context)),
+  removeCalls: () => frameCallRemover(invokeCalls, { isChunk: true }),
   renderAnswer: sayInvoke,
 };
 

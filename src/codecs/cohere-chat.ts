@@ -3,6 +3,8 @@ import type { JsonDoc, JsonEdit } from "../core/json.ts";
 import type { Result } from "../core/result.ts";
 import type { RequestView } from "../core/view.ts";
 import { openReader } from "./shared/answer-reader.ts";
+import { textCallRemover } from "./shared/call-removal.ts";
+import { cohereCalls, cohereV1Calls } from "./shared/call-removal-shapes.ts";
 import { CohereAnswer } from "./shared/cohere-answer.ts";
 import { cohereErrorBody } from "./shared/cohere-error.ts";
 import { cohereEdits, readCohereChat } from "./shared/cohere-request.ts";
@@ -38,6 +40,7 @@ function chatCodec(version: 1 | 2, surface: string, openAnswer: (context: Answer
       cohereEdits(request.doc.root, change, "max_tokens"),
     upstreamPath: () => path,
     openAnswer,
+    removeCalls: () => textCallRemover(version === 2 ? cohereCalls : cohereV1Calls),
     renderAnswer: version === 2 ? sayCohere : sayCohereV1,
   };
 }

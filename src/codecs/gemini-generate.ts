@@ -1,5 +1,7 @@
 import type { Codec, ParsedRequest, RequestChange } from "../core/codec.ts";
 import type { JsonEdit } from "../core/json.ts";
+import { textCallRemover } from "./shared/call-removal.ts";
+import { geminiCalls } from "./shared/call-removal-gemini.ts";
 import { geminiPath, matchGeminiPath } from "./shared/gemini-paths.ts";
 import { openGeminiAnswer } from "./shared/gemini-reader.ts";
 import { geminiEdits, geminiSteps } from "./shared/gemini-request.ts";
@@ -15,6 +17,7 @@ const shared = {
   editRequest: (request: ParsedRequest, change: RequestChange): readonly JsonEdit[] =>
     request.doc.root.kind === "object" ? geminiEdits(request.doc.root, change) : [],
   openAnswer: openGeminiAnswer,
+  removeCalls: () => textCallRemover(geminiCalls()),
   renderAnswer: sayGemini,
 } satisfies Partial<Codec>;
 

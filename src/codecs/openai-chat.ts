@@ -1,6 +1,8 @@
 import type { AnswerContext, AnswerReader, Codec, ParsedRequest, PathFacts, RequestChange } from "../core/codec.ts";
 import type { JsonEdit } from "../core/json.ts";
 import { openReader } from "./shared/answer-reader.ts";
+import { textCallRemover } from "./shared/call-removal.ts";
+import { chatCalls } from "./shared/call-removal-shapes.ts";
 import { ChatAnswer } from "./shared/chat-answer.ts";
 import { chatSteps, editChatRequest } from "./shared/chat-request.ts";
 import { inSteps, then } from "./shared/in-steps.ts";
@@ -27,5 +29,6 @@ export const openaiChat: Codec = {
   upstreamPath: () => TAIL,
   openAnswer: (context: AnswerContext): AnswerReader =>
     new SniffingReader(context, (sniffed) => openReader(sniffed, new ChatAnswer(sniffed), openAiErrorBody)),
+  removeCalls: () => textCallRemover(chatCalls),
   renderAnswer: sayChat,
 };

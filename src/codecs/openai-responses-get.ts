@@ -1,5 +1,7 @@
 import type { AnswerContext, AnswerReader, Codec, PathFacts } from "../core/codec.ts";
 import type { RequestView } from "../core/view.ts";
+import { textCallRemover } from "./shared/call-removal.ts";
+import { responsesCalls } from "./shared/call-removal-shapes.ts";
 import { keptQuery, thingPath } from "./shared/openai-paths.ts";
 import { keptResponseView, openKeptResponse, withFactsQuery } from "./shared/responses-kept.ts";
 
@@ -24,5 +26,6 @@ export const openaiResponsesGet: Codec = {
     return keptResponseView(facts, { streaming });
   },
   upstreamPath: (facts) => withFactsQuery(`/responses/${facts.id ?? ""}`, facts),
+  removeCalls: () => textCallRemover(responsesCalls()),
   openAnswer: (context: AnswerContext): AnswerReader => openKeptResponse(context),
 };

@@ -1,6 +1,8 @@
 import type { AnswerContext, AnswerReader, Codec, ParsedRequest, PathFacts, RequestChange } from "../core/codec.ts";
 import type { JsonEdit } from "../core/json.ts";
 import { openReader } from "./shared/answer-reader.ts";
+import { textCallRemover } from "./shared/call-removal.ts";
+import { responsesCalls } from "./shared/call-removal-shapes.ts";
 import { inSteps } from "./shared/in-steps.ts";
 import { openAiErrorBody } from "./shared/openai-error.ts";
 import { openAiPath } from "./shared/openai-paths.ts";
@@ -30,5 +32,6 @@ export const openaiResponses: Codec = {
   upstreamPath: () => TAIL,
   openAnswer: (context: AnswerContext): AnswerReader =>
     new SniffingReader(context, (found) => openReader(found, new ResponsesAnswer(found), openAiErrorBody)),
+  removeCalls: () => textCallRemover(responsesCalls()),
   renderAnswer: sayResponse,
 };

@@ -1,5 +1,7 @@
 import type { Codec, ParsedRequest, PathFacts, RequestChange } from "../core/codec.ts";
 import type { JsonEdit } from "../core/json.ts";
+import { textCallRemover } from "./shared/call-removal.ts";
+import { geminiCalls } from "./shared/call-removal-gemini.ts";
 import { countSteps, editCountRequest, openCountAnswer } from "./shared/gemini-count.ts";
 import { openGeminiAnswer } from "./shared/gemini-reader.ts";
 import { geminiEdits, geminiSteps } from "./shared/gemini-request.ts";
@@ -20,6 +22,7 @@ const shared = {
   editRequest: ({ doc }: ParsedRequest, change: RequestChange): readonly JsonEdit[] =>
     doc.root.kind === "object" ? geminiEdits(doc.root, change) : [],
   upstreamPath: vertexPath,
+  removeCalls: () => textCallRemover(geminiCalls()),
   openAnswer: openGeminiAnswer,
 } satisfies Partial<Codec>;
 

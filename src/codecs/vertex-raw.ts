@@ -9,6 +9,8 @@ import { AnthropicAnswer } from "./shared/anthropic-answer.ts";
 import { anthropicErrorText } from "./shared/anthropic-error.ts";
 import { anthropicSteps, editAnthropicRequest } from "./shared/anthropic-request.ts";
 import { anthropicUsage } from "./shared/anthropic-usage.ts";
+import { textCallRemover } from "./shared/call-removal.ts";
+import { anthropicCalls } from "./shared/call-removal-shapes.ts";
 import { geminiErrorBody } from "./shared/gemini-reader.ts";
 import { inSteps } from "./shared/in-steps.ts";
 import { PlainAnswer } from "./shared/plain-answer.ts";
@@ -36,6 +38,7 @@ const shared = {
     return editAnthropicRequest(doc.root, change, "max_tokens");
   },
   upstreamPath: vertexPath,
+  removeCalls: () => textCallRemover(anthropicCalls),
   openAnswer: (context: AnswerContext): AnswerReader =>
     new SniffingReader(context, (found) => openReader(found, new AnthropicAnswer(found), anthropicErrorText)),
 } satisfies Partial<Codec>;

@@ -127,6 +127,24 @@ export interface Frame {
   readonly ambiguous?: true;
 }
 
+/** Tool calls that an answer goes on without. */
+export interface CallsOut {
+  /** Those that begin in the frame at hand, in order. */
+  readonly begins: readonly { readonly choice: number; readonly block: number; readonly goes: boolean }[];
+  /** Blocks of the calls of a choice that went, or go now. */
+  gone(choice: number): ReadonlySet<number>;
+  /** Calls of a choice that stay, as far as they have come. */
+  left(choice: number): number;
+}
+
+/**
+ * Takes calls out of an answer's frames as they leave, from the first on in which one begins that goes: the rest is a well-formed answer without
+ * them. undefined: they cannot be taken out of this frame, or it can say nothing without them; then the answer ends before it.
+ */
+export interface CallRemover {
+  remove(bytes: Uint8Array, calls: CallsOut): Steps<Uint8Array | undefined>;
+}
+
 /**
  * Why Sluice ends an answer itself. `usage`: what it is charged with, for the caller where its dialect has a place for it; what the provider
  * said of the input stays.
@@ -219,6 +237,8 @@ export interface Codec {
   /** Path and query at the provider, below its base path: `/chat/completions`, `/v1beta/models/m:generateContent?alt=sse`. */
   upstreamPath?(facts: PathFacts, model: string, account?: AccountPlace): string;
   openAnswer?(context: AnswerContext): AnswerReader;
+  /** For one answer. Absent: where a call goes the answer ends before it. */
+  removeCalls?(): CallRemover;
   /** Surfaces that Sluice answers itself: the models that this caller may use. undefined: no such model. */
   answerList?(models: readonly ListedModel[], facts: PathFacts): Json | undefined;
   /** A whole answer of one text, framed as the request asked for (JSON or a whole stream), which its SDK reads like a provider's. Usage is nothing. */

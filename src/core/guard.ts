@@ -66,6 +66,8 @@ export type CallVerdict =
   /** `giveBack` is called where the call does not reach the caller after all: the answer ended before its frame left, and is not kept. */
   | { readonly kind: "pass"; readonly giveBack?: () => void }
   | { readonly kind: "stop"; readonly stop: Stop }
+  /** The answer goes on without the call; where that cannot be, it ends before it with `stop`. */
+  | { readonly kind: "remove"; readonly stop: Stop }
   /**
    * The caller gets no more of this answer, but the rest of it is read. Where nothing else ends it (a later call that is refused, another
    * rule), the first such verdict says how it ends, once: so that nobody is asked about an answer that then ends otherwise. It hears of the

@@ -68,7 +68,8 @@ export function openAnswer(work: Work, head: HeaderView, origin: AnswerOrigin, d
     work.counter = new OutputCounter(familyOfAny([work.plan?.chain[0]?.model, request.view.model]));
   if (work.guards.length === 0) return as;
   // A held answer has a cap of its own.
-  work.gate = new Gate(work.guards, as === "stream" ? GUARDED_BYTES_MAX : Number.POSITIVE_INFINITY, context.contentType);
+  const heldMax = as === "stream" ? GUARDED_BYTES_MAX : Number.POSITIVE_INFINITY;
+  work.gate = new Gate(work.guards, heldMax, context.contentType, codec.removeCalls?.());
   const { marks, foreseen } = work;
   for (const seat of work.gate.seats) seat.begin(seat.acts || foreseen === undefined ? marks : { ...foreseen, ...marks });
   // What it reads no guard sees.

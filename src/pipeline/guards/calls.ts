@@ -1,4 +1,4 @@
-import type { Frame } from "../../core/codec.ts";
+import type { CallsOut, Frame } from "../../core/codec.ts";
 import type { CallVerdict, Stop } from "../../core/guard.ts";
 import { parseJsonValue } from "../../core/json.ts";
 import { CALL_CHARS_MAX, GUARDED_BYTES_MAX } from "../../core/limits.ts";
@@ -40,12 +40,34 @@ export const keyOf = ({ choice, block, channel }: LaneId): string => `${choice}/
 /** The tool calls of one answer, from their names to the guards' word on them. Keys are those of the lanes of their arguments. */
 export class Calls {
   readonly #seats: readonly Seat[];
+  readonly #removes: boolean;
   readonly #open = new Map<string, Call>();
   /** Names of tools, for guards to know whose arguments they read. */
   readonly #tools = new Map<string, string>();
 
-  constructor(seats: readonly Seat[]) {
+  /** Places of all calls, and of those that the answer goes on without, by choice. */
+  readonly #begun = new Map<number, Set<number>>();
+  readonly #gone = new Map<number, Set<number>>();
+  #removal: Stop | undefined;
+
+  /** `removes`: a call can be taken out of the answer. */
+  constructor(seats: readonly Seat[], { removes }: { readonly removes: boolean }) {
     this.#seats = seats;
+    this.#removes = removes;
+  }
+
+  /** How the answer ends where a call that goes cannot be taken out; undefined: none goes. */
+  get removal(): Stop | undefined {
+    return this.#removal;
+  }
+  /** What goes, for a frame and those before it. */
+  out({ calls = [] }: Frame): CallsOut {
+    const gone = (choice: number): ReadonlySet<number> => this.#gone.get(choice) ?? NONE;
+    return {
+      begins: calls.map(({ choice, block }) => ({ choice, block, goes: gone(choice).has(block) })),
+      gone,
+      left: (choice) => (this.#begun.get(choice)?.size ?? 0) - gone(choice).size,
+    };
   }
 
   /** Whose arguments the lane holds; undefined: nobody said. */
@@ -67,6 +89,9 @@ export class Calls {
       else end(lane);
     }
     this.#tools.set(key, call.name);
+    placesOf(this.#begun, call.choice).add(call.block);
+    // Another call in the place of one that went: nothing tells them apart.
+    if (this.#gone.get(call.choice)?.has(call.block) === true) held.stop ??= this.#removal ?? RENAMED;
     const seats = this.#seats.filter((seat) => seat.judgesCall(call));
     if (seats.length === 0 || this.#open.has(key)) return;
     const waits = seats.some(({ acts }) => acts);
@@ -96,14 +121,32 @@ export class Calls {
       if (verdict.kind === "pass") {
         if (verdict.giveBack !== undefined) held.giveBacks = [...(held.giveBacks ?? []), verdict.giveBack];
       } else if (verdict.kind === "stop") held.stop ??= verdict.stop;
+      else if (verdict.kind === "remove") this.#remove(whole, held, verdict.stop);
       else held.withhold ??= verdict;
     }
     if (waits) held.unjudged -= 1;
   }
 
+  /** A call without a name cannot be told from what goes on with another; behind one of a higher number it would shift what has left. */
+  #remove({ choice, block, name }: ToolCall, held: Held, stop: Stop): void {
+    this.#removal ??= stop;
+    const isBehind = [...placesOf(this.#begun, choice)].some((place, at, places) => place > block && at < places.indexOf(block));
+    if (this.#removes && name !== "" && !isBehind) placesOf(this.#gone, choice).add(block);
+    else held.stop ??= stop;
+  }
+
   close(): void {
     this.#open.clear();
   }
+}
+
+const NONE: ReadonlySet<number> = new Set();
+function placesOf(map: Map<number, Set<number>>, choice: number): Set<number> {
+  const known = map.get(choice);
+  if (known !== undefined) return known;
+  const places = new Set<number>();
+  map.set(choice, places);
+  return places;
 }
 
 function wholeOf({ call, parts }: Call): ToolCall {

@@ -13,6 +13,7 @@ export function finishGuards(work: Work): void {
   const { gate } = work;
   if (gate === undefined) return;
   work.gate = undefined;
+  if (gate.hasRemoved && (work.decision === "allowed" || work.decision === "warned")) work.decision = "degraded";
   for (const seat of gate.seats) {
     const { stage, mode } = seat;
     const said = seat.evidence();

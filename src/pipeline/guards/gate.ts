@@ -10,7 +10,7 @@
  *
  * What is decided depends on the frames alone, never on how their bytes were cut: each frame is judged before the next is looked at.
  */
-import type { Frame } from "../../core/codec.ts";
+import type { CallRemover, Frame } from "../../core/codec.ts";
 import type { Stop } from "../../core/guard.ts";
 import { GUARDED_LANES_MAX, WITHHELD_BYTES_MAX } from "../../core/limits.ts";
 import { finish, Slice, type Steps } from "../../core/slice.ts";
@@ -19,10 +19,11 @@ import type { WorkGuard } from "../work.ts";
 import { Calls, type Held, keyOf } from "./calls.ts";
 import { type Ended, Keeper } from "./keeper.ts";
 import { Lane } from "./lane.ts";
-import { cut, idOf, isOf, isStuck, partOf, rendered, renderedParts, saidBefore } from "./part.ts";
+import { cut, idOf, isOf, partOf, rendered, renderedParts, saidBefore } from "./part.ts";
 import { Seams } from "./seams.ts";
 import { Seat } from "./seat.ts";
 import { AMBIGUOUS, INTERNAL, TOO_MANY, TOO_MUCH, UNCHANGEABLE } from "./stops.ts";
+import { FrameWriter } from "./writer.ts";
 
 /** What the gate lets through, and whether the answer ends with it. */
 export interface Passed {
@@ -54,6 +55,7 @@ export class Gate {
   readonly #lanes = new Map<string, Lane>();
   readonly #seams = new Seams();
   readonly #calls: Calls;
+  readonly #writer: FrameWriter;
   readonly #acts: boolean;
   #unread: Frame[] = [];
   #ending = false;
@@ -68,17 +70,16 @@ export class Gate {
   #closing: Steps<void> | undefined;
   /** There is more to let go of. */
   #releasing = false;
-  /** The front frame of the queue, while it is written with its changes. */
-  #writing: Steps<Uint8Array | undefined> | undefined;
   /** Of what was let through in this turn. */
   #alike = true;
   /** The lane of the latest text, while it is open. */
   #latest: Lane | undefined;
 
   /** `heldBytesMax`: bytes of frames that may wait; past it the answer is ended. `contentType`: of the answer. */
-  constructor(guards: readonly WorkGuard[], heldBytesMax: number, contentType = "") {
+  constructor(guards: readonly WorkGuard[], heldBytesMax: number, contentType = "", remover?: CallRemover) {
     this.seats = guards.map((guard) => new Seat(guard));
-    this.#calls = new Calls(this.seats);
+    this.#calls = new Calls(this.seats, { removes: remover !== undefined });
+    this.#writer = new FrameWriter(this.#calls, remover);
     this.#acts = this.seats.some(({ acts }) => acts);
     this.#heldBytesMax = heldBytesMax;
     if (this.seats.some(({ judges }) => judges)) this.#keeper = new Keeper(contentType, WITHHELD_BYTES_MAX);
@@ -87,6 +88,11 @@ export class Gate {
   /** Bytes of the frames that wait. */
   get heldBytes(): number {
     return this.#heldBytes + this.#unreadBytes + (this.#keeper?.bytes ?? 0);
+  }
+
+  /** The answer went on without a call that it had. */
+  get hasRemoved(): boolean {
+    return this.#calls.removal !== undefined;
   }
 
   push(frames: readonly Frame[]): Passed {
@@ -145,7 +151,7 @@ export class Gate {
     this.#reading = undefined;
     this.#closing = undefined;
     this.#releasing = false;
-    this.#writing = undefined;
+    this.#writer.close();
     this.#heldBytes = 0;
     this.#unreadBytes = 0;
     this.#lanes.clear();
@@ -299,10 +305,11 @@ export class Gate {
       if (stopped >= 0) return this.#stopWithin(bytes, held, stopped);
       if (held.unjudged > 0) break;
       for (const { delta, lane } of held.parts) if (delta.repeats === true) this.#seams.adopt(delta, lane);
-      const out = this.#writing === undefined ? this.#bytesOf(held, renderedParts(held.parts)) : this.#writeOn(this.#writing);
+      const out = this.#writer.isWriting ? this.#writer.goOn() : this.#writer.write(held, renderedParts(held.parts));
       if (out === "later") return this.#later(bytes, gone);
-      if (out === undefined) return this.#stop(bytes, UNCHANGEABLE, held);
+      if (out === undefined) return this.#stop(bytes, this.#calls.removal ?? UNCHANGEABLE, held);
       if (held.withhold !== undefined) this.#keeper?.withhold(held.withhold, this.#said(held));
+      this.#alike &&= this.#calls.removal === undefined;
       if (this.#keeper?.take(out) !== true) this.#give(bytes, out, held.frame);
       else if (held.giveBacks !== undefined) this.#keeper.owes(held.giveBacks);
       delete held.giveBacks;
@@ -335,27 +342,6 @@ export class Gate {
     return -1;
   }
 
-  /** `texts` undefined: none changes. undefined: a text would have to change that cannot. */
-  #bytesOf({ frame, parts }: Held, texts: readonly (string | undefined)[] | undefined): Uint8Array | "later" | undefined {
-    if (texts === undefined || texts.every((text) => text === undefined)) return frame.bytes;
-    if (parts.some((part, index) => texts[index] !== undefined && isStuck(part))) return undefined;
-    if (frame.rewriteSteps === undefined) return frame.rewrite?.(texts);
-    this.#writing = frame.rewriteSteps(texts);
-    return "later";
-  }
-
-  /** Writes the front frame for a slice of the event loop. */
-  #writeOn(steps: Steps<Uint8Array | undefined>): Uint8Array | "later" | undefined {
-    const slice = new Slice();
-    while (!slice.isOver()) {
-      const { done, value } = steps.next();
-      if (done !== true) continue;
-      this.#writing = undefined;
-      return value;
-    }
-    return "later";
-  }
-
   /** The answer ends within a frame: what stands before the offset is passed on, where the frame can be written so. */
   #stopWithin(bytes: Uint8Array[], held: Held, index: number): Passed {
     const part = held.parts[index];
@@ -364,7 +350,7 @@ export class Gate {
     const texts = held.parts.map((other, at) => (at < index ? rendered(other) : at > index ? "" : cut(other, stop.at)));
     const begins = (held.frame.calls?.length ?? 0) > 0 || part.delta.channel === "tool_arguments";
     // Of a large frame nothing is passed on: nobody waits for its writing.
-    const out = begins || held.frame.rewriteSteps !== undefined ? undefined : this.#bytesOf(held, texts);
+    const out = begins || held.frame.rewriteSteps !== undefined ? undefined : this.#writer.write(held, texts);
     if (out !== undefined && out !== "later" && this.#keeper?.isWithheld !== true) bytes.push(out);
     return this.#ended(bytes, { stop: stop.stop, said: saidBefore(held.parts, texts, index) });
   }

@@ -48,7 +48,7 @@ export const accessSection = z
           .enum(["refuse", "remove"])
           .default("refuse")
           .describe(
-            "A call of the model that is not allowed, by its name or its arguments. refuse: an error. remove: the answer ends before it, well formed, as filtered ones do.",
+            "A call of the model that is not allowed, by its name or its arguments. refuse: an error. remove: the answer goes on without it; where it cannot, it ends before it, well formed, as filtered ones do.",
           ),
         arguments: z
           .array(

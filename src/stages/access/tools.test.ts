@@ -145,7 +145,7 @@ test("arguments that are a plain text: by the object that holds it, where the sc
   assert.equal(await judged(patch, '{"path":"other.txt","diff":"+x"}', { key: "diff", beside: {} }), "stop");
 });
 
-test("a call that is not allowed may be removed instead: the answer ends as filtered, and the record says why", async () => {
+test("a call that is not allowed may be removed instead, and the record says why", async () => {
   const rules = { allow: ["get"], onDeniedCall: "remove", arguments: [{ tool: "get", schema: { required: ["id"] } }] };
   for (const [name, text] of [
     ["drop", "{}"],
@@ -153,8 +153,8 @@ test("a call that is not allowed may be removed instead: the answer ends as filt
     ["get", "{"],
   ] as const) {
     const { outcome, evidence } = await called(rules, name, text, offering(["get"]));
-    assertSubset(outcome, { kind: "stop", stop: { kind: "filtered", denial: { code: "tool_not_allowed" } } });
-    assertSubset(evidence, { verdict: "deny", denial: { code: "tool_not_allowed" } });
+    assertSubset(outcome, { kind: "remove", stop: { kind: "filtered", denial: { code: "tool_not_allowed" } } });
+    assertSubset(evidence, { verdict: "deny", denial: { code: "tool_not_allowed" }, evidence: { found: [{ action: "remove" }] } });
   }
   assertSubset((await called(rules, "get", '{"id":1}', offering(["get"]))).outcome, { kind: "pass" });
 });

@@ -262,8 +262,8 @@ export class ToolGuard implements AnswerGuard {
   #counted(verdict: CallVerdict): CallVerdict {
     if (verdict.kind === "pass") this.#count("pass");
     else {
-      const denial = verdict.kind === "stop" ? verdict.stop.denial : WOULD_WAIT;
-      this.#count(denial.code === "approval_required" ? "wait" : "refuse");
+      const denial = verdict.kind === "withhold" ? WOULD_WAIT : verdict.stop.denial;
+      this.#count(verdict.kind === "remove" ? "remove" : denial.code === "approval_required" ? "wait" : "refuse");
       if (this.#denial === undefined || this.#denial === WOULD_WAIT) this.#denial = denial;
     }
     return verdict;
@@ -309,7 +309,7 @@ export class ToolGuard implements AnswerGuard {
 
   #deny(detail: string): CallVerdict {
     const denial: Denial = { code: "tool_not_allowed", detail };
-    return this.#section.onDeniedCall === "remove" ? { kind: "stop", stop: { kind: "filtered", denial } } : stopWith(denial);
+    return this.#section.onDeniedCall === "remove" ? { kind: "remove", stop: { kind: "filtered", denial } } : stopWith(denial);
   }
 
   #claim(tool: string, canonical: string): CallVerdict {
