@@ -22,6 +22,8 @@ const QUOTED_PRINTABLE = /[\w.~-]{0,40}(?:=[0-9A-F]{2}[\w.~-]{0,40}){4,1000}/g;
 const ENTITIES = /(?:&#(?:\d{2,6}|x[0-9a-f]{2,6});){6,2000}/gi;
 const BINARY = /(?<![01])[01]{8}(?:[ ,]?[01]{8}){4,4000}/g;
 const DECIMAL = /\b\d{2,3}(?:[ ,]{1,2}\d{2,3}){11,2000}\b/g;
+/** Recommendation ITU-R M.1677: letters apart by blanks, words by strokes. */
+const MORSE = /(?<![.\-\w])(?:[.-]{1,5}[ /|]{1,3}){14,4000}[.-]{1,5}/g;
 /** As forms write blanks. */
 const PLUSES = /(?<![\p{L}\d+])[\p{L}\d.,!?:;'-]{1,40}(?:\+[\p{L}\d.,!?:;'-]{1,40}){4,400}/gu;
 /** Words that only their capitals part. */
@@ -96,6 +98,7 @@ const DECODERS: readonly (readonly [RegExp, (text: string) => string | undefined
   ],
   [BINARY, (text) => codes(text, /[01]{8}/g, 2)],
   [DECIMAL, (text) => codes(text, /\d+/g, 10)],
+  [MORSE, fromMorse, /[.-] [.-]/],
   [PLUSES, (text) => text.replaceAll("+", " "), /\+[^\s+]+\+[^\s+]+\+/],
   [HUMPS, (text) => text.replaceAll(/(?<=.)(?=[A-Z])/g, " "), LONG_WORD],
   [OVERRIDDEN, (text) => Array.from(text.slice(1)).reverse().join(""), /\u202e/],
@@ -138,6 +141,19 @@ function fromBase32(text: string): string | undefined {
 }
 const BASE32_SIGNS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
+/** Letters from A to Z. */
+const MORSE_LETTERS = ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- .-- -..- -.-- --..".split(
+  " ",
+);
+function fromMorse(text: string): string {
+  const letters = new Map(MORSE_LETTERS.map((signs, index) => [signs, String.fromCharCode(97 + index)]));
+  const word = (signs: string): string => Array.from(signs.matchAll(/[.-]+/g), ([sign]) => letters.get(sign) ?? "").join("");
+  return text
+    .split(/ *[/|] *| {2,}/)
+    .map(word)
+    .join(" ");
+}
+
 function fromPercent(text: string): string | undefined {
   try {
     return decodeURIComponent(text);
@@ -162,29 +178,3 @@ function isReadable(text: string): boolean {
 
 /** ASCII letters and those of other scripts; not the replacement character of bytes that are no text. */
 const isLetter = (code: number): boolean => (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || (code >= 0xc0 && code < 0xd800);
-
-/** The text with its Latin letters turned by 13 places. */
-export function rot13(text: string): string {
-  return text.replaceAll(/[a-z]/gi, (letter) => {
-    const base = letter <= "Z" ? 65 : 97;
-    return String.fromCharCode(((letter.charCodeAt(0) - base + 13) % 26) + base);
-  });
-}
-
-/** Markup that shows nothing or only emphasis: comments, empty elements, Markdown's stars. */
-const MARKUP = /<!--[^>]{0,200}-->|<wbr ?\/?>|<(\w{1,10})(?: [^<>]{0,200})?><\/\1>|\*{2,3}|__|~~/g;
-const LETTER = /\p{L}/u;
-/** Words that markup parts, from which a text is also read without: one may be emphasis. */
-const MARKED_WORDS_MIN = 3;
-
-/** The text without such markup behind letters; undefined where it parts next to no word. */
-export function withoutMarksInWords(text: string): string | undefined {
-  if (!/[<*_~]/.test(text)) return undefined;
-  let count = 0;
-  const whole = text.replaceAll(MARKUP, (mark, _element: string | undefined, at: number) => {
-    if (!LETTER.test(text[at - 1] ?? "")) return mark;
-    if (LETTER.test(text[at + mark.length] ?? "")) count += 1;
-    return "";
-  });
-  return count >= MARKED_WORDS_MIN ? whole : undefined;
-}

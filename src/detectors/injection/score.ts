@@ -1,9 +1,10 @@
 import { INJECTION_DEPTH_MAX, INJECTION_OVERLAP_CHARS, INJECTION_PART_CHARS } from "../../core/limits.ts";
 import type { Family } from "./families.ts";
-import { buildLexicon, ideaOf } from "./lexicon.ts";
+import { buildLexicon } from "./lexicon.ts";
 import { type ByteModel, unpackModel } from "./model.ts";
 import { normalise } from "./normalise.ts";
-import { payloads, rot13, withoutMarksInWords } from "./payloads.ts";
+import { payloads } from "./payloads.ts";
+import { createReadings, type Readings } from "./readings.ts";
 import { familyOfMark, MARK_OBFUSCATED, RULES, rulesByMark } from "./rules.ts";
 import { type Tokens, tokenise } from "./tokens.ts";
 import type { Trie } from "./trie.ts";
@@ -39,7 +40,7 @@ const SENTENCE_CHARS_MAX = 400;
 
 /** Everything that scoring needs, built once a process: 30 ms. */
 export function createInjectionScorer(model: ByteModel = unpackModel(WEIGHTS)): InjectionScorer {
-  const engine: Engine = { lexicon: buildLexicon(), byMark: rulesByMark(), model };
+  const engine: Engine = { lexicon: buildLexicon(), byMark: rulesByMark(), readings: createReadings(), model };
   function* steps(text: string, position: Position): Generator<undefined, InjectionScore> {
     let best = NOTHING;
     for (let from = 0; from < text.length; from += INJECTION_PART_CHARS - INJECTION_OVERLAP_CHARS) {
@@ -64,6 +65,7 @@ export function createInjectionScorer(model: ByteModel = unpackModel(WEIGHTS)): 
 export interface Engine {
   readonly lexicon: Trie;
   readonly byMark: readonly (readonly number[])[];
+  readonly readings: Readings;
   readonly model: ByteModel;
 }
 
@@ -97,7 +99,9 @@ function scorePart(engine: Engine, text: string, from: number, to: number, posit
   const { tokens, inner } = readPart(engine.lexicon, text, from, to);
   let best = scoreTokens(engine, text, tokens, position);
   if (depth >= INJECTION_DEPTH_MAX) return best;
-  const pieces = [...inner, ...turned(tokens, text, from, to)];
+  const part = from === 0 && to === text.length ? text : text.slice(from, to);
+  const readings = engine.readings.of(part, tokens, from).map((other) => ({ text: other, start: from, end: to, hidden: false }));
+  const pieces = [...inner, ...readings];
   for (const { text: decoded, start, end, hidden } of pieces) {
     // Nobody encodes what may be read: what is inside counts as from elsewhere, and written invisibly it is an attack by itself.
     const found = scorePart(engine, decoded, 0, Math.min(decoded.length, INJECTION_PART_CHARS), "untrusted", depth + 1);
@@ -109,25 +113,6 @@ function scorePart(engine: Engine, text: string, from: number, to: number, posit
     if (score > best.score) best = { score, families: [...new Set([family, ...found.families])].slice(0, FAMILIES_MAX), start, end };
   }
   return best;
-}
-
-/** The whole part read with its letters turned or backwards, where two words show that it should be, and without markup inside words. */
-function turned(tokens: Tokens, text: string, from: number, to: number): readonly Inner[] {
-  const [rot, back] = [ideaOf("rot13"), ideaOf("reversed")];
-  let rots = 0;
-  let backs = 0;
-  for (const marks of tokens.marks) {
-    if (marks === undefined) continue;
-    if (marks.includes(rot)) rots += 1;
-    if (marks.includes(back)) backs += 1;
-  }
-  const found: Inner[] = [];
-  const piece = { start: from, end: to, hidden: false };
-  if (rots >= 2) found.push({ ...piece, text: rot13(text.slice(from, to)) });
-  if (backs >= 2) found.push({ ...piece, text: Array.from(text.slice(from, to)).reverse().join("") });
-  const unmarked = withoutMarksInWords(from === 0 && to === text.length ? text : text.slice(from, to));
-  if (unmarked !== undefined) found.push({ ...piece, text: unmarked });
-  return found;
 }
 
 function scoreTokens(engine: Engine, text: string, tokens: Tokens, position: Position): InjectionScore {
