@@ -5,7 +5,7 @@ import { StreamScan } from "../../detectors/index.ts";
 import type { Profile } from "./profile.ts";
 import type { Replacer } from "./replace.ts";
 import { type Restored, RestoreScan, type StandIns } from "./restore.ts";
-import { type Piece, type RestoredPiece, SEAM_CHARS, Seam, type Side } from "./seam.ts";
+import { type Found, foundTogether, type Piece, type RestoredPiece, SEAM_CHARS, Seam, type Side, shareOf } from "./seam.ts";
 import type { Action } from "./section.ts";
 
 interface ReaderParts {
@@ -29,7 +29,7 @@ export class Reader implements LaneReader, Side {
   readonly #scan: StreamScan | undefined;
   readonly #restore: RestoreScan | undefined;
   #restored: (Restored & Partial<RestoredPiece>)[] = [];
-  #findings: (Finding & Partial<Piece>)[] = [];
+  #findings: Finding[] = [];
   /** What the seam told. */
   #pieces: Piece[] = [];
   #decided = 0;
@@ -127,14 +127,16 @@ export class Reader implements LaneReader, Side {
     }
     const edits: TextEdit[] = [];
     const restored = this.#restored.filter(({ end }) => end <= to);
-    for (const { start, end, text, goesOn } of restored)
-      edits.push({ start, end, text, ifFixed: "pass", ...(goesOn === undefined ? {} : { seam: true }) });
+    for (const { start, end, text, nth } of restored)
+      edits.push({ start, end, text, ifFixed: "pass", ...(nth === undefined ? {} : { seam: true }) });
     let stop: LaneStep["stop"];
-    for (const finding of this.#foundTo(to)) {
+    const own = this.#findings.filter(({ end }) => end <= to);
+    const pieces = this.#pieces.filter(({ end }) => end <= to);
+    for (const finding of foundTogether(own, pieces, (one) => this.#actionOf(one))) {
       stop = this.#judge(finding, restored, edits);
       if (stop !== undefined) break;
     }
-    for (const { text, goesOn } of restored) if (goesOn !== true) this.#parts.note("stand_in", "restore", text);
+    for (const { text, nth = 0, value = text } of restored) if (nth === 0) this.#parts.note("stand_in", "restore", value);
     this.#restored = this.#restored.filter(({ end }) => end > to);
     this.#findings = this.#findings.filter(({ end }) => end > to);
     this.#pieces = this.#pieces.filter(({ end }) => end > to);
@@ -143,18 +145,6 @@ export class Reader implements LaneReader, Side {
     edits.sort((a, b) => a.start - b.start);
     const before = stop === undefined ? edits : edits.filter(({ end }) => end <= (stop?.at ?? 0));
     return stop === undefined ? { decided: this.#decided, edits: before } : { decided: this.#decided, edits: before, stop };
-  }
-
-  /** What is found up to the offset, in order. What the block alone tells is part of what the seam tells, or keeps what is left; no value that ends the answer goes in one that does not. */
-  #foundTo(to: number): readonly (Finding & Partial<Piece>)[] {
-    const own = this.#findings.filter(({ end }) => end <= to);
-    const pieces = this.#pieces.filter(({ end }) => end <= to);
-    if (pieces.length === 0) return own;
-    const first = own.filter((finding) => this.#actionOf(finding) === "block");
-    const others = [...pieces.filter((piece) => this.#actionOf(piece) !== "watch"), ...own.filter((finding) => !first.includes(finding))];
-    const all = [...first];
-    for (const other of [...others, ...pieces.filter((piece) => !others.includes(piece))]) all.push(...restsOf(other, all));
-    return all.sort((a, b) => a.start - b.start);
   }
 
   #actionOf({ entity, score }: Finding): Action | undefined {
@@ -169,22 +159,22 @@ export class Reader implements LaneReader, Side {
     return { decided: this.#decided, edits: NO_EDITS };
   }
 
-  #judge(finding: Finding & Partial<Piece>, restored: readonly Restored[], edits: TextEdit[]): LaneStep["stop"] {
+  #judge(finding: Found, restored: readonly Restored[], edits: TextEdit[]): LaneStep["stop"] {
     const { replacer, note } = this.#parts;
-    const { entity, start, end, goesOn = false } = finding;
+    const { entity, start, end, nth = 0, of } = finding;
     const action = this.#actionOf(finding);
     if (action === undefined) return undefined;
     if (restored.some((other) => other.start <= start && other.end >= end)) return undefined;
     const value = finding.value ?? this.#kept.slice(start - this.#keptFrom, end - this.#keptFrom);
     // In shadow the provider saw the value itself: saying it again is no leak of the model's.
     if (replacer.pseudonyms.knows(entity, value)) {
-      if (!goesOn) note(entity, "restore", value);
+      if (nth === 0) note(entity, "restore", value);
       return undefined;
     }
-    if (!goesOn) note(entity, action === "pseudonymise" ? "mask" : action, value);
+    if (nth === 0) note(entity, action === "pseudonymise" ? "mask" : action, value);
     if (action === "block") return { at: start, stop: BLOCKED(entity) };
     if (action === "watch") return undefined;
-    const text = goesOn ? "" : replacer.replacement(entity, value, action === "pseudonymise" ? "mask" : action);
+    const text = shareOf(replacer.replacement(entity, value, action === "pseudonymise" ? "mask" : action), nth, of);
     const more = finding.value === undefined ? replacer.numbers : { ...replacer.numbers, seam: true as const };
     let said = false;
     let from = start;
@@ -207,21 +197,6 @@ export class Reader implements LaneReader, Side {
     this.#kept = this.#kept.slice(before - this.#keptFrom);
     this.#keptFrom = before;
   }
-}
-
-/** What is left of a finding where others stand. */
-function restsOf<Found extends Finding>(finding: Found, others: readonly Finding[]): readonly Found[] {
-  let rests = [finding];
-  for (const { start, end } of others)
-    rests = rests.flatMap((rest) =>
-      rest.end <= start || rest.start >= end
-        ? [rest]
-        : [
-            { ...rest, end: Math.min(rest.end, start) },
-            { ...rest, start: Math.max(rest.start, end) },
-          ].filter((left) => left.start < left.end),
-    );
-  return rests;
 }
 
 export const denialOf = (entity: string): Denial => ({

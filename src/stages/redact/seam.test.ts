@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { openAnswer, readPieces } from "../../../test/support/codec-runs.ts";
+import { openAnswer, readPieces, readRequest } from "../../../test/support/codec-runs.ts";
 import { view } from "../../../test/support/context.ts";
 import { frameOf, gated, LANE, through } from "../../../test/support/guards.ts";
 import { property } from "../../../test/support/property.ts";
 import { ask, contents, run } from "../../../test/support/redact.ts";
+import { assertSubset } from "../../../test/support/subset.ts";
 import { anthropicMessages } from "../../codecs/anthropic-messages.ts";
 import { bedrockConverse } from "../../codecs/bedrock-converse.ts";
 import { cohereChat } from "../../codecs/cohere-chat.ts";
@@ -29,9 +30,9 @@ const blocks = (...texts: readonly string[]): readonly Frame[] => texts.flatMap(
 
 test("a value that is parted over blocks is one value, however many blocks it lies in", async () => {
   for (const [texts, out] of [
-    [["mail jane.do", "e@corp.com now"], "<mail <EMAIL>>< now>"],
-    [["mail jane.do", "e", "@co", "rp.com"], "<mail <EMAIL>><><><>"],
-    [["card 4012 8888 ", "8888 1881."], "<card <PAYMENT_CARD>><.>"],
+    [["mail jane.do", "e@corp.com now"], "<mail <EMAIL><> now>"],
+    [["mail jane.do", "e", "@co", "rp.com"], "<mail <EMA><I><L><>>"],
+    [["card 4012 8888 ", "8888 1881."], "<card <PAYMENT_CARD><>.>"],
     [["my password is ", "hunter2Zz!kkq9"], "<my password is ><<SECRET_PASSWORD>>"],
     [["nothing ", "here"], "<nothing ><here>"],
   ] as const)
@@ -39,7 +40,7 @@ test("a value that is parted over blocks is one value, however many blocks it li
 });
 test("what stands whole in a block is found with letters of the next behind it", async () => {
   assert.equal(gated(await guardsOf(), blocks("card 4012888888881881", "2 more")).out, "<card <PAYMENT_CARD>><2 more>");
-  assert.match(gated(await guardsOf(), blocks("see 1", "jane@corp.com")).out, /^<see (?:1|<EMAIL>)><(?:<EMAIL>)?>$/);
+  assert.equal(gated(await guardsOf(), blocks("see 1", "jane@corp.com")).out, "<see <EMAIL><>>");
 });
 test("channels, choices and what is said around a call do not mix; blocks that take turns neither", async () => {
   const apart: readonly (readonly Frame[])[] = [
@@ -171,7 +172,31 @@ test("in every dialect, whole and streamed, and where a text comes once more", a
     const frames = readPieces(reader, [Buffer.from(typeof body === "string" ? body : JSON.stringify(body))]);
     const { out, stop } = through(new Gate(await guardsOf(), 1e6), frames);
     assert.equal(stop, undefined, name);
-    assert.match(out, /my mail: <EMAIL>/, name);
+    assert.match(out, /my mail: <EMAIL/, name);
     assert.doesNotMatch(out, /jane|corp/, `${name}: ${out}`);
   }
+});
+
+test("a value that a request parts over two texts of one message is one, whatever dialect; messages do not mix", async () => {
+  const text = (type: string | undefined) => (said: string) => (type === undefined ? { text: said } : { type, text: said });
+  const of = (type?: string, texts: readonly string[] = ["mail jane.do", "e@corp.com and", "rew"]) => texts.map(text(type));
+  const bodies: readonly (readonly [Codec, object])[] = [
+    [openaiChat, { messages: [{ role: "user", content: of("text") }] }],
+    [openaiResponses, { store: false, input: [{ role: "user", content: of("input_text") }] }],
+    [anthropicMessages, { max_tokens: 9, system: of("text"), messages: [{ role: "user", content: "hi" }] }],
+    [geminiGenerate, { contents: [{ role: "user", parts: of() }] }],
+    [bedrockConverse, { messages: [{ role: "user", content: of() }] }],
+  ];
+  for (const [codec, body] of bodies) {
+    const { sent, verdict } = await run("", MASKS, {}, { request: readRequest(codec, JSON.stringify({ model: "m", ...body })) });
+    assert.match(sent, /"mail \w+@example\.(?:co|ne)".*"[mt] and".*"rew"/, codec.surface);
+    assertSubset(verdict, { evidence: { found: [{ entity: "email", action: "pseudonymise", count: 1 }] } });
+  }
+  const apart = ask({ role: "user", content: "mail jane.do" }, { role: "user", content: "e@corp.com" });
+  assert.deepEqual(contents((await run(apart, MASKS)).sent)[0], "mail jane.do");
+  const block = { profile: "own", profiles: { own: { entities: { payment_card: "block" } } } };
+  const card = ask({ role: "user", content: of("text", ["4012 8888", " 8888 ", "1881"]) });
+  assert.equal((await run(card, block)).verdict.kind, "deny");
+  const long = ask({ role: "user", content: of("text", [`${"lorem ipsum ".repeat(6_000)}jane.do`, "e@corp.com"]) });
+  assert.match((await run(long, MASKS)).sent, /ipsum \w+@example\.(?:co|ne)"\},\{"type":"text","text":"[mt]"/);
 });

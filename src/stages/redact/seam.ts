@@ -1,6 +1,7 @@
 import type { Detector, Finding } from "../../core/detector.ts";
 import { StreamScan } from "../../detectors/index.ts";
 import { type Restored, RestoreScan, type StandIns } from "./restore.ts";
+import type { Action } from "./section.ts";
 
 /** UTF-16 units before what is undecided, and behind the place where two blocks meet, that are read as context of what is found there. */
 export const SEAM_CHARS = 256;
@@ -9,12 +10,15 @@ export const SEAM_CHARS = 256;
 export interface Piece extends Finding {
   /** All of what was found. */
   readonly value: string;
-  /** What stands in its place is said in the block where it begins. */
-  readonly goesOn: boolean;
+  /** It is the nth of so many. */
+  readonly nth: number;
+  readonly of: number;
 }
 /** A stand-in, as far as it lies in one block. */
 export interface RestoredPiece extends Restored {
-  readonly goesOn: boolean;
+  readonly nth: number;
+  /** All of what it stands for. */
+  readonly value: string;
 }
 /** A block as a seam sees it. */
 export interface Side {
@@ -106,7 +110,7 @@ export class Seam {
       const parts = this.#partsOf(start, end);
       if (parts.some(({ segment, from, to }) => segment.side.hasRestored(from, to))) continue;
       for (const [index, { segment, from, to }] of parts.entries())
-        segment.side.takeRestored({ start: from, end: to, text: index === 0 ? text : "", goesOn: index > 0 });
+        segment.side.takeRestored({ start: from, end: to, text: shareOf(text, index, parts.length), nth: index, value: text });
     }
     for (const finding of findings) {
       const { start, end } = finding;
@@ -116,7 +120,7 @@ export class Seam {
       // Letters behind a stand-in are no more of it.
       if (parts.length > 1 && parts.some(({ segment, from, to }) => segment.side.hasRestored(from, to))) continue;
       for (const [index, { segment, from, to }] of parts.entries())
-        segment.side.take({ ...finding, start: from, end: to, value, goesOn: index > 0 });
+        segment.side.take({ ...finding, start: from, end: to, value, nth: index, of: parts.length });
     }
   }
 
@@ -130,4 +134,56 @@ export class Seam {
       return start < segment.end && to > from ? [{ segment, from, to }] : [];
     });
   }
+}
+
+/**
+ * What the nth of so many blocks says of the text that stands in place of what was found in them all: the first all but the last signs,
+ * of which each of the others says one. A block may be nothing but its piece, and Anthropic takes no message with an empty block.
+ */
+export function shareOf(text: string, nth = 0, of = 1): string {
+  const last = text.slice(text.length - of + 1);
+  if (of === 1 || text.length < of || /[\ud800-\udfff]/.test(last)) return nth === 0 ? text : "";
+  return nth === 0 ? text.slice(0, text.length - of + 1) : last.charAt(nth - 1);
+}
+
+/** A finding of one block, or what a seam told of it. */
+export type Found = Finding & Partial<Piece>;
+
+/**
+ * Findings of a block by itself and of its seams, in order, apart. What the block alone tells is part of what the seam tells, or keeps
+ * what is left; nothing that is refused goes in what is replaced, and nothing that is replaced in what is watched.
+ */
+export function foundTogether(
+  own: readonly Found[],
+  pieces: readonly Piece[],
+  actionOf: (finding: Finding) => Action | undefined,
+): readonly Found[] {
+  if (pieces.length === 0) return own;
+  const rankOf = (finding: Found, isPiece: boolean): number => {
+    const action = actionOf(finding);
+    if (action === "block") return 0;
+    return action === undefined || action === "watch" || action === "pass" ? 3 : isPiece ? 1 : 2;
+  };
+  const ranked = [
+    ...pieces.map((found) => ({ found, rank: rankOf(found, true) })),
+    ...own.map((found) => ({ found, rank: rankOf(found, false) })),
+  ].sort((a, b) => a.rank - b.rank);
+  const all: Found[] = [];
+  for (const { found } of ranked) all.push(...restsOf(found, all));
+  return all.sort((a, b) => a.start - b.start);
+}
+
+/** What is left of a finding where others stand. */
+function restsOf(finding: Found, others: readonly Found[]): readonly Found[] {
+  let rests = [finding];
+  for (const { start, end } of others)
+    rests = rests.flatMap((rest) =>
+      rest.end <= start || rest.start >= end
+        ? [rest]
+        : [
+            { ...rest, end: Math.min(rest.end, start) },
+            { ...rest, start: Math.max(rest.start, end) },
+          ].filter((left) => left.start < left.end),
+    );
+  return rests;
 }

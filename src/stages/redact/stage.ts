@@ -1,5 +1,4 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Finding } from "../../core/detector.ts";
 import type { TextEdit } from "../../core/guard.ts";
 import type { JsonNumber, JsonString } from "../../core/json.ts";
 import { YIELD_CHARS } from "../../core/limits.ts";
@@ -12,9 +11,11 @@ import type { Keyring } from "../../ports/keyring.ts";
 import { lookUpNotes } from "../shared/kept-state.ts";
 import { lookWithAnalyser } from "./analyse.ts";
 import { redactGuard } from "./guard.ts";
+import { joinParts } from "./parts.ts";
 import { type Chosen, chosenProfile, detectorsFor, type Profile, weighBy } from "./profile.ts";
 import { Pseudonyms } from "./pseudonyms.ts";
 import { makeReplacer, type Replacer } from "./replace.ts";
+import { type Found, shareOf } from "./seam.ts";
 import { type RedactSection, redactSection } from "./section.ts";
 import { canonical, type StandIn } from "./stand-in.ts";
 import { Tally } from "./tally.ts";
@@ -90,18 +91,19 @@ function gatherFrom(
 /** What long texts become, in slices of the event loop: `decide` then only gives it. */
 async function prepared(
   context: StageContext,
-  looked: readonly Looked[],
+  apart: readonly Looked[],
   { profile, signal, before }: { readonly profile: Profile; readonly signal: AbortSignal; readonly before: KeptStandIns | undefined },
 ): Promise<Result<Facts, PortError>> {
   const keyring = context.stores?.keyring;
   if (signal.aborted) return err({ code: "timeout" });
+  const looked = await finishSliced(joinParts(apart, detectorsFor(profile.requests, profile), profile));
   if (keyring === undefined || !isLong(looked)) return ok({ looked });
   const replacer = replacerOf(context, profile, keyring, { looked, before });
   let done = 0;
   for (const { shown, findings } of looked) {
-    for (const { entity, start, end, score } of findings) {
+    for (const { entity, start, end, score, value } of findings) {
       if (score < profile.minScore || profile.requests.get(entity) !== "pseudonymise") continue;
-      replacer.pseudonyms.of(entity, shown.slice(start, end));
+      replacer.pseudonyms.of(entity, value ?? shown.slice(start, end));
       done += 1;
       if (done % DRAWS_A_TURN === 0) await nextTurn();
     }
@@ -128,7 +130,7 @@ function decide(context: StageContext, section: RedactSection, gathered: Facts |
   if (context.request.view.tokens === true && profile.requests.size > 0) return { kind: "deny", code: "content_blocked", detail: TOKENS };
   const keyring = context.stores?.keyring;
   if (keyring === undefined) throw new Error("no keyring");
-  const looked = gathered?.looked ?? textsOf(context).map((text) => look(text, detectorsFor(profile.requests, profile)));
+  const looked = gathered?.looked ?? lookAtAll(context, profile);
   const replacer = gathered?.replacer ?? replacerOf(context, profile, keyring, { looked, before: gathered?.before });
   const { texts, tally, blocked } = gathered?.redacted ?? finish(redactSteps(looked, profile, replacer));
   const entities = tally.entities;
@@ -149,6 +151,12 @@ function decide(context: StageContext, section: RedactSection, gathered: Facts |
   const guard = redactGuard(profile, replacer);
   if (guard !== undefined) effects.push({ kind: "guard", guard });
   return { kind: "allow", effects, ...evidence };
+}
+
+function lookAtAll(context: StageContext, profile: Profile): readonly Looked[] {
+  const detectors = detectorsFor(profile.requests, profile);
+  const apart = textsOf(context).map((text) => look(text, detectors));
+  return finish(joinParts(apart, detectors, profile));
 }
 
 const TOKENS = "The policy looks for personal data, and tokens cannot be looked into. Send the text itself in place of its tokens.";
@@ -227,14 +235,14 @@ function* redactSteps(looked: readonly Looked[], profile: Profile, replacer: Rep
   }
   return { texts, tally, blocked };
 
-  function edit({ shown, place }: Looked, { entity, start, end, score }: Finding): readonly TextEdit[] {
+  function edit({ shown, place }: Looked, { entity, start, end, score, nth = 0, of, ...found }: Found): readonly TextEdit[] {
     const action = profile.requests.get(entity);
     if (action === undefined || score < profile.minScore) return [];
-    const value = shown.slice(start, end);
-    tally.note(entity, place, action, value);
+    const value = found.value ?? shown.slice(start, end);
+    if (nth === 0) tally.note(entity, place, action, value);
     if (action === "block") blocked.add(entity);
     if (action === "block" || action === "watch" || action === "pass") return [];
-    return [{ start, end, text: replacer.replacement(entity, value, action), ...replacer.numbers }];
+    return [{ start, end, text: shareOf(replacer.replacement(entity, value, action), nth, of), ...replacer.numbers }];
   }
 }
 

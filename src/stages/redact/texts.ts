@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Detector, Finding } from "../../core/detector.ts";
+import type { Detector } from "../../core/detector.ts";
 import type { TextEdit } from "../../core/guard.ts";
 import type { JsonNode, JsonNumber, JsonString } from "../../core/json.ts";
 import { LaneText } from "../../core/lane-text.ts";
@@ -8,6 +8,7 @@ import { finish, isStepDone, Slice, type Steps } from "../../core/slice.ts";
 import type { StageContext } from "../../core/stage.ts";
 import { textFileSteps } from "../../core/text-file.ts";
 import { scan, scanSliced } from "../../detectors/index.ts";
+import type { Found } from "./seam.ts";
 
 /** A text of the request as this stage sees it: as earlier stages left it, with JSON in it shown without escapes. */
 export interface Shown {
@@ -18,9 +19,11 @@ export interface Shown {
   readonly source: string;
   readonly shown: string;
   readonly lane: LaneText;
+  /** It is the next part of the message that this text is one of. */
+  readonly goesOn?: JsonString | JsonNumber;
 }
 export interface Looked extends Shown {
-  readonly findings: readonly Finding[];
+  readonly findings: readonly Found[];
 }
 
 /** Numbers with fewer digits are amounts and settings. */
@@ -46,18 +49,30 @@ export function* textSteps({ request, change }: StageContext): Steps<readonly Om
     } else if (isStepDone(texts.push({ node, place, source }))) yield;
   }
   const { root, text } = request.doc;
+  const parts = new Map<JsonNode, JsonString>();
   if (request.form === undefined && root.kind === "object")
-    for (const { value } of root.members) if (value.kind !== "number") yield* collectMore(value, text, texts);
-  return texts;
+    for (const { value } of root.members) if (value.kind !== "number") yield* collectMore(value, text, texts, parts);
+  if (parts.size === 0) return texts;
+  return texts.map((one) => {
+    const goesOn = parts.get(one.node);
+    return goesOn === undefined ? one : { ...one, goesOn };
+  });
 }
 
-function* collectMore(from: JsonNode, text: string, out: Omit<Shown, "shown" | "lane">[]): Steps<void> {
+function* collectMore(from: JsonNode, text: string, out: Omit<Shown, "shown" | "lane">[], parts: Map<JsonNode, JsonString>): Steps<void> {
   const open: JsonNode[] = [from];
   let count = 0;
   for (let node = open.pop(); node !== undefined; node = open.pop()) {
     if (isStepDone(++count)) yield;
-    if (node.kind === "array") for (const item of node.items) open.push(item);
-    else if (node.kind === "object")
+    if (node.kind === "array") {
+      let before: JsonString | undefined;
+      for (const item of node.items) {
+        open.push(item);
+        const part = partText(item);
+        if (part !== undefined && before !== undefined) parts.set(part, before);
+        before = part;
+      }
+    } else if (node.kind === "object")
       for (const { key, start, value } of node.members) {
         open.push(value);
         if (key.length >= KEY_CHARS_MIN && KEY.test(key))
@@ -66,6 +81,13 @@ function* collectMore(from: JsonNode, text: string, out: Omit<Shown, "shown" | "
     else if (node.kind === "number" && node.end - node.start >= NUMBER_DIGITS_MIN)
       out.push({ node, place: "number", source: text.slice(node.start, node.end) });
   }
+}
+
+/** The text of a part of a message, as all dialects write it: `{"type": "text", "text": ...}`, or without a type. */
+function partText(item: JsonNode): JsonString | undefined {
+  if (item.kind !== "object") return undefined;
+  const value = item.members.find(({ key }) => key === "text")?.value;
+  return value?.kind === "string" ? value : undefined;
 }
 
 /** Behind the closing quote of the string that begins here. */
