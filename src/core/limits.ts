@@ -135,6 +135,8 @@ export const CLASSIFIER_CALLS_MAX = 128;
 export const INJECTION_PART_CHARS = 8_192;
 /** What two parts share, characters: more than the longest sign. */
 export const INJECTION_OVERLAP_CHARS = 1_024;
+/** What of a longer text's end, and of the next one's beginning, is read as one, characters: a sentence or two. */
+export const INJECTION_JOINT_CHARS = 400;
 /** Encoded payloads decoded in one part, and all their characters together. */
 export const INJECTION_PAYLOADS_MAX = 16;
 export const INJECTION_DECODED_CHARS_MAX = 16_384;

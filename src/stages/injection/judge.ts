@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { JsonString } from "../../core/json.ts";
 import { INJECTION_STRIPS_MAX } from "../../core/limits.ts";
 import { createInjectionScorer, type InjectionScore } from "../../detectors/injection/score.ts";
+import { joints, stretches } from "./joints.ts";
 import { jsonOf, stringsOf, withStrings } from "./json-text.ts";
 import type { Scanned } from "./texts.ts";
 
@@ -28,7 +29,24 @@ export function* scoreAll(texts: readonly Scanned[]): Generator<undefined, reado
     scores.push(yield* SCORER.steps(text, position));
     yield undefined;
   }
+  yield* raiseJoined(texts, scores);
   return scores;
+}
+
+/** A command that begins in one text and ends in the next counts for both, where together they meet a threshold that neither meets alone. */
+function* raiseJoined(texts: readonly Scanned[], scores: InjectionScore[]): Generator<undefined, void> {
+  for (const joint of joints(texts)) {
+    const scanned = texts[joint.members[0]?.index ?? 0];
+    if (scanned === undefined) continue;
+    const found = yield* SCORER.steps(joint.text, scanned.position);
+    const parts = stretches(joint, found.start, found.end);
+    const alone = Math.max(...parts.map(({ index }) => scores[index]?.score ?? 0));
+    const isMore = Object.values(scanned.rules).some(
+      (threshold) => threshold !== undefined && alone < threshold && threshold <= found.score,
+    );
+    if (isMore) for (const { index, start, end } of parts) scores[index] = { ...found, start, end };
+    yield undefined;
+  }
 }
 
 /** What each text's score calls for. `raised`: another's scores, which count where they are higher. */
