@@ -6,6 +6,7 @@ import { type AnswerTally, isRewritable } from "./answer-tally.ts";
 import { Guarded, type OpenDelta } from "./guarded-texts.ts";
 import { isMediaText } from "./media-text.ts";
 import { hiddenValues } from "./repeated-keys.ts";
+import { hasStrayCall } from "./stray-calls.ts";
 import type { Erasure, ReadJson, TextPlace } from "./text-places.ts";
 
 type Channel = Delta["channel"];
@@ -104,11 +105,17 @@ export class AnswerTexts {
     if (value === undefined || value === null || holder === undefined) return true;
     if (this.#guards !== undefined) {
       this.#place(choice, block, channel, "", { holder, key }, mark).raw = true;
+      this.#guards.opaque.add(value);
       return true;
     }
     if (!isRewritable(value)) return false;
     this.#push({ choice, block, channel, text: JSON.stringify(value) });
     return true;
+  }
+
+  /** As `beside`, of a JSON value. */
+  besideValue(choice: number, block: number, channel: Channel, holder: Json | undefined, key: string): void {
+    if (this.#guards !== undefined) this.addValue(choice, block, channel, holder, key, "repeats");
   }
 
   /** The latest delta's text stands here too, and changes with it. */
@@ -149,9 +156,16 @@ export class AnswerTexts {
     }
   }
 
+  /** What a member holds that is not read: all its texts. */
+  other(choice: number, block: number, holder: Json | undefined, key: string): void {
+    this.beside(choice, block, "content", holder, key);
+    this.walk(choice, block, field(holder, key));
+  }
+
   /** What the provider repeats of the request under a member. */
   echo(holder: Json, key: string): void {
     if (this.#guards === undefined) return;
+    this.opaque(field(holder, key));
     this.beside(0, 0, "echo", holder, key);
     this.walk(0, 0, field(holder, key), SILENT_KEYS, "echo");
   }
@@ -161,6 +175,19 @@ export class AnswerTexts {
     if (this.#guards === undefined || text === "") return;
     this.#push({ choice: 0, block: 0, channel: "content", text, repeats: true, signed: true });
     this.#guards.places.push(undefined);
+  }
+
+  /** An object that was read as a call, or as a piece of one. */
+  readAsCall(holder: Json | undefined): void {
+    if (holder !== undefined) this.#guards?.readCalls.add(holder);
+  }
+  /** A value of other people's JSON: what looks like a call in it is none of this answer. */
+  opaque(value: Json | undefined): void {
+    if (value !== undefined) this.#guards?.opaque.add(value);
+  }
+  /** A call is told otherwise than before: nobody can say which of the two is made. */
+  doubt(): void {
+    if (this.#guards !== undefined) this.#guards.isAmbiguous = true;
   }
 
   /** A tool call whose name is there. */
@@ -218,6 +245,7 @@ export class AnswerTexts {
       this.unread(text);
       guards.isAmbiguous ||= ofCall;
     }
+    guards.isAmbiguous ||= yield* hasStrayCall(read, guards.readCalls, guards.opaque);
   }
 
   /**

@@ -25,6 +25,15 @@ const DELTA_TEXTS: ReadonlyMap<string, readonly [Delta["channel"], string] | und
   ["citations_delta", undefined],
 ]);
 /** Members of events, messages and blocks that are read, or hold no text; what else there is, guards see as texts beside the answer. */
+/** Members of an event with more in them, and which of them each event is read for. */
+const STRUCTURES = ["message", "content_block", "delta"] as const;
+const READS: ReadonlyMap<string, string> = new Map([
+  ["message_start", "message"],
+  ["content_block_start", "content_block"],
+  ["content_block_delta", "delta"],
+  ["message_delta", "delta"],
+]);
+const ENDING_KEYS: ReadonlySet<string> = new Set(["stop_reason", "container", "context_management", "type", "usage"]);
 const EVENT_KEYS: ReadonlySet<string> = new Set(["type", "index", "message", "content_block", "delta", "usage"]);
 const MESSAGE_KEYS: ReadonlySet<string> = new Set([
   ...["id", "type", "role", "model", "content", "stop_reason", "usage", "container"],
@@ -100,7 +109,9 @@ export class AnthropicAnswer implements AnswerMapper {
     const index = field(event, "index");
     const at = typeof index === "number" && Number.isSafeInteger(index) && index >= 0 ? index : 0;
     this.texts.walk(0, at, event, EVENT_KEYS);
-    switch (textField(event, "type") || name) {
+    const type = textField(event, "type") || name || "";
+    for (const key of STRUCTURES) if (READS.get(type) !== key) this.texts.other(0, at, event, key);
+    switch (type) {
       case "message_start":
         this.#start(field(event, "message"));
         return;
@@ -129,7 +140,6 @@ export class AnthropicAnswer implements AnswerMapper {
         return;
       default:
         this.tally.unknownEvents++;
-        for (const key of ["message", "content_block", "delta"]) this.texts.walk(0, at, field(event, key));
     }
   }
 
@@ -173,7 +183,7 @@ export class AnthropicAnswer implements AnswerMapper {
 
   #messageDelta(event: Json): void {
     const reason = field(field(event, "delta"), "stop_reason");
-    this.texts.walk(0, 0, field(event, "delta"), MESSAGE_KEYS);
+    this.texts.walk(0, 0, field(event, "delta"), ENDING_KEYS);
     if (typeof reason === "string") {
       this.#stopped = true;
       this.tally.finished(reason);
@@ -213,6 +223,7 @@ export class AnthropicAnswer implements AnswerMapper {
     const type = textField(block, "type");
     if (type.endsWith("tool_use")) {
       this.tally.calledTool(field(block, "name"));
+      texts.readAsCall(block);
       texts.call(0, index, textField(block, "name"), textField(block, "id"), offeredAs(block));
       const input = field(block, "input");
       // A stream starts with an empty object.

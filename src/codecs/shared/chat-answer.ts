@@ -200,6 +200,9 @@ export class ChatAnswer implements AnswerMapper {
       this.#readCalls(message, choice);
     }
     this.texts.walk(choice, 0, json, CHOICE_KEYS);
+    // What the other kind of answer has in its place.
+    if (field(json, "delta") !== undefined) this.texts.other(choice, 0, json, "message");
+    if (this.#kind === "chat") this.texts.beside(choice, 0, "content", json, "text");
     this.texts.erase(choice, json, "logprobs", "null");
     const reason = field(json, "finish_reason");
     if (typeof reason !== "string" || reason === "") return;
@@ -215,11 +218,13 @@ export class ChatAnswer implements AnswerMapper {
     for (const [position, call] of listField(message, "tool_calls").entries()) {
       const block = indexOf(call, position);
       const id = textField(call, "id");
+      this.texts.readAsCall(call);
       // Of a call that is both, readers take either: each is one.
       this.#readCall(field(call, "function"), id, { choice, block, isCustom: false });
       this.#readCall(field(call, "custom"), id, { choice, block, isCustom: true });
       this.texts.walk(choice, block, call, CALL_KEYS);
     }
+    this.texts.readAsCall(field(message, "function_call"));
     this.#readCall(field(message, "function_call"), "", { choice, block: 0, isCustom: false });
   }
 
@@ -242,6 +247,7 @@ export class ChatAnswer implements AnswerMapper {
     }
     const key = field(call, "arguments") === undefined ? "input" : "arguments";
     const text = field(call, key);
+    if (key === "arguments") this.texts.beside(choice, block, "content", call, "input");
     if (isJsonObject(text) || Array.isArray(text)) this.texts.addValue(choice, block, "tool_arguments", call, key);
     else this.texts.add(choice, block, "tool_arguments", call, key);
     this.texts.walk(choice, block, call, CALLED_KEYS);

@@ -34,6 +34,16 @@ const KEYS = {
   called: silentAnd("name", "arguments"),
 };
 
+/** Members of a message with more in them, and which of them each event is read for. */
+const STRUCTURES = ["content", "tool_plan", "tool_calls"] as const;
+const READS: ReadonlyMap<string, string> = new Map([
+  ["content-start", "content"],
+  ["content-delta", "content"],
+  ["tool-plan-delta", "tool_plan"],
+  ["tool-call-start", "tool_calls"],
+  ["tool-call-delta", "tool_calls"],
+]);
+
 /**
  * Reads answers of version 2 (chat whole or as events), and of embed and rerank of both versions, whose vectors are no text. Citations and
  * their sources stand beside the block.
@@ -94,7 +104,11 @@ export class CohereAnswer implements AnswerMapper {
     const index = typeof at === "number" && Number.isSafeInteger(at) && at >= 0 ? at : 0;
     const delta = field(event, "delta");
     const message = field(delta, "message");
-    this.#step(textField(event, "type") || name, index, event, message);
+    const type = textField(event, "type") || name || "";
+    this.#step(type, index, event, message);
+    for (const key of STRUCTURES) if (READS.get(type) !== key) this.texts.other(0, index, message, key);
+    this.texts.beside(0, index, "content", event, "delta");
+    this.texts.beside(0, index, "content", delta, "message");
     this.texts.walk(0, index, event, KEYS.event);
     this.texts.walk(0, index, delta, KEYS.delta);
     this.texts.walk(0, index, message, KEYS.message);
@@ -146,7 +160,6 @@ export class CohereAnswer implements AnswerMapper {
         return;
       default:
         this.tally.unknownEvents++;
-        for (const key of ["content", "tool_plan", "tool_calls"]) this.texts.walk(0, index, field(message, key));
     }
   }
 
@@ -184,6 +197,7 @@ export class CohereAnswer implements AnswerMapper {
 
   #call(call: Json | undefined, block: number): void {
     const called = field(call, "function");
+    this.texts.readAsCall(call);
     if (field(called, "name") !== undefined) {
       this.tally.calledTool(field(called, "name"));
       this.texts.call(0, block, textField(called, "name"), textField(call, "id"));

@@ -1,12 +1,14 @@
 import type { AnswerContext, TailReason } from "../../core/codec.ts";
 import { DENIALS } from "../../core/denials.ts";
 import { field, type Json } from "../../core/json.ts";
+import { CALL_CHARS_MAX } from "../../core/limits.ts";
 import type { Usage } from "../../core/usage.ts";
 import type { AnswerMapper } from "./answer-reader.ts";
 import { AnswerTally, isRewritable, listField, textField } from "./answer-tally.ts";
 import { AnswerTexts, beginEvent, silentAnd } from "./answer-texts.ts";
 import { cohereUsage, cohereUsageOf } from "./cohere-usage.ts";
 import { cohereV1Event } from "./said-cohere.ts";
+import { isSameArguments } from "./stray-calls.ts";
 
 /** Block of the plan for tools, which stands beside the text and the calls. */
 const PLAN_BLOCK = 10_000;
@@ -18,6 +20,14 @@ const KEYS = {
   event: silentAnd("event_type", "is_finished", "finish_reason", "generation_id", "response", "text", "tool_calls", "tool_call_delta"),
   call: silentAnd("name", "parameters"),
 };
+
+/** What each event is read for. */
+const READS: ReadonlyMap<string, readonly string[]> = new Map([
+  ["text-generation", ["text"]],
+  ["tool-calls-chunk", ["text", "tool_call_delta"]],
+  ["tool-calls-generation", ["text", "tool_calls"]],
+  ["stream-end", ["response"]],
+]);
 
 /**
  * Reads chat of version 1: one body, or a stream of one object a line (or server-sent events, where those were asked for). Only the last
@@ -33,8 +43,8 @@ export class CohereV1Answer implements AnswerMapper {
   #usageJson: Json | undefined;
   #begun = false;
   #text = "";
-  /** Calls whose arguments have come. */
-  readonly #called = new Set<number>();
+  /** Calls as they have come. */
+  readonly #called = new Map<number, Called>();
 
   constructor(context: AnswerContext, options: { readonly sse: boolean }, texts: AnswerTexts = new AnswerTexts(context)) {
     this.#status = context.status;
@@ -56,6 +66,7 @@ export class CohereV1Answer implements AnswerMapper {
     this.texts.add(0, 0, "content", json, "text");
     this.#whole(json);
     this.#calls(json);
+    this.#repeated(json);
   }
 
   event(name: string | undefined, data: string): void {
@@ -68,6 +79,10 @@ export class CohereV1Answer implements AnswerMapper {
   eventJson(name: string | undefined, event: Json): void {
     this.#step(textField(event, "event_type") || name, event);
     this.texts.walk(0, 0, event, KEYS.event);
+    const read = READS.get(textField(event, "event_type") || name || "") ?? [];
+    for (const key of ["text", "response", "tool_calls", "tool_call_delta"]) {
+      if (!read.includes(key)) this.texts.other(0, 0, event, key);
+    }
   }
 
   #step(type: string | undefined, event: Json): void {
@@ -102,8 +117,6 @@ export class CohereV1Answer implements AnswerMapper {
         return;
       default:
         this.tally.unknownEvents++;
-        for (const key of ["response", "tool_calls", "tool_call_delta"]) texts.walk(0, 0, field(event, key));
-        texts.beside(0, 0, "content", event, "text");
     }
   }
 
@@ -136,7 +149,10 @@ export class CohereV1Answer implements AnswerMapper {
     this.texts.walk(0, 0, json, KEYS.whole);
     // The history up to the answer is the caller's own.
     const history = listField(json, "chat_history");
-    for (const turn of history.slice(0, -1)) this.texts.walk(0, 0, turn, undefined, "echo");
+    for (const turn of history.slice(0, -1)) {
+      this.texts.opaque(turn);
+      this.texts.walk(0, 0, turn, undefined, "echo");
+    }
     this.texts.walk(0, 0, history.at(-1));
     this.texts.echo(json, "prompt");
     this.texts.erase(0, json, "citations", "[]");
@@ -148,14 +164,20 @@ export class CohereV1Answer implements AnswerMapper {
     if (this.#text === "") this.texts.add(0, 0, "content", response, "text");
     else this.texts.beside(0, 0, "content", response, "text");
     if (this.texts.guarded) this.#calls(response);
+    this.#repeated(response);
     this.texts.endAll();
   }
 
   #calls(json: Json): void {
     for (const [block, call] of listField(json, "tool_calls").entries()) {
-      const first = !this.#called.has(block);
-      if (this.#called.size < CALLS_MAX) this.#called.add(block);
-      if (first) this.texts.call(0, block, textField(call, "name"), "");
+      const known = this.#called.get(block);
+      const first = known === undefined;
+      this.texts.readAsCall(call);
+      if (known === undefined) {
+        if (this.#called.size < CALLS_MAX)
+          this.#called.set(block, { name: textField(call, "name"), text: wholeText(field(call, "parameters")) });
+        this.texts.call(0, block, textField(call, "name"), "");
+      } else if (!isSame(known, call)) this.texts.doubt();
       if (!this.texts.addValue(0, block, "tool_arguments", call, "parameters", first ? undefined : "repeats")) this.tally.invalidEvents++;
       this.texts.walk(0, block, call, KEYS.call);
     }
@@ -164,9 +186,35 @@ export class CohereV1Answer implements AnswerMapper {
   #chunk(call: Json | undefined): void {
     const at = field(call, "index");
     const block = typeof at === "number" && Number.isSafeInteger(at) && at >= 0 ? at : 0;
-    if (textField(call, "name") !== "") this.texts.call(0, block, textField(call, "name"), "");
-    if (textField(call, "parameters") !== "" && this.#called.size < CALLS_MAX) this.#called.add(block);
+    this.texts.readAsCall(call);
+    const [name, text] = [textField(call, "name"), textField(call, "parameters")];
+    if (name !== "") this.texts.call(0, block, name, "");
+    const known = this.#called.get(block);
+    if (known !== undefined) {
+      known.name = name || known.name;
+      // What is longer no rule checks.
+      if (known.text.length <= CALL_CHARS_MAX) known.text += text;
+    } else if (name + text !== "" && this.#called.size < CALLS_MAX) this.#called.set(block, { name, text });
     this.texts.add(0, block, "tool_arguments", call, "parameters");
     this.texts.walk(0, block, call, KEYS.call);
   }
+
+  /** The last turn of the history says the calls once more. */
+  #repeated(json: Json): void {
+    if (!this.texts.guarded) return;
+    for (const [block, call] of listField(listField(json, "chat_history").at(-1), "tool_calls").entries()) {
+      this.texts.readAsCall(call);
+      const known = this.#called.get(block);
+      if (known === undefined || !isSame(known, call)) this.texts.doubt();
+      this.texts.opaque(field(call, "parameters"));
+    }
+  }
 }
+
+interface Called {
+  name: string;
+  text: string;
+}
+const wholeText = (value: Json | undefined): string => (value === undefined || !isRewritable(value) ? "" : JSON.stringify(value));
+const isSame = ({ name, text }: Called, call: Json): boolean =>
+  name === textField(call, "name") && isSameArguments(text, wholeText(field(call, "parameters")));

@@ -12,6 +12,9 @@ const BLOCKS_MAX = 10_000;
 const NO_BYTES = new Uint8Array(0);
 /** Members that are read, or hold no text, by where they stand; `p` is padding. */
 const KEYS = {
+  output: silentAnd("message"),
+  message: silentAnd("content"),
+  start: silentAnd("toolUse", "toolResult"),
   body: silentAnd("output", "stopReason", "usage", "metrics", "performanceConfig", "serviceTier"),
   event: silentAnd("contentBlockIndex", "start", "delta", "stopReason", "usage", "metrics", "performanceConfig", "serviceTier", "p"),
   toolUse: silentAnd("toolUseId", "name", "input"),
@@ -55,7 +58,11 @@ export class ConverseAnswer implements EventMapper {
     this.tally.finished(field(json, "stopReason"));
     this.#usage = field(json, "usage") ?? undefined;
     this.#servedIn(json);
-    for (const [block, content] of listField(field(field(json, "output"), "message"), "content").entries()) this.#block(content, block);
+    const output = field(json, "output");
+    const message = field(output, "message");
+    this.texts.walk(0, 0, output, KEYS.output);
+    this.texts.walk(0, 0, message, KEYS.message);
+    for (const [block, content] of listField(message, "content").entries()) this.#block(content, block);
   }
 
   /** A low latency is billed like a tier. */
@@ -73,6 +80,8 @@ export class ConverseAnswer implements EventMapper {
     const at = field(event, "contentBlockIndex");
     const block = typeof at === "number" && Number.isSafeInteger(at) && at >= 0 ? at : 0;
     this.texts.walk(0, block, event, KEYS.event);
+    if (type !== "contentBlockStart") this.texts.other(0, block, event, "start");
+    if (type !== "contentBlockDelta") this.texts.other(0, block, event, "delta");
     switch (type) {
       case "messageStart":
         this.#begun = true;
@@ -102,7 +111,6 @@ export class ConverseAnswer implements EventMapper {
         break;
       default:
         this.tally.unknownEvents++;
-        for (const key of ["start", "delta"]) this.texts.walk(0, block, field(event, key));
     }
   }
 
@@ -155,13 +163,14 @@ export class ConverseAnswer implements EventMapper {
 
   #started(start: Json | undefined, block: number): void {
     this.#toolUse(field(start, "toolUse"), block);
-    this.texts.walk(0, block, start, KEYS.block);
+    this.texts.walk(0, block, start, KEYS.start);
     this.texts.walk(0, block, field(start, "toolResult"), KEYS.content);
   }
 
   #toolUse(tool: Json | undefined, block: number): void {
     if (tool === undefined || tool === null) return;
     const { texts } = this;
+    texts.readAsCall(tool);
     if (field(tool, "name") !== undefined) {
       this.tally.calledTool(field(tool, "name"));
       texts.call(0, block, textField(tool, "name"), textField(tool, "toolUseId"));
@@ -179,6 +188,7 @@ export class ConverseAnswer implements EventMapper {
     texts.add(0, block, "reasoning", reasoning, "text", "signed");
     texts.walk(0, block, reasoning, KEYS.reasoning);
     this.#toolUse(field(delta, "toolUse"), block);
+    texts.opaque(field(delta, "toolResult"));
     this.#result(field(delta, "toolResult"), block);
     texts.walk(0, block, field(delta, "citationsContent"));
     this.#rest(delta, block);
@@ -199,6 +209,7 @@ export class ConverseAnswer implements EventMapper {
     texts.walk(0, block, cited, KEYS.content);
     texts.erase(0, cited, "citations", "[]", block);
     const result = field(content, "toolResult");
+    texts.opaque(result);
     this.#result(field(result, "content"), block);
     texts.walk(0, block, result, KEYS.content);
     this.#rest(content, block);

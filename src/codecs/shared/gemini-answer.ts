@@ -228,6 +228,8 @@ export class GeminiAnswer implements AnswerMapper {
     const { texts } = this;
     const code = field(part, "executableCode");
     const other = field(part, "toolCall");
+    texts.readAsCall(code);
+    texts.readAsCall(other);
     if (code !== undefined) {
       this.#openBlock(candidate, "other", choice);
       this.tally.calledTool("codeExecution");
@@ -259,6 +261,7 @@ export class GeminiAnswer implements AnswerMapper {
   #call(call: Json, candidate: Candidate, choice: number): void {
     const { texts } = this;
     const name = textField(call, "name");
+    texts.readAsCall(call);
     if (name !== "" || candidate.holds !== "call" || !candidate.callOpen) {
       this.#openBlock(candidate, "call", choice);
       this.tally.calledTool(name);

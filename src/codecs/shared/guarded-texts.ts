@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Frame } from "../../core/codec.ts";
-import { parseJsonValue, parseValueSteps, quoteSteps } from "../../core/json.ts";
+import { type Json, parseJsonValue, parseValueSteps, quoteSteps } from "../../core/json.ts";
 import { YIELD_CHARS } from "../../core/limits.ts";
 import type { Steps } from "../../core/slice.ts";
 import type { Delta, ToolCall } from "../../core/view.ts";
@@ -49,7 +49,10 @@ export class Guarded {
   #spelled = false;
   /** What was read was searched for values that others of the same key hide. */
   isSearched = false;
-  /** What was read has a tool call, or a part of one, that another value hides. */
+  /** Objects that were read as calls, and values of which nothing is a call of this answer. */
+  readCalls = new Set<Json>();
+  opaque = new Set<Json>();
+  /** What was read has a tool call, or a part of one, that another value hides, that stands where none is read, or that was told otherwise before. */
   isAmbiguous = false;
 
   /** A text that changes takes nothing else with it. */
@@ -86,6 +89,8 @@ export class Guarded {
     this.copies = [];
     this.erasures = [];
     this.calls = [];
+    if (this.readCalls.size > 0) this.readCalls = new Set();
+    if (this.opaque.size > 0) this.opaque = new Set();
     this.read = undefined;
     this.outer = undefined;
     this.#spelled = false;

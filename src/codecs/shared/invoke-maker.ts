@@ -28,6 +28,9 @@ const PLAIN_KEYS = [
   ...["amazon-bedrock-invocationMetrics", "amazon-bedrock-guardrailAction"],
 ];
 
+/** Members that hold the message of a choice. */
+const MESSAGES = ["delta", "message", "data"] as const;
+
 /** How a maker's stream says a text and an end; `text` and `finish` are null where there is none. */
 interface Shape {
   /** The events' member of text, and the list that it stands in. */
@@ -99,6 +102,7 @@ export class MakerAnswer {
     else {
       for (const [choice, part] of listField(json, list).entries()) this.#part(part, choice, list);
       this.texts.walk(0, 0, json, KNOWN);
+      for (const key of MESSAGES) this.texts.other(0, 0, json, key);
     }
   }
 
@@ -127,12 +131,14 @@ export class MakerAnswer {
     for (const [block, call] of listField(message, "tool_calls").entries()) {
       const called = field(call, "function");
       this.tally.calledTool(field(called, "name"));
+      texts.readAsCall(call);
       texts.call(choice, block, textField(called, "name"), textField(call, "id"));
       texts.add(choice, block, "tool_arguments", called, "arguments");
       texts.walk(choice, block, called, CALLED);
       texts.walk(choice, block, call, CALL);
     }
     if (!texts.guarded) return;
+    for (const name of MESSAGES) if (field(part, name) !== message || typeof message === "string") texts.other(choice, 0, part, name);
     texts.walk(choice, 0, message, silentAnd("tool_calls", thought, ...(inner === undefined ? [] : [inner])));
     texts.walk(choice, 0, part, key === undefined ? KNOWN : new Set([...KNOWN, key]));
     for (const name of ["logprobs", "token_likelihoods"]) texts.erase(choice, part, name, "null");

@@ -19,6 +19,7 @@ import {
 } from "./responses-items.ts";
 import { errorTail, incompleteTail, type OutputItem } from "./responses-tail.ts";
 import { responsesUsage } from "./responses-usage.ts";
+import { isSameArguments } from "./stray-calls.ts";
 
 /** Most output items followed; real answers have tens. Later ones pass on unread and count as unknown. */
 const ITEMS_MAX = 10_000;
@@ -28,7 +29,6 @@ const KEPT_CHARS_MAX = 4_000_000;
 const SLOTS_MAX = 1000;
 /** Members that are read, or hold no text, by where they stand. */
 const KEYS = {
-  text: silentAnd("delta", "text", "refusal", "arguments", "input", "code", "command", "diff", "logprobs", "obfuscation", "name", "agent"),
   event: silentAnd("response", "item", "part", "obfuscation", "partial_image_b64"),
   part: silentAnd("text", "refusal", "logprobs"),
   /** What a response repeats of its request is the caller's own; what of it is text is an echo. */
@@ -39,6 +39,24 @@ const KEYS = {
     ...["instructions", "metadata", "prompt", "conversation", "context_management", "content_filters"],
   ),
 };
+
+/** The same of events with a text, by the member that it stands in. */
+const TEXT_KEYS: Readonly<Record<"delta" | DeltaRule["whole"], ReadonlySet<string>>> = {
+  delta: silentAnd("delta", "logprobs", "obfuscation", "name", "agent"),
+  text: silentAnd("text", "logprobs", "obfuscation", "name", "agent"),
+  refusal: silentAnd("refusal", "name", "agent"),
+  arguments: silentAnd("arguments", "name", "agent"),
+  input: silentAnd("input", "name", "agent"),
+  code: silentAnd("code", "name", "agent"),
+  command: silentAnd("command", "name", "agent"),
+  diff: silentAnd("diff", "name", "agent"),
+};
+const KNOWN_STATES: ReadonlySet<string> = new Set([
+  ...["response.created", "response.queued", "response.in_progress", "response.completed"],
+  ...["response.incomplete", "response.failed", "response.cancelled"],
+]);
+/** Members of an event with more in them. */
+const STRUCTURES = ["response", "item", "part"] as const;
 
 /** Texts of the request that a response repeats. */
 const ECHOES = ["instructions", "metadata", "user", "safety_identifier", "prompt_cache_key", "prompt"];
@@ -124,13 +142,15 @@ export class ResponsesAnswer implements AnswerMapper {
       this.#ended(item, `${slot}.text`);
       this.texts.end(0, block, rule.channel);
     }
-    this.texts.walk(0, block, event, KEYS.text);
+    this.texts.walk(0, block, event, TEXT_KEYS[step === "delta" ? "delta" : rule.whole]);
     this.texts.erase(0, event, "logprobs", "[]", block);
   }
 
   #structure(type: string, event: Json): void {
     const at = index(event, "output_index") ?? 0;
     this.texts.walk(0, at, event, KEYS.event);
+    const read = type.includes("_item.") ? "item" : type.includes("_part.") ? "part" : KNOWN_STATES.has(type) ? "response" : "";
+    for (const key of STRUCTURES) if (key !== read) this.texts.other(0, at, event, key);
     switch (type) {
       case "response.created":
       case "response.queued":
@@ -165,7 +185,6 @@ export class ResponsesAnswer implements AnswerMapper {
         this.texts.endAll();
         return;
       default:
-        for (const key of ["response", "item", "part"]) this.texts.walk(0, at, field(event, key));
         if (!PLAIN_EVENTS.has(type)) this.tally.unknownEvents++;
     }
   }
@@ -177,6 +196,7 @@ export class ResponsesAnswer implements AnswerMapper {
     this.#usage = responsesUsage(response) ?? this.#usage;
     this.texts.walk(0, 0, response, KEYS.response);
     for (const key of ECHOES) this.texts.echo(response, key);
+    this.texts.opaque(field(response, "tools"));
   }
 
   /** A response object that is not the last one. */
@@ -204,7 +224,7 @@ export class ResponsesAnswer implements AnswerMapper {
       if (seen !== undefined && !this.texts.guarded) continue;
       const at = seen ?? position;
       const item = this.#item(at);
-      if (item !== undefined) this.#takeItem(item, at, json);
+      if (item !== undefined) this.#takeItem(item, at, json, true);
       else this.texts.walk(0, at, json);
     }
   }
@@ -216,21 +236,25 @@ export class ResponsesAnswer implements AnswerMapper {
       this.texts.walk(0, at, json);
       return;
     }
-    this.#takeItem(item, at, json);
+    this.#takeItem(item, at, json, done);
     item.done = done;
     if (!done) return;
     for (const [slot, { channel }] of item.slots) this.texts.end(0, blockOf(at, slot, channel), channel);
     this.texts.end(0, at, "tool_arguments");
   }
 
-  #takeItem(item: OutputItem, at: number, json: Json): void {
+  /** `whole`: it is not just announced, with arguments that may be to come. */
+  #takeItem(item: OutputItem, at: number, json: Json, whole: boolean): void {
     const read = itemTexts(json);
+    this.texts.readAsCall(json);
     if (!item.named) this.#takeCall(item, at, json, read);
+    else if (calledTool(json) !== calledTool(item.json ?? json)) this.texts.doubt();
     if (this.#kept) this.tally.made("item", field(json, "id"));
     this.tally.made("container", field(json, "container_id"));
     for (const { slot, channel, holder, key, raw } of read) {
       const place = { block: blockOf(at, slot, channel), channel, holder, key };
-      if (raw === true) this.#takeValue(item, slot, place);
+      if (raw === true && whole) this.#takeValue(item, slot, place);
+      else if (raw === true) this.texts.besideValue(0, place.block, channel, holder, String(key));
       else this.#takeWhole(item, slot, place);
     }
     readItemRest(this.texts, json, at, read);
@@ -304,9 +328,10 @@ export class ResponsesAnswer implements AnswerMapper {
       return;
     }
     const { block, channel, holder, key } = place;
+    if (channel === "tool_arguments" && !isSame(item.slots.get(slot), textAt(holder, key))) this.texts.doubt();
     const more = textAt(holder, key).slice(chars);
     this.texts.beside(0, block, channel, holder, key);
-    if (more === "") return;
+    if (more === "" || (channel === "tool_arguments" && this.texts.guarded)) return;
     this.#keep(item, slot, channel, more);
     if (this.texts.guarded) this.tally.countChars(more.length);
     else this.texts.loose(0, block, channel, more);
@@ -315,7 +340,10 @@ export class ResponsesAnswer implements AnswerMapper {
   /** Arguments that stand as a JSON value, which is always whole. */
   #takeValue(item: OutputItem, slot: string, { block, channel, holder, key }: TextAt): void {
     const first = !item.slots.has(slot);
-    if (first && item.slots.size < SLOTS_MAX) item.slots.set(slot, { channel, text: "", chars: 0 });
+    const value = field(holder, String(key)) ?? null;
+    const text = this.texts.guarded && isRewritable(value) ? JSON.stringify(value) : "";
+    if (first && item.slots.size < SLOTS_MAX) item.slots.set(slot, { channel, text, chars: 0 });
+    else if (!first && this.texts.guarded && !isSame(item.slots.get(slot), text)) this.texts.doubt();
     if (!this.texts.guarded && !first) return;
     if (!this.texts.addValue(0, block, channel, holder, String(key), first ? undefined : "repeats")) this.tally.invalidEvents++;
   }
@@ -330,6 +358,12 @@ export class ResponsesAnswer implements AnswerMapper {
       seen.chars += text.length;
     }
   }
+}
+
+/** Of arguments, where they come once more. An item that is announced may be empty; of what was not kept the length tells. */
+function isSame(known: { readonly text: string; readonly chars: number } | undefined, text: string): boolean {
+  if (known === undefined || text === "") return true;
+  return known.text.length < known.chars ? known.chars === text.length : isSameArguments(known.text, text);
 }
 
 /** Where a text of an item stands. */

@@ -5,7 +5,7 @@ import { CALL_CHARS_MAX, GUARDED_BYTES_MAX } from "../../core/limits.ts";
 import type { LaneId, ToolCall } from "../../core/view.ts";
 import { type Part, rendered } from "./part.ts";
 import type { Seat } from "./seat.ts";
-import { RENAMED } from "./stops.ts";
+import { AMBIGUOUS, RENAMED } from "./stops.ts";
 
 /** A frame that waits, or is being read. */
 export interface Held {
@@ -42,6 +42,8 @@ export class Calls {
   readonly #seats: readonly Seat[];
   readonly #removes: boolean;
   readonly #open = new Map<string, Call>();
+  /** Calls that were judged, and have no successor in their place. */
+  readonly #judged = new Set<string>();
   /** Names of tools, for guards to know whose arguments they read. */
   readonly #tools = new Map<string, string>();
 
@@ -96,12 +98,14 @@ export class Calls {
     if (seats.length === 0 || this.#open.has(key)) return;
     const waits = seats.some(({ acts }) => acts);
     if (waits) held.unjudged += 1;
+    this.#judged.delete(key);
     this.#open.set(key, { call, held, seats, waits, parts: [], units: 0 });
   }
 
-  /** More of a call's arguments. */
-  add(key: string, part: Part): void {
+  /** More of a call's arguments. Of one that was judged there is no more: nobody would have seen it. */
+  add(key: string, part: Part, held: Held): void {
     const call = this.#open.get(key);
+    if (call === undefined && this.#judged.has(key) && /\S/.test(part.delta.text)) held.stop ??= AMBIGUOUS;
     if (call === undefined) return;
     call.parts.push(part);
     call.units += part.delta.text.length;
@@ -114,6 +118,7 @@ export class Calls {
     if (open === undefined) return;
     this.#open.delete(key);
     const { held, seats, waits } = open;
+    if (waits) this.#judged.add(key);
     const whole = wholeOf(open);
     for (const seat of seats) {
       const verdict = seat.judgeCall(whole);

@@ -211,6 +211,16 @@ test("a call waits until it was judged whole; one that needs no judgement does n
   assert.equal(Buffer.concat(gate.push([call("{", harmless)]).bytes).toString(), "<{>");
 });
 
+test("of a call that was judged nothing comes behind its end but blanks", () => {
+  const judge: AnswerGuard = { judgesCall: () => true, judgeCall: () => ({ kind: "pass" }), evidence: () => undefined };
+  const begins = call('{"to":"bob"}', { calls: [{ choice: 0, block: 0, name: "send", id: "c" }], ends: [ARGS] });
+  const blank = gated([seat("a", judge)], [begins, call("\n")]);
+  assert.deepEqual([blank.out, blank.stop], ['<{"to":"bob"}><\n>', undefined]);
+  const { out, stop } = gated([seat("a", judge)], [begins, call(', "to":"eve"}')]);
+  assert.deepEqual([out, stop?.denial.code], ['<{"to":"bob"}>', "content_blocked"]);
+  assert.equal(gated([seat("a", judge, { mode: "shadow" })], [begins, call("more")]).stop, undefined);
+});
+
 test("where calls are judged, an answer with two readings of one ends before it; elsewhere it passes", () => {
   const judge: AnswerGuard = { judgesCall: () => false, judgeCall: () => ({ kind: "pass" }), evidence: () => undefined };
   const frames = [...texts(["well"]), call("", { ambiguous: true }), ...texts(["!"])];

@@ -230,7 +230,7 @@ export class Gate {
     if (!repeats) this.#latest = lane;
     const part = partOf(held.frame, delta, lane);
     held.parts.push(part);
-    if (!repeats) this.#calls.add(key, part);
+    if (!repeats) this.#calls.add(key, part, held);
   }
 
   #beginLane(delta: Delta, held: Held): Lane {
