@@ -27,6 +27,7 @@ models:
   gemini-2.5-flash: { targets: [{ provider: gemini, model: gemini-2.5-flash }] }
   command-r: { targets: [{ provider: cohere, model: command-r }] }
   claude: { targets: [{ provider: aws, model: "anthropic.claude-3-haiku-20240307-v1:0" }] }
+  prompted: { targets: [{ provider: aws, model: "arn:aws:bedrock:us-east-1:123456789012:prompt/PROMPT12345:1" }] }
 tenants:
   acme: { apps: { bot: { credentials: [{ apiKey: { id: k1, sha256: "\${KEY:acme/bot}" } }], useCases: [agent] } } }
 useCases:
@@ -69,6 +70,7 @@ const ASKS = {
       toolConfig: { tools: [{ toolSpec: { name: "look", inputSchema: { json: {} } } }] },
     },
   ],
+  prompted: ["/model/prompted/converse-stream", { promptVariables: { topic: { text: "go" } } }],
   invoke: [
     "/model/claude/invoke-with-response-stream",
     {
@@ -248,3 +250,13 @@ for (const [name, surface, type, body] of TABLE)
     assert.equal(code, "content_blocked");
     assert.doesNotMatch(text, /wipe|n\\?":\s*7/);
   });
+
+test("a prompt that Bedrock keeps brings tools that no request offers: its calls are judged where the model makes them", async () => {
+  const calls = (goes: boolean): Buffer => converse(make.converseEvents("hi", [{ id: 1, goes }]));
+  const passed = await ask("prompted", FRAMES, calls(false));
+  assert.equal(passed.code, undefined);
+  assert.match(passed.text, /"look"/);
+  const refused = await ask("prompted", FRAMES, calls(true));
+  assert.equal(refused.code, "tool_not_allowed");
+  assert.doesNotMatch(refused.text, /"wipe"/);
+});

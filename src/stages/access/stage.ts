@@ -22,13 +22,24 @@ function decide(context: StageContext, section: AccessSection, facts: AccessFact
   const { view } = context.request;
   const problem = sizeProblem(context, section, view) ?? stateProblem(section, view, facts);
   if (problem !== undefined) return problem;
-  const tools = toolsVerdict(context, section, facts);
+  const models = modelsVerdict(context, section, facts);
+  const tools = toolsVerdict(context, section, facts, mayCallTools(view) || bringsTools(models));
   if (tools.kind !== "allow") return tools;
-  return withTools(modelsVerdict(context, section, facts), tools);
+  return withTools(models, tools);
 }
 
+/** May the call go to a prompt that the provider keeps, as a model of the policy (Bedrock)? It has tools of its own, and nobody here knows them. */
+const bringsTools = ({ effects = [] }: Verdict): boolean =>
+  effects.some(
+    (effect) =>
+      effect.kind === "candidates" &&
+      effect.candidates.some(({ model }) => model.targets.some((target) => STORED_PROMPT.test(target.model))),
+  );
+/** docs.aws.amazon.com, "Deploy a prompt using Prompt management": its ARN in the place of a model's id. */
+const STORED_PROMPT = /^arn:[^:]*:bedrock:[^:]*:[^:]*:prompt\//;
+
 /** What the request offers, who may call it, and whether untrusted content is about. */
-function toolsVerdict(context: StageContext, { tools }: AccessSection, facts: AccessFacts | undefined): Verdict {
+function toolsVerdict(context: StageContext, { tools }: AccessSection, facts: AccessFacts | undefined, mayCall: boolean): Verdict {
   if (facts?.held !== undefined) return facts.held;
   const view = context.request?.view;
   const taints = asksForTaint(tools) ? (facts?.taints ?? taintsOf(context, tools)) : [];
@@ -40,7 +51,7 @@ function toolsVerdict(context: StageContext, { tools }: AccessSection, facts: Ac
   if (dataClass !== undefined) effects.push({ kind: "mark", mark: { dataClass } });
   // Without tools nothing is judged, but an attack that is found later taints the conversation.
   const watches = context.contract.values.conversation !== undefined && asksForTaint(tools);
-  if (view === undefined || !(mayCallTools(view) || watches)) return { kind: "allow", effects };
+  if (view === undefined || !(mayCall || watches)) return { kind: "allow", effects };
   const tainted = named.length > 0;
   const { denial, dropped } = judgeOffers(tools, view, tainted);
   if (denial !== undefined) return { kind: "deny", ...denial, effects };
