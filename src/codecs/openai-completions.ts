@@ -1,7 +1,7 @@
 import type { AnswerContext, AnswerReader, Codec, ParsedRequest, ParseError, PathFacts, RequestChange } from "../core/codec.ts";
 import { type JsonDoc, type JsonEdit, type JsonNode, type JsonObject, member } from "../core/json.ts";
 import { err, ok, type Result } from "../core/result.ts";
-import type { RequestView, TextSpan } from "../core/view.ts";
+import type { RequestTexts, RequestView } from "../core/view.ts";
 import { openReader } from "./shared/answer-reader.ts";
 import { ChatAnswer } from "./shared/chat-answer.ts";
 import { usageEdits } from "./shared/chat-request.ts";
@@ -82,7 +82,7 @@ function promptCount(prompt: JsonNode | undefined): number {
 }
 
 /** Lists of tokens are none; the view tells that they are there. */
-function texts(root: JsonObject): Iterable<TextSpan> {
+function texts(root: JsonObject): RequestTexts {
   const out = new Texts();
   for (const entry of root.members) {
     const { key, value } = entry;

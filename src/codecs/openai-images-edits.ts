@@ -50,7 +50,7 @@ function readEdit(doc: JsonDoc, form: FormBody | undefined): Result<RequestView,
     providerState: [],
     contractFields: fields.contractFields(),
     expected: expectedImages(images, fileCount(form), prompt?.value.length ?? 0),
-    texts: () => formTexts(fields.root, PLACES, PLAIN_KEYS),
+    texts: () => formTexts(fields.root, PLACES, PLAIN_KEYS, form),
   };
   return fields.problem === undefined ? ok(view) : err(fields.problem);
 }

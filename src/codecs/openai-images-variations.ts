@@ -49,7 +49,7 @@ function readVariation(doc: JsonDoc, form: FormBody | undefined): Result<Request
     providerState: [],
     contractFields: fields.contractFields(),
     expected: expectedImages(images, fileCount(form), 0),
-    texts: () => formTexts(fields.root, new Map(), PLAIN_KEYS),
+    texts: () => formTexts(fields.root, new Map(), PLAIN_KEYS, form),
   };
   return fields.problem === undefined ? ok(view) : err(fields.problem);
 }

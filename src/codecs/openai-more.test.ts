@@ -21,7 +21,7 @@ const textOf = (deltas: readonly Delta[]): string => deltas.map(({ text }) => te
 function form(codec: Codec, fields: Readonly<Record<string, string>>, files: Readonly<Record<string, string>> = {}): RequestView {
   const parts = Object.entries(fields).map(([name, value]) => `--b\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`);
   for (const [name, file] of Object.entries(files))
-    parts.push(`--b\r\nContent-Disposition: form-data; name="${name}"; filename="${file}"\r\n\r\n${"x".repeat(16_000)}\r\n`);
+    parts.push(`--b\r\nContent-Disposition: form-data; name="${name}"; filename="${file}"\r\n\r\n${"\0".repeat(16_000)}\r\n`);
   const read = codec.readForm?.(Buffer.from(`${parts.join("")}--b--\r\n`), "multipart/form-data; boundary=b");
   assert.ok(read?.ok);
   const taken: FormBody = read.value;
@@ -166,6 +166,7 @@ describe("images", () => {
       ["m", true, 2, 2, "u"],
     );
     assert.deepEqual(textsOf(of), ["user: make it grün", "other: y", "file_name: my door.png", "file_name: mask.png"]);
+    assert.deepEqual([...(of.texts().media?.() ?? [])], ["other", "other"]);
     for (const fields of [
       { stream: "yes" },
       { n: "two" },

@@ -1,5 +1,6 @@
 import type { Denial } from "./denials.ts";
 import type { Json, JsonDoc, JsonEdit, JsonNode, JsonNumber, JsonString } from "./json.ts";
+import type { MediaKind } from "./media-kind.ts";
 import type { Result } from "./result.ts";
 import type { Steps } from "./slice.ts";
 import type { StateKind } from "./state.ts";
@@ -42,6 +43,8 @@ export interface FormBody {
   readonly doc: JsonDoc;
   /** Bytes of each file, by field name. */
   readonly files: ReadonlyMap<string, readonly number[]>;
+  /** What those of them are that are no text. */
+  readonly media: readonly MediaKind[];
   /** The body after edits of `doc`; bytes outside the edited fields stay. undefined: nothing changed. */
   apply(edits: readonly JsonEdit[]): Buffer | undefined;
 }

@@ -6,6 +6,7 @@
  * are none. Text is UTF-8, UTF-16 with its mark, or else taken byte by byte, so that whatever stays is written again as it was.
  */
 import { YIELD_CHARS } from "./limits.ts";
+import { type MediaKind, mediaKindOf } from "./media-kind.ts";
 import { finish, type Steps } from "./slice.ts";
 
 /** What a value says, and the value with other words. */
@@ -50,6 +51,15 @@ export function fileKindOf(value: string): "file" | "media" | "plain" {
   if (coded === undefined) return "plain";
   return coded.kind === "percent" || isTextual(Buffer.from(coded.body.slice(0, HEAD_CHARS), "base64")) ? "file" : "media";
 }
+
+/** What the bytes are of a value that `fileKindOf` calls media. */
+export function mediaOf(value: string): MediaKind {
+  const coded = codedOf(value, 3 * HEAD_CHARS);
+  return coded === undefined ? "other" : mediaKindOf(Buffer.from(coded.body.slice(0, HEAD_CHARS), "base64"));
+}
+
+/** Do bytes begin as text does? */
+export const isTextHead = (bytes: Buffer): boolean => isTextual(bytes.subarray(0, (HEAD_CHARS / 4) * 3));
 
 /** Is it a data URL? */
 export const isDataUrl = (value: string): boolean => DATA_URL.test(value);

@@ -1,4 +1,5 @@
 import type { Json, JsonObject, JsonString } from "./json.ts";
+import type { MediaKind } from "./media-kind.ts";
 import type { CreatedState } from "./state.ts";
 import type { InputParts } from "./tokens/parts.ts";
 import type { Usage } from "./usage.ts";
@@ -33,6 +34,12 @@ export interface TextSpan {
   readonly holds?: "json" | "file";
   /** It belongs to a block that the provider encrypted, and must come back as it went out. */
   readonly sealed?: true;
+}
+
+/** Texts of a request, and what stands among them that is none. */
+export interface RequestTexts extends Iterable<TextSpan> {
+  /** What the bytes are that the request brings along and no rule can read, one for each. Absent: the surface takes none. */
+  media?(): Iterable<MediaKind>;
 }
 
 /** A tool that the request offers, or calls for by name. */
@@ -95,7 +102,7 @@ export interface RequestView {
    * Every text, in document order, found as it is asked for. Walks the tree anew at each call: take it once. A body may hold
    * hundreds of thousands: work on one past `YIELD_CHARS` gives way between two of them (`Slice`).
    */
-  texts(): Iterable<TextSpan>;
+  texts(): RequestTexts;
   /** Some of the input comes as numbers of tokens: text that no stage can read. */
   readonly tokens?: true;
   /** Results of tools that the request brings along; `tool` undefined where it does not tell which. Absent: the surface has none. */

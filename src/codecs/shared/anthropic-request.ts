@@ -2,7 +2,7 @@ import type { ParseError, PathFacts, RequestChange, RequestTarget } from "../../
 import { type JsonEdit, type JsonNode, type JsonObject, member } from "../../core/json.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import { isStepDone, type Steps } from "../../core/slice.ts";
-import type { ProviderStateRef, RequestView, TextPlace, TextSpan, ToolRef } from "../../core/view.ts";
+import type { ProviderStateRef, RequestTexts, RequestView, TextPlace, ToolRef } from "../../core/view.ts";
 import { eachMember } from "./each-member.ts";
 import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
@@ -216,7 +216,7 @@ const PLAIN_ROOT_KEYS: ReadonlySet<string> = new Set([
   ...["context_management", "cache_control", "thread", "diagnostics", "user_profile_id", "workspace_id", "anthropic_version"],
 ]);
 
-function readTexts(root: JsonObject): Iterable<TextSpan> {
+function readTexts(root: JsonObject): RequestTexts {
   const out = new Texts();
   for (const entry of root.members) {
     const { key, value } = entry;

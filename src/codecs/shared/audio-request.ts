@@ -52,7 +52,7 @@ export function readAudioForm(
       audioInputTokens,
       outputTokens: seconds * OUTPUT_TOKENS_PER_SECOND,
     },
-    texts: () => formTexts(fields.root, PLACES, PLAIN_KEYS),
+    texts: () => formTexts(fields.root, PLACES, PLAIN_KEYS, form),
   };
   return fields.problem === undefined ? ok(view) : err(fields.problem);
 }

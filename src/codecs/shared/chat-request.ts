@@ -2,7 +2,7 @@ import type { ParseError, RequestChange } from "../../core/codec.ts";
 import { type Json, type JsonEdit, type JsonNode, type JsonObject, member } from "../../core/json.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import { isStepDone, type Steps } from "../../core/slice.ts";
-import type { ProviderStateRef, RequestView, TextPlace, TextSpan } from "../../core/view.ts";
+import type { ProviderStateRef, RequestTexts, RequestView, TextPlace } from "../../core/view.ts";
 import { readChatTools } from "./chat-tools.ts";
 import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
@@ -120,7 +120,7 @@ const PLAIN_ROOT_KEYS: ReadonlySet<string> = new Set([
 ]);
 
 /** What no rule knows is text, so that a new field is inspected before Sluice learns its name. */
-function readTexts(root: JsonObject): Iterable<TextSpan> {
+function readTexts(root: JsonObject): RequestTexts {
   const out = new Texts();
   for (const entry of root.members) {
     const { key, value } = entry;

@@ -1,7 +1,7 @@
 import type { ParseError, RequestChange } from "../../core/codec.ts";
 import { type JsonEdit, type JsonNode, type JsonObject, member } from "../../core/json.ts";
 import { err, ok, type Result } from "../../core/result.ts";
-import type { ProviderStateRef, RequestView, TextPlace, TextSpan, ToolRef } from "../../core/view.ts";
+import type { ProviderStateRef, RequestTexts, RequestView, TextPlace, ToolRef } from "../../core/view.ts";
 import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { RequestFields, stringMember } from "./request-fields.ts";
@@ -48,7 +48,7 @@ export function readCohereChat(root: JsonNode, version: 1 | 2): Result<RequestVi
 /** Embeddings and rerankings: no tools, no state, nothing to cap. */
 export function readCohereInputs(root: JsonNode): Result<RequestView, ParseError> {
   if (root.kind !== "object") return err({ code: "invalid_request", where: "", message: "The body must be a JSON object." });
-  const texts = (): Iterable<TextSpan> => inputTexts(root);
+  const texts = (): RequestTexts => inputTexts(root);
   const queries = searchUnits(root);
   return viewOf(new RequestFields(root), {
     ...(queries === undefined ? {} : { expected: { queries } }),
@@ -142,7 +142,7 @@ const PLAIN_KEYS: ReadonlySet<string> = new Set([
   ...["conversation_id", "connectors", "input_type", "embedding_types", "truncate"],
 ]);
 
-function chatTexts(root: JsonObject): Iterable<TextSpan> {
+function chatTexts(root: JsonObject): RequestTexts {
   const out = new Texts();
   for (const entry of root.members) {
     const { key, value } = entry;
@@ -164,7 +164,7 @@ function historyTexts(messages: JsonNode, out: Texts): void {
   walkItems(messages.items, (message) => ROLE_PLACES.get(stringMember(message, "role")?.value.toLowerCase() ?? "") ?? "other", RULES, out);
 }
 
-function inputTexts(root: JsonObject): Iterable<TextSpan> {
+function inputTexts(root: JsonObject): RequestTexts {
   const out = new Texts();
   for (const entry of root.members) {
     const { key, value } = entry;

@@ -2,7 +2,7 @@ import type { ParseError, PathFacts, RequestChange } from "../../core/codec.ts";
 import { type Json, type JsonEdit, type JsonNode, type JsonObject, member } from "../../core/json.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import { isStepDone, type Steps } from "../../core/slice.ts";
-import type { ProviderStateRef, RequestView, TextPlace, TextSpan, ToolRef } from "../../core/view.ts";
+import type { ProviderStateRef, RequestTexts, RequestView, TextPlace, ToolRef } from "../../core/view.ts";
 import { eachMember } from "./each-member.ts";
 import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
@@ -165,7 +165,7 @@ const PLAIN_KEYS: ReadonlySet<string> = new Set([
   ...["guardrailConfig", "performanceConfig", "serviceTier", "additionalModelResponseFieldPaths", "schemaVersion", "modelId"],
 ]);
 
-function readTexts(root: JsonObject): Iterable<TextSpan> {
+function readTexts(root: JsonObject): RequestTexts {
   const out = new Texts();
   for (const entry of root.members) {
     const { key, value } = entry;

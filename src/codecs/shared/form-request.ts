@@ -1,7 +1,7 @@
 import type { FormBody, ParseError, RequestChange } from "../../core/codec.ts";
 import { type JsonDoc, type JsonEdit, type JsonObject, type JsonString, member } from "../../core/json.ts";
-import type { TextPlace, TextSpan } from "../../core/view.ts";
-import { FILE_NAMES } from "./multipart.ts";
+import type { RequestTexts, TextPlace } from "../../core/view.ts";
+import { FILE_NAMES, FILE_TEXTS } from "./multipart.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { CONTRACT_MEMBER_PREFIX } from "./request-fields.ts";
 import { parameterTexts, Texts, walkAllTexts } from "./text-walk.ts";
@@ -80,13 +80,25 @@ export function formEdits(doc: JsonDoc, change: RequestChange): readonly JsonEdi
   return edits;
 }
 
+/** Files, as the form's document has them. */
+const PARTS: ReadonlyMap<string, TextPlace> = new Map([
+  [FILE_NAMES, "file_name"],
+  [FILE_TEXTS, "tool_result"],
+]);
+
 /** Texts of a form, file names too. What is neither placed nor plain is text of unknown meaning. */
-export function formTexts(root: JsonObject, places: ReadonlyMap<string, TextPlace>, plain: ReadonlySet<string>): Iterable<TextSpan> {
+export function formTexts(
+  root: JsonObject,
+  places: ReadonlyMap<string, TextPlace>,
+  plain: ReadonlySet<string>,
+  form: FormBody | undefined,
+): RequestTexts {
   const out = new Texts();
   for (const entry of root.members) {
     const { key, value } = entry;
     if (plain.has(key) || contractName(key) !== undefined || parameterTexts(entry, out)) continue;
-    walkAllTexts(value, key === FILE_NAMES ? "file_name" : (places.get(key) ?? "other"), out);
+    walkAllTexts(value, PARTS.get(key) ?? places.get(key) ?? "other", out);
   }
+  for (const media of form?.media ?? []) out.add({ media });
   return out;
 }

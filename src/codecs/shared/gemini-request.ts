@@ -2,7 +2,7 @@ import type { ParseError, PathFacts, RequestChange } from "../../core/codec.ts";
 import type { Json, JsonEdit, JsonNode, JsonObject } from "../../core/json.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import { finish, isStepDone, type Steps } from "../../core/slice.ts";
-import type { ProviderStateRef, RequestView, TextPlace, TextSpan, ToolRef } from "../../core/view.ts";
+import type { ProviderStateRef, RequestTexts, RequestView, TextPlace, ToolRef } from "../../core/view.ts";
 import { eachMember } from "./each-member.ts";
 import { camelOf, countOf, either, eitherMember, itemsOf, refuseBoth, snakeOf } from "./gemini-fields.ts";
 import { readInputParts } from "./input-parts.ts";
@@ -217,7 +217,7 @@ const PLAIN_MEMBERS: ReadonlySet<string> = new Set([
   ...["model", "safetySettings", "toolConfig", "cachedContent", "serviceTier", "store", "taskType"],
 ]);
 
-function readTexts(root: JsonObject): Iterable<TextSpan> {
+function readTexts(root: JsonObject): RequestTexts {
   const out = new Texts();
   addTexts(root, out);
   return out;

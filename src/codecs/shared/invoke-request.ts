@@ -2,7 +2,7 @@ import type { ParseError, PathFacts, RequestChange } from "../../core/codec.ts";
 import { type Json, type JsonEdit, type JsonNode, type JsonObject, member } from "../../core/json.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import type { Steps } from "../../core/slice.ts";
-import type { RequestView, TextPlace, TextSpan } from "../../core/view.ts";
+import type { RequestTexts, RequestView, TextPlace } from "../../core/view.ts";
 import { anthropicSteps, editAnthropicRequest } from "./anthropic-request.ts";
 import { chatSteps, editChatRequest } from "./chat-request.ts";
 import { readCohereChat, searchUnits } from "./cohere-request.ts";
@@ -147,7 +147,7 @@ const PLACES: ReadonlyMap<string, TextPlace> = new Map<string, TextPlace>([
   ["documents", "user"],
 ]);
 
-function promptTexts(root: JsonObject): Iterable<TextSpan> {
+function promptTexts(root: JsonObject): RequestTexts {
   const out = new Texts();
   for (const entry of root.members) {
     const { key, value } = entry;

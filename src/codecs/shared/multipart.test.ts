@@ -78,7 +78,7 @@ describe("forms", () => {
   });
 
   test("what different clients write", () => {
-    const net = `--${B}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Disposition: form-data; name=model\r\n\r\nm\r\n--${B}\r\nContent-Disposition: form-data; name=file; filename=a.wav; filename*=utf-8''a%20b.wav\r\n\r\nx\r\n--${B}--\r\n`;
+    const net = `--${B}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Disposition: form-data; name=model\r\n\r\nm\r\n--${B}\r\nContent-Disposition: form-data; name=file; filename=a.wav; filename*=utf-8''a%20b.wav\r\n\r\n\0\r\n--${B}--\r\n`;
     assert.deepEqual(toJson(read(Buffer.from(net), `multipart/form-data; boundary="${B}"`).doc.root), {
       model: "m",
       "": ["a.wav", "utf-8''a%20b.wav"],
@@ -163,7 +163,7 @@ describe("forms", () => {
     const measure = (bytes: number): number => {
       const big = Buffer.concat([
         Buffer.from(`--${B}\r\nContent-Disposition: form-data; name="f"; filename="x"\r\n\r\n`),
-        Buffer.alloc(bytes, near),
+        Buffer.alloc(bytes, `\0${near}`),
         Buffer.from(`\r\n--${B}--\r\n`),
       ]);
       const from = cpuMs();

@@ -12,10 +12,17 @@ import assert from "node:assert/strict";
 import type { FormBody, ParseError } from "../../core/codec.ts";
 import { type Json, type JsonEdit, type JsonNode, member, parseJson, parseJsonValue } from "../../core/json.ts";
 import { FORM_HEADER_BYTES_MAX, FORM_PARTS_MAX, FORM_TEXT_BYTES_MAX } from "../../core/limits.ts";
+import { type MediaKind, mediaKindOf } from "../../core/media-kind.ts";
 import { err, ok, type Result } from "../../core/result.ts";
+import { isTextHead } from "../../core/text-file.ts";
 
 /** Member of a form's document that lists the names of its files; no field can be called so. */
 export const FILE_NAMES = "";
+/** Another, which lists what its files of text say. */
+export const FILE_TEXTS = " ";
+
+/** So much of a file tells what it is. */
+const FILE_HEAD_BYTES = 1024;
 
 interface Span {
   readonly start: number;
@@ -149,13 +156,15 @@ function readDisposition(value: string, at: number): Named | undefined {
   return name === undefined ? undefined : { name, fileNames: fileNames.size === 0 ? undefined : [...fileNames.values()] };
 }
 const FILE_PARAMETERS: readonly string[] = ["filename", "filename*"];
-/** Field names: printable ASCII without what is escaped differently by different writers; `_charset_` would recode the fields. */
-const NAME = /^(?!_charset_$)[\x21\x23-\x5b\x5d-\x7e]{1,256}$/;
+/** Field names: as APIs have them, with the brackets of lists and members, so that no address or number leaves as one; `_charset_` would recode the fields. */
+const NAME = /^(?!_charset_$)(?!.*[0-9]{6})[A-Za-z0-9_.[\]-]{1,128}$/;
 
 function assemble(body: Buffer, boundary: string, parts: readonly Part[]): Result<FormBody, ParseError> {
   const texts = new Map<string, Part[]>();
   const files = new Map<string, number[]>();
   const fileNames: Span[] = [];
+  const fileTexts: Span[] = [];
+  const media: MediaKind[] = [];
   let textBytes = 0;
   for (const part of parts) {
     const bytes = part.content.end - part.content.start;
@@ -165,9 +174,17 @@ function assemble(body: Buffer, boundary: string, parts: readonly Part[]): Resul
     } else {
       files.set(part.name, [...(files.get(part.name) ?? []), bytes]);
       fileNames.push(...part.fileNames);
+      const head = body.subarray(part.content.start, Math.min(part.content.end, part.content.start + FILE_HEAD_BYTES));
+      if (bytes === 0) continue;
+      if (!isTextHead(head)) media.push(mediaKindOf(head));
+      else {
+        fileTexts.push(part.content);
+        textBytes += bytes;
+      }
     }
   }
-  if (textBytes > FORM_TEXT_BYTES_MAX) return refuse(`The text fields of a form may have ${FORM_TEXT_BYTES_MAX} bytes together.`);
+  if (textBytes > FORM_TEXT_BYTES_MAX)
+    return refuse(`The text fields and files of text of a form may have ${FORM_TEXT_BYTES_MAX} bytes together.`);
   const members: string[] = [];
   try {
     const read = ({ start, end }: Span): string => JSON.stringify(utf8.decode(body.subarray(start, end)));
@@ -176,8 +193,9 @@ function assemble(body: Buffer, boundary: string, parts: readonly Part[]): Resul
       members.push(`${JSON.stringify(name)}:${values.length === 1 ? values.join() : `[${values.join()}]`}`);
     }
     if (fileNames.length > 0) members.push(`${JSON.stringify(FILE_NAMES)}:[${fileNames.map(read).join()}]`);
+    if (fileTexts.length > 0) members.push(`${JSON.stringify(FILE_TEXTS)}:[${fileTexts.map(read).join()}]`);
   } catch {
-    return refuse("A text field or file name of the form is not UTF-8.");
+    return refuse("A text field, file of text or file name of the form is not UTF-8.");
   }
   const doc = parseJson(Buffer.from(`{${members.join()}}`));
   if (!doc.ok) return refuse(`A field of the form is not acceptable: ${doc.error.code.replaceAll("_", " ")}.`);
@@ -197,7 +215,8 @@ function assemble(body: Buffer, boundary: string, parts: readonly Part[]): Resul
       same.map(({ content }) => content),
     );
   place(member(root, FILE_NAMES), fileNames);
-  return ok({ doc: doc.value, files, apply: (edits) => applyFormEdits({ body, boundary, texts, places }, edits) });
+  place(member(root, FILE_TEXTS), fileTexts);
+  return ok({ doc: doc.value, files, media, apply: (edits) => applyFormEdits({ body, boundary, texts, places }, edits) });
 }
 
 interface Form {

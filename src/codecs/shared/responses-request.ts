@@ -2,7 +2,7 @@ import type { ParseError } from "../../core/codec.ts";
 import { type JsonNode, type JsonObject, member } from "../../core/json.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import { isStepDone, type Steps } from "../../core/slice.ts";
-import type { ProviderStateRef, RequestView, TextPlace, TextSpan, ToolRef } from "../../core/view.ts";
+import type { ProviderStateRef, RequestTexts, RequestView, TextPlace, ToolRef } from "../../core/view.ts";
 import { eachMember } from "./each-member.ts";
 import { readInputParts } from "./input-parts.ts";
 import { present, RequestFields, stringMember, urlOf } from "./request-fields.ts";
@@ -272,7 +272,7 @@ const PLAIN_ROOT_KEYS: ReadonlySet<string> = new Set([
   ...["previous_response_id", "conversation", "max_output_tokens", "prompt_cache_retention", "prompt_cache_options", "context_management"],
 ]);
 
-function readTexts(root: JsonObject): Iterable<TextSpan> {
+function readTexts(root: JsonObject): RequestTexts {
   const out = new Texts();
   for (const entry of root.members) {
     const { key, value } = entry;

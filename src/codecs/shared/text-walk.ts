@@ -1,6 +1,7 @@
 import type { JsonMember, JsonNode, JsonObject, JsonString } from "../../core/json.ts";
-import { fileKindOf, isDataUrl } from "../../core/text-file.ts";
-import type { TextPlace, TextSpan } from "../../core/view.ts";
+import type { MediaKind } from "../../core/media-kind.ts";
+import { fileKindOf, isDataUrl, mediaOf } from "../../core/text-file.ts";
+import type { RequestTexts, TextPlace, TextSpan } from "../../core/view.ts";
 import { BASE64_DATA_URL, isMediaText } from "./media-text.ts";
 import { CONTRACT_MEMBER_PREFIX } from "./request-fields.ts";
 
@@ -31,10 +32,10 @@ export interface WalkRules {
  * Texts of a body in document order, found as they are asked for: a body of very many values is gone through at the pace of
  * whoever reads them, who may stop between any two. Each iteration begins anew.
  */
-export class Texts implements Iterable<TextSpan> {
-  readonly #entries: (TextSpan | Walk | List)[] = [];
+export class Texts implements RequestTexts {
+  readonly #entries: (Found | Walk | List)[] = [];
 
-  add(entry: TextSpan | Walk): void {
+  add(entry: Found | Walk): void {
     this.#entries.push(entry);
   }
 
@@ -44,18 +45,32 @@ export class Texts implements Iterable<TextSpan> {
   }
 
   *[Symbol.iterator](): Generator<TextSpan> {
+    for (const entry of this.#all()) if (!("media" in entry)) yield entry;
+  }
+
+  *media(): Generator<MediaKind> {
+    for (const entry of this.#all()) if ("media" in entry) yield entry.media;
+  }
+
+  *#all(): Generator<Found> {
     for (const entry of this.#entries) {
-      if ("node" in entry) yield entry;
+      if ("node" in entry || "media" in entry) yield entry;
       else if ("members" in entry) yield* textsOf(entry);
       else
         for (const item of entry.items) {
           const texts = new Texts();
           entry.read(item, texts);
-          yield* texts;
+          yield* texts.#all();
         }
     }
   }
 }
+
+/** Bytes that are no text. */
+interface Media {
+  readonly media: MediaKind;
+}
+type Found = TextSpan | Media;
 
 interface List {
   readonly items: readonly JsonNode[];
@@ -75,28 +90,28 @@ interface Walk {
 const NO_ITEMS: readonly JsonNode[] = [];
 const NO_MEMBERS: readonly JsonMember[] = [];
 
-function* textsOf(first: Walk): Generator<TextSpan> {
+function* textsOf(first: Walk): Generator<Found> {
   const stack: { readonly walk: Walk; at: number }[] = [{ walk: first, at: 0 }];
   for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
     const { walk } = top;
     const at = top.at++;
     const item = walk.items[at];
     const member = walk.members[at];
-    let found: TextSpan | Walk | undefined;
+    let found: Found | Walk | undefined;
     if (item !== undefined) found = entryOf(item, walk.placeOfItem?.(item) ?? walk.place, walk.rules);
     else if (member !== undefined) found = memberOf(member, walk.place, walk.rules);
     else stack.pop();
     if (found === undefined) continue;
-    if ("node" in found) yield found;
+    if ("node" in found || "media" in found) yield found;
     else stack.push({ walk: found, at: 0 });
   }
 }
 
-function entryOf(node: JsonNode, place: TextPlace, rules: WalkRules | undefined): TextSpan | Walk | undefined {
+function entryOf(node: JsonNode, place: TextPlace, rules: WalkRules | undefined): Found | Walk | undefined {
   switch (node.kind) {
     case "string": {
       const text = textOf(node, place);
-      return text === undefined || rules?.sealed !== true ? text : { ...text, sealed: true };
+      return text === undefined || "media" in text || rules?.sealed !== true ? text : { ...text, sealed: true };
     }
     case "array":
       return { items: node.items, members: NO_MEMBERS, place, placeOfItem: undefined, rules };
@@ -110,7 +125,7 @@ function entryOf(node: JsonNode, place: TextPlace, rules: WalkRules | undefined)
   }
 }
 
-function memberOf({ key, value }: JsonMember, place: TextPlace, rules: WalkRules | undefined): TextSpan | Walk | undefined {
+function memberOf({ key, value }: JsonMember, place: TextPlace, rules: WalkRules | undefined): Found | Walk | undefined {
   const rule = rules?.keys.get(key);
   if (rule === undefined || ((rule.do === "placeString" || rule.do === "file") && value.kind !== "string"))
     return entryOf(value, place, rules);
@@ -157,22 +172,22 @@ export function parameterTexts({ key, value }: JsonMember, out: Texts): boolean 
   return true;
 }
 
-function textOf(node: JsonString, place: TextPlace, holds?: "json"): TextSpan | undefined {
+function textOf(node: JsonString, place: TextPlace, holds?: "json"): Found | undefined {
   if (node.value === "") return undefined;
   if (place === "url" && isDataUrl(node.value)) return fileOf(node, place);
-  if (isMediaText(node.value, place === "url")) return undefined;
+  if (isMediaText(node.value, place === "url")) return fileOf(node, place);
   return holds === undefined ? { place, node } : { place, node, holds };
 }
 
 /** The words of a file were written elsewhere, whoever brings it along: as a document's own text is. */
-function fileOf(node: JsonString, place: TextPlace): TextSpan | undefined {
+function fileOf(node: JsonString, place: TextPlace): Found | undefined {
   if (node.value === "") return undefined;
   const kind = fileKindOf(node.value);
   // Some servers take an address there, and fetch it (OpenRouter's `file_data`).
   if (kind === "plain" && ADDRESS.test(node.value)) return { place: "url", node };
   // Where decoders stop at a sign that base64 does not have, what stands behind it would be hidden from every rule.
   if (kind === "plain" || (BASE64_DATA_URL.test(node.value) && !isMediaText(node.value, true))) return { place, node };
-  return kind === "file" ? { place: "tool_result", node, holds: "file" } : undefined;
+  return kind === "file" ? { place: "tool_result", node, holds: "file" } : { media: mediaOf(node.value) };
 }
 const ADDRESS = /^\s*[a-z][a-z0-9+.-]*:\/\//i;
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Detector } from "../../core/detector.ts";
 import { CUSTOM_PATTERN_CHARS_MAX, CUSTOM_WORD_CHARS_MAX, CUSTOM_WORDS_MAX } from "../../core/limits.ts";
+import { MEDIA_KINDS } from "../../core/media-kind.ts";
 import type { Result } from "../../core/result.ts";
 import { customPatternDetector, wordDetector } from "../../detectors/custom/index.ts";
 import { ENTITIES } from "../../detectors/index.ts";
@@ -106,6 +107,12 @@ export const redactSection = z
       .max(CUSTOM_WORDS_MAX)
       .default([])
       .describe("Values that are never findings, whole and in any case: the address of your own support, test cards."),
+    unread: z
+      .partialRecord(z.enum([...MEDIA_KINDS, "*"]), z.enum(["allow", "refuse"]))
+      .default({})
+      .describe(
+        "What becomes of calls that bring along what cannot be looked into, by what its bytes are: image, audio, video, document (PDF, Office), archive, other (encrypted, unknown), or * for all that is not named. Absent: they pass, and are not counted.",
+      ),
     analyser: z
       .strictObject({
         name: z.string().min(1).max(64).describe("One of `analysers`."),

@@ -20,6 +20,7 @@ import { type RedactSection, redactSection } from "./section.ts";
 import { canonical, type StandIn } from "./stand-in.ts";
 import { Tally } from "./tally.ts";
 import { changed, isLong, type Looked, look, lookSliced, textSteps, textsOf } from "./texts.ts";
+import { asksUnread, judgeUnread, type Unread, unreadSteps } from "./unread.ts";
 
 function chosen({ contract, stores }: StageContext, section: RedactSection): Chosen {
   const others = section.analyser === undefined ? [] : (stores?.analysers?.find(section.analyser.name)?.entities ?? []);
@@ -27,6 +28,15 @@ function chosen({ contract, stores }: StageContext, section: RedactSection): Cho
 }
 
 function gather(context: StageContext, section: RedactSection, signal: AbortSignal): Promise<Result<Facts, PortError>> | undefined {
+  const texts = gatherFound(context, section, signal);
+  if (!asksUnread(section) || (context.request?.doc.text.length ?? 0) <= YIELD_CHARS) return texts;
+  return finishSliced(unreadSteps(context)).then(async (unread) => {
+    const facts = texts === undefined ? ok({}) : await texts;
+    return facts.ok ? ok({ ...facts.value, unread }) : facts;
+  });
+}
+
+function gatherFound(context: StageContext, section: RedactSection, signal: AbortSignal): Promise<Result<Facts, PortError>> | undefined {
   const choice = chosen(context, section);
   if ("wrong" in choice || choice.profile === undefined) return undefined;
   const { profile } = choice;
@@ -115,6 +125,7 @@ async function prepared(
 const DRAWS_A_TURN = 32;
 
 interface Facts {
+  readonly unread?: Unread;
   /** Stand-ins of the part of the conversation that the provider keeps. */
   readonly before?: KeptStandIns;
   readonly looked?: readonly Looked[];
@@ -125,7 +136,23 @@ interface Facts {
 function decide(context: StageContext, section: RedactSection, gathered: Facts | undefined): Verdict {
   const choice = chosen(context, section);
   if ("wrong" in choice) return { kind: "deny", code: "contract_violation", detail: choice.wrong };
-  const { profile } = choice;
+  const { found: files, refused } = judgeUnread(
+    gathered?.unread ?? (asksUnread(section) ? finish(unreadSteps(context)) : new Map()),
+    section,
+  );
+  if (refused.length > 0)
+    return {
+      kind: "deny",
+      code: "content_blocked",
+      detail: `The policy does not allow what cannot be looked into: ${refused.join(", ")}.`,
+      evidence: { found: files },
+    };
+  const verdict = decideTexts(context, choice.profile, gathered);
+  if (files.length === 0) return verdict;
+  return { ...verdict, evidence: { ...verdict.evidence, found: [...(verdict.evidence?.found ?? []), ...files] } };
+}
+
+function decideTexts(context: StageContext, profile: Profile | undefined, gathered: Facts | undefined): Verdict {
   if (profile === undefined || context.request === undefined) return { kind: "allow", effects: [] };
   if (context.request.view.tokens === true && profile.requests.size > 0) return { kind: "deny", code: "content_blocked", detail: TOKENS };
   const keyring = context.stores?.keyring;
