@@ -143,17 +143,27 @@ test("labels that the policy names are the attacks, and no others", async (t) =>
   assert.deepEqual(answer, { ok: true, value: [{ score: 0.1, label: "BENIGN" }] });
 });
 
-test("moderation: categories that the server does not know are no all-clear", async (t) => {
-  const { classifier } = await bench(t, "moderation", servers.moderation.handler, { attacks: new Set(["prompt_attack"]) });
-  const answer = await classifier.classify([user("Hello")], NEVER);
-  assert.equal(!answer.ok && answer.error.code, "corrupt");
+test("moderation: categories that the server does not know are no all-clear, not beside others that it knows either", async (t) => {
+  for (const attacks of [["prompt_attack"], ["jailbreaking", "prompt_attack"]]) {
+    const { classifier } = await bench(t, "moderation", servers.moderation.handler, { attacks: new Set(attacks) });
+    for (const text of ["Hello", ATTACK]) {
+      const answer = await classifier.classify([user(text)], NEVER);
+      assert.equal(!answer.ok && answer.error.code, "corrupt");
+    }
+  }
+  const { classifier } = await bench(t, "moderation", servers.moderation.handler, {
+    attacks: new Set(["jailbreaking", "illicit/violent"]),
+  });
+  assert.deepEqual(await classifier.classify([user("Hello")], NEVER), { ok: true, value: [{ score: 0.05, label: "jailbreaking" }] });
 });
 
 for (const kind of ["huggingface", "tei"] as const)
-  test(`${kind}: classes of which the policy names none are no all-clear`, async (t) => {
-    const { classifier } = await bench(t, kind, servers[kind].handler, { attacks: new Set(["INJECTION"]) });
-    const answer = await classifier.classify([user(ATTACK)], NEVER);
-    assert.equal(!answer.ok && answer.error.code, "corrupt");
+  test(`${kind}: classes among which one is missing that the policy names are no all-clear`, async (t) => {
+    for (const attacks of [["INJECTION"], ["INJECTION", "JAILBREAK"]]) {
+      const { classifier } = await bench(t, kind, servers[kind].handler, { attacks: new Set(attacks) });
+      const answer = await classifier.classify([user("Hello")], NEVER);
+      assert.equal(!answer.ok && answer.error.code, "corrupt");
+    }
   });
 
 test("only the likeliest class of each text: what a harmless one leaves over is the score", async (t) => {

@@ -5,7 +5,7 @@ import type { Classified, ClassifierText } from "../../ports/classifier.ts";
 import type { ClassifierKind, ClassifierSettings } from "../../ports/classifier-settings.ts";
 import { chance, each, labelled, listOf, member } from "./answers.ts";
 import { judge } from "./judge.ts";
-import { isAttack, type Labelled, worstOf } from "./labels.ts";
+import { isAttack, knowsAll, type Labelled, worstOf } from "./labels.ts";
 
 export interface Question {
   /** Texts of one call. */
@@ -41,8 +41,8 @@ function moderated(result: unknown, attacks: ReadonlySet<string> | undefined): C
   });
   if (labels === undefined) return undefined;
   const meant = labels.filter(({ label }) => isAttack(label, attacks));
-  // Categories that the policy asks for and the server does not know: nothing was judged.
-  if (meant.length === 0) return undefined;
+  // A category that the policy asks for and the server does not know: of it nothing was judged.
+  if (meant.length === 0 || !knowsAll(meant, attacks)) return undefined;
   return worstOf(meant, attacks);
 }
 
