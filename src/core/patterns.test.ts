@@ -25,6 +25,11 @@ test("the most specific pattern decides, deny wins a tie and approve the next, a
     [{ allow: ["refund_small"], approve: ["refund*"] }, "refund_small", "allow"],
     [{ approve: ["refund"], deny: ["*"] }, "refund", "approve"],
     [{ approve: ["refund"], deny: ["refund"] }, "refund", "deny"],
+    [{ allow: ["*"], deny: ["shell"] }, "Shell", "deny"],
+    [{ allow: ["*"], deny: ["Shell_*"] }, " ｓhell_exec", "deny"],
+    [{ allow: ["*"], approve: ["refund"] }, "REFUND", "approve"],
+    [{ allow: ["refund"] }, "Refund", "deny"],
+    [{ allow: ["shell"], deny: ["Shell"] }, "shell", "allow"],
   ];
   for (const [{ allow = [], approve = [], deny = [] }, name, verdict] of table)
     assert.equal(judgeName({ allow, approve, deny }, name), verdict, JSON.stringify([allow, approve, deny, name]));

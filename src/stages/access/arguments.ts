@@ -1,7 +1,7 @@
 /** What the policy's schemas say of the arguments of a call. */
 import { field, type Json, parseJsonValue } from "../../core/json.ts";
 import { memoized } from "../../core/memo.ts";
-import { matchesPattern } from "../../core/patterns.ts";
+import { matchesAnyForm } from "../../core/patterns.ts";
 import type { ToolCall } from "../../core/view.ts";
 import { type CheckValue, checkable, compileSchema } from "../shared/json-schema.ts";
 import type { AccessSection } from "./section.ts";
@@ -10,11 +10,11 @@ type ToolsSection = AccessSection["tools"];
 
 /** Compiled once for each section. */
 const checksOf = memoized((section: ToolsSection) =>
-  section.arguments.map(({ tool, schema, otherwise }) => ({ tool, otherwise, schema, check: compileSchema(schema) })),
+  section.arguments.map(({ tool, schema, otherwise }) => ({ of: [tool], otherwise, schema, check: compileSchema(schema) })),
 );
 
 export const hasArgumentRules = (section: ToolsSection, name: string): boolean =>
-  checksOf(section).some(({ tool }) => matchesPattern(tool, name));
+  checksOf(section).some(({ of }) => matchesAnyForm(of, name));
 
 /** `text` is the canonical text of the arguments. `where`: the rule that they break, in words of the schema alone. */
 export function judgeArguments(
@@ -24,7 +24,7 @@ export function judgeArguments(
 ): { readonly verdict: "allow" | "approve" | "deny"; readonly where: string } {
   let verdict: "allow" | "approve" = "allow";
   for (const rule of checksOf(section)) {
-    if (!matchesPattern(rule.tool, name)) continue;
+    if (!matchesAnyForm(rule.of, name)) continue;
     const value = judgedValue(text);
     const where = plain === undefined ? rule.check(value) : checkPlain(rule, value, plain);
     if (where === undefined) continue;

@@ -89,6 +89,18 @@ test("a call by its name: allowed passes at once, others wait for their argument
   assertSubset(strange.evidence, { verdict: "deny", evidence: { found: [{ entity: "tool_call", action: "refuse", count: 1 }] } });
 });
 
+test("a name in another form is the same for what a policy forbids, watches or bounds, and another for what it allows", async () => {
+  const rules = { allow: ["*"], deny: ["shell"], approve: ["refund"], arguments: [{ tool: "get", schema: { required: ["id"] } }] };
+  const of = offering(["x"], { stores: { approvals: store(NONE) } });
+  assertSubset((await called(rules, "Shell", "{}", of)).outcome, refusedAs("tool_not_allowed"));
+  assertSubset((await called(rules, "ＲＥＦＵＮＤ", "{}", of)).outcome, refusedAs("approval_required"));
+  assertSubset((await called(rules, "Get", "{}", of)).outcome, refusedAs("tool_not_allowed"));
+  assertSubset((await called({ allow: ["get"] }, "Get", "{}", offering(["get"]))).outcome, refusedAs("tool_not_allowed"));
+  const channel = { ...of, contract: { ...of.contract, values: { channel: "Email" } } };
+  const tainted = await said({ ...rules, untrusted: { channels: ["email"] }, whenTainted: { deny: ["X"] } }, channel);
+  assertSubset(tainted, { kind: "deny", code: "tool_not_allowed" });
+});
+
 test("arguments: a schema that holds, one that does not, and text that is no JSON; no value is repeated", async () => {
   const schema = {
     type: "object",

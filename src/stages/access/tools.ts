@@ -8,10 +8,12 @@
  * Known miss: tools that the provider itself runs (web search) are called where no gateway sees it; their offer is all that is judged.
  */
 import { canonicalJson } from "../../core/canonical.ts";
+import { plainName } from "../../core/credentials.ts";
 import type { Denial } from "../../core/denials.ts";
 import type { AnswerGuard, CallVerdict, GuardEvidence, Stop } from "../../core/guard.ts";
 import { APPROVAL_ARGUMENTS_BYTES_MAX, CALL_CHARS_MAX, CALL_VALUES_MAX } from "../../core/limits.ts";
-import { judgeName, matchesAny, matchesPattern } from "../../core/patterns.ts";
+import { memoized } from "../../core/memo.ts";
+import { judgeName, matchesAnyForm, matchesPattern } from "../../core/patterns.ts";
 import type { FoundCount } from "../../core/record.ts";
 import type { Marks, StageContext, Verdict } from "../../core/stage.ts";
 import type { ProviderStateRef, RequestView, ToolCall, ToolRef } from "../../core/view.ts";
@@ -27,8 +29,8 @@ type NameVerdict = ReturnType<typeof judgeName>;
 export function judgeTool(section: ToolsSection, name: string, tainted: boolean): NameVerdict {
   const verdict = judgeName(section, name);
   if (!tainted || verdict === "deny") return verdict;
-  if (matchesAny(section.whenTainted.deny, name)) return "deny";
-  return matchesAny(section.whenTainted.approve, name) ? "approve" : verdict;
+  if (matchesAnyForm(section.whenTainted.deny, name)) return "deny";
+  return matchesAnyForm(section.whenTainted.approve, name) ? "approve" : verdict;
 }
 
 /**
@@ -45,14 +47,17 @@ function judgeCalled(
   const isOffered = offered.length === 0 || offered.some((tool) => tool.name === offeredAs);
   const verdict = judgeName(section, isNamed(section, name) || !isOffered ? name : offeredAs);
   if (!tainted || verdict === "deny") return verdict;
-  const isIn = (patterns: readonly string[]): boolean => matchesAny(patterns, name) || matchesAny(patterns, offeredAs);
+  const isIn = (patterns: readonly string[]): boolean => matchesAnyForm(patterns, name) || matchesAnyForm(patterns, offeredAs);
   if (isIn(section.whenTainted.deny)) return "deny";
   return isIn(section.whenTainted.approve) ? "approve" : verdict;
 }
 
 /** Is a pattern other than `*` about the name? */
 const isNamed = ({ allow, approve, deny }: ToolsSection, name: string): boolean =>
-  [allow, approve, deny].some((list) => list.some((pattern) => pattern !== "*" && matchesPattern(pattern, name)));
+  allow.some((pattern) => pattern !== "*" && matchesPattern(pattern, name)) ||
+  matchesAnyForm(named(approve), name) ||
+  matchesAnyForm(named(deny), name);
+const named = memoized((patterns: readonly string[]) => patterns.filter((pattern) => pattern !== "*"));
 
 /** Refuses what is offered and not allowed; or says what is to be taken out of the offer. A tool that the choice demands cannot be. */
 export function judgeOffers(
@@ -106,7 +111,7 @@ export function taintsOf(context: StageContext, section: ToolsSection): readonly
   const { values } = context.contract;
   const taints: string[] = [];
   if (values.untrusted === "true") taints.push("declared");
-  if (values.channel !== undefined && section.untrusted.channels.includes(values.channel)) taints.push(`channel:${values.channel}`);
+  if (values.channel !== undefined && isChannel(section.untrusted.channels, values.channel)) taints.push(`channel:${values.channel}`);
   const view = context.request?.view;
   if (view === undefined) return taints;
   const { tools, sources } = section.untrusted;
@@ -117,8 +122,11 @@ export function taintsOf(context: StageContext, section: ToolsSection): readonly
   return [...new Set(taints)].slice(0, TAINTS_MAX);
 }
 
+const isChannel = (channels: readonly string[], channel: string): boolean =>
+  channels.some((known) => plainName(known) === plainName(channel));
+
 function isUntrusted({ untrusted: { tools, exceptTools } }: ToolsSection, tool: string): boolean {
-  return matchesAny(tools, tool) && judgeName({ allow: exceptTools, approve: [], deny: tools }, tool) === "deny";
+  return matchesAnyForm(tools, tool) && judgeName({ allow: exceptTools, approve: [], deny: tools }, tool) === "deny";
 }
 
 /** Does the provider run this call itself, for a tool or a server that nobody vouches for? Then what it found is read by the model at once. */
