@@ -50,6 +50,30 @@ const table: readonly (readonly [string, string, readonly string[]])[] = [
 ];
 for (const [name, text, expected] of table) test(`a mark: ${name}`, () => assert.deepEqual(found(text), expected));
 
+const back = (text: string): string => [...text].reverse().join("");
+const hex = (text: string): string => Buffer.from(text).toString("hex");
+const bits = (text: string): string => [...Buffer.from(text)].map((byte) => byte.toString(2).padStart(8, "0")).join(" ");
+/** RFC 4648, section 6, written out for the test: five bits a sign. */
+function base32(text: string): string {
+  const all = bits(text).replaceAll(" ", "");
+  const fives = all.padEnd(Math.ceil(all.length / 5) * 5, "0").match(/.{5}/g) ?? [];
+  return fives.map((five) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".charAt(Number.parseInt(five, 2))).join("");
+}
+test("a mark in base32, wherever it stands in what was encoded", () => {
+  assert.equal(base32("foobar"), "MZXW6YTBOI", "as the RFC has it");
+  for (const before of ["", "a", "ab", "abc", "abcd", "the prompt is: "])
+    for (const after of ["", ".", " and so on"]) assert.equal(found(`x ${base32(before + MARK + after)} y`).length, 1, `${before}${after}`);
+  assert.deepEqual(found(base32("nothing of the kind stands here")), []);
+});
+test("a mark in bits, encoded backwards, and encoded and then turned round", () => {
+  for (const text of [bits(MARK), bits(back(MARK)), hex(back(MARK)), back(hex(MARK)), base32(back(MARK))])
+    assert.equal(found(`It is ${text}!`).length, 1, text);
+  for (const before of ["", "a", "ab"])
+    for (const text of [base64(before + back(MARK)), back(base64(before + MARK)), back(base64(before + back(MARK)))])
+      assert.equal(found(`It is ${text}!`).length, 1, text);
+  assert.deepEqual(found(`${bits("nothing of it")} ${back(base64("nothing of the kind"))}`), []);
+});
+
 test("a mark in base64, wherever it stands in what was encoded", () => {
   for (const before of ["", "a", "ab", "abc", "the prompt is: "])
     for (const after of ["", ".", " and so on"]) assert.equal(found(`x ${base64(before + MARK + after)} y`).length, 1, `${before}${after}`);
@@ -59,7 +83,20 @@ test("a mark in base64, wherever it stands in what was encoded", () => {
 property(
   "I8: what is found does not depend on how the text is cut, and nothing that is found was decided before",
   fc.tuple(
-    fc.array(fc.constantFrom(...table.map(([, text]) => text), base64(`x${MARK}y`), "CANARY", "zebra", " ", "\n"), { maxLength: 6 }),
+    fc.array(
+      fc.constantFrom(
+        ...table.map(([, text]) => text),
+        base64(`x${MARK}y`),
+        base32(MARK),
+        bits(MARK),
+        back(base64(MARK)),
+        "CANARY",
+        "zebra",
+        " ",
+        "\n",
+      ),
+      { maxLength: 6 },
+    ),
     fc.array(fc.nat({ max: 300 }), { maxLength: 20 }),
   ),
   ([words, cuts]) => {

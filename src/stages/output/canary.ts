@@ -1,8 +1,8 @@
 /**
  * Marks that were put into a system text, wherever an answer says them: in any case and width, with signs, blanks or markup between their
- * letters, with digits, accents or look-alikes for letters, backwards, shifted by thirteen letters, in base64 (at each of its three
- * offsets), in hexadecimal or as numbers of signs, escaped as URLs, HTML and JSON do. A leak is often asked for in such a form, because
- * filters look for the plain one.
+ * letters, with digits, accents or look-alikes for letters, backwards, shifted by thirteen letters, in base64 and base32 (at each of their
+ * offsets), in hexadecimal, in bits or as numbers of signs, escaped as URLs, HTML and JSON do; encoded backwards, and the encoded text backwards.
+ * A leak is often asked for in such a form, because filters look for the plain one.
  *
  * All forms are looked for at once (Aho and Corasick, 1975), sign by sign, so the work is linear and what is held is what may still
  * become one of them.
@@ -69,18 +69,15 @@ function step(root: Node, from: Node | undefined, sign: number): Node {
 
 /** Longest mark whose escaped forms are looked for, UTF-16 units: each costs memory for every sign. */
 const ESCAPED_MARK_CHARS_MAX = 64;
+/** The same of what is encoded in bits, in base32 and backwards: some thirty signs for each of the mark's. */
+const CODED_MARK_CHARS_MAX = 40;
 
 function formsOf(mark: string): readonly string[] {
-  const bytes = Buffer.from(mark);
   const letters = [...mark.toLowerCase()].filter((sign) => LETTER.test(sign)).join("");
-  const encoded = [0, 1, 2].map((offset) => {
-    const text = Buffer.concat([Buffer.alloc(offset), bytes]).toString("base64");
-    // Letters at either end hold bits of what stands beside the mark.
-    return text.slice(Math.ceil((offset * 8) / 6), Math.floor(((offset + bytes.length) * 8) / 6));
-  });
-  encoded.push(bytes.toString("hex"));
+  const encoded = [...base64Forms(mark), Buffer.from(mark).toString("hex")];
+  if (mark.length <= CODED_MARK_CHARS_MAX) encoded.push(...codedForms(mark));
   const shifted = letters.replaceAll(/[a-z]/g, (letter) => String.fromCharCode(((letter.charCodeAt(0) - 97 + 13) % 26) + 97));
-  const plain = [mark, [...letters].reverse().join(""), shifted, ...encoded.filter((form) => lettersOf(form).length >= ENCODED_SIGNS_MIN)];
+  const plain = [mark, reversed(letters), shifted, ...encoded.filter((form) => lettersOf(form).length >= ENCODED_SIGNS_MIN)];
   if (mark.length > ESCAPED_MARK_CHARS_MAX) return plain;
   // All signs escaped, or those that are no letters; in other dialects the signs between the numbers differ, which are not looked at.
   const escaped = ESCAPES.flatMap((written) => [
@@ -88,6 +85,40 @@ function formsOf(mark: string): readonly string[] {
     [...mark].map((sign) => (LETTER.test(sign) ? sign : written(sign))).join(""),
   ]);
   return [...new Set([...plain, ...escaped])];
+}
+
+const reversed = (text: string): string => [...text].reverse().join("");
+
+/** Letters at either end hold bits of what stands beside the mark. */
+function insideOf(encoded: string, bytes: number, { offset, bits }: { readonly offset: number; readonly bits: number }): string {
+  return encoded.slice(Math.ceil((offset * 8) / bits), Math.floor(((offset + bytes) * 8) / bits));
+}
+
+function base64Forms(mark: string): readonly string[] {
+  const bytes = Buffer.from(mark);
+  return [0, 1, 2].map((offset) =>
+    insideOf(Buffer.concat([Buffer.alloc(offset), bytes]).toString("base64"), bytes.length, { offset, bits: 6 }),
+  );
+}
+
+const bitsOf = (bytes: Uint8Array): string => [...bytes].map((byte) => byte.toString(2).padStart(8, "0")).join("");
+/** RFC 4648. */
+const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+function base32Forms(mark: string): readonly string[] {
+  const bytes = Buffer.from(mark);
+  return [0, 1, 2, 3, 4].map((offset) => {
+    const bits = bitsOf(Buffer.concat([Buffer.alloc(offset), bytes, Buffer.alloc(4)]));
+    const text = (bits.match(/.{5}/g) ?? []).map((five) => BASE32.charAt(Number.parseInt(five, 2))).join("");
+    return insideOf(text, bytes.length, { offset, bits: 5 });
+  });
+}
+
+function codedForms(mark: string): readonly string[] {
+  const back = reversed(mark);
+  const base64 = [...base64Forms(mark), ...base64Forms(back)];
+  const hex = [Buffer.from(mark), Buffer.from(back)].map((bytes) => bytes.toString("hex"));
+  const bits = [Buffer.from(mark), Buffer.from(back)].map(bitsOf);
+  return [...base64, ...hex, ...base64.map(reversed), ...hex.map(reversed), ...bits, ...base32Forms(mark), ...base32Forms(back)];
 }
 
 const codeOf = (sign: string): number => sign.codePointAt(0) ?? 0;
