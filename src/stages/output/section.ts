@@ -39,6 +39,12 @@ export const outputSection = z
     urls: z
       .strictObject({
         allow: z.array(hostRule).max(1000).describe("Hosts that links and images may name; *.example.com has those below it."),
+        inner: z
+          .enum(["pass", "check"])
+          .default("pass")
+          .describe(
+            "Addresses within a link, which an allowed host may forward to (https://docs.example.com/out?to=https://other.example). check: they must be on allowed hosts as well.",
+          ),
         action: action.default("redact").describe(THEN),
       })
       .optional()

@@ -135,6 +135,33 @@ test("blocks of another kind stand between: what is before and behind them is no
   assert.equal(found.out, "on <CODENAME> and <CODENAME>");
 });
 
+test("an address within a link counts where the policy says so, however it is escaped", () => {
+  const rule = { urls: { allow: ["docs.acme.com", "*.cdn.acme.com"], inner: "check" } };
+  const passed = [
+    "https://docs.acme.com/out?to=https://img.cdn.acme.com/x",
+    "https://docs.acme.com/a/b?q=1&next=/home#https",
+    "https://docs.acme.com/a//b",
+    "https://docs.acme.com/?ratio=3://2&time=http",
+  ];
+  for (const link of passed) assert.equal(said(rule, [`see ${link} now`]).out, `see ${link} now`);
+  for (const inner of [
+    "out?to=https://evil.example/?d=1",
+    "out?to=https%3A%2F%2Fevil.example",
+    "out?to=https%253A%252F%252Fevil.example",
+    "out?to=//evil.example",
+    "out?to=%2f%2fevil.example",
+    "web/2020/https://evil.example/x",
+    "https:/evil.example",
+    "#https:evil.example",
+    "out?to=https://docs.acme.com/out?to=https://evil.example",
+    "out?to=https://docs.acme.com@evil.example",
+    "out?to=\\\\evil.example",
+  ]) {
+    assert.equal(said(rule, [`see https://docs.acme.com/${inner} now`]).out, "see <URL> now", inner);
+    assert.equal(said({ urls: { allow: ["docs.acme.com"] } }, [`see https://docs.acme.com/${inner} now`]).out.includes("<URL>"), false);
+  }
+});
+
 const urls = { urls: { allow: ["docs.acme.com", "*.cdn.acme.com"] } };
 const links: readonly (readonly [string, string])[] = [
   ["see https://docs.acme.com/a?b=c.", "see https://docs.acme.com/a?b=c."],

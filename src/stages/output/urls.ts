@@ -106,17 +106,46 @@ function plain(written: string): string {
 /** A backslash before a sign is that sign in Markdown (CommonMark 2.4), and a slash for browsers: the host counts as either reads it. */
 const ESCAPED = /\\(?=[!-/:-@[-`{-~])/g;
 
+/** Hosts that links may name; `inner`: and the addresses within them. */
+export interface LinkRule {
+  readonly allow: readonly string[];
+  readonly inner: "pass" | "check";
+}
+
 /** Is the host allowed, however the link is read? */
-function isLinkAllowed(found: string, allow: readonly string[]): boolean {
+function isLinkAllowed(found: string, { allow, inner }: LinkRule): boolean {
   const written = unbroken(found);
   if (!isAllowed(plain(written), allow)) return false;
   const unescaped = written.includes("\\") ? written.replaceAll(ESCAPED, "") : written;
-  return unescaped === written || isAllowed(plain(unescaped), allow);
+  if (unescaped !== written && !isAllowed(plain(unescaped), allow)) return false;
+  return inner === "pass" || innerOf(written).every((address) => isAllowed(plain(address), allow));
+}
+
+/** How often the rest of a link is decoded: what forwards may itself be forwarded to. */
+const DECODED_MAX = 4;
+/** Where an address may begin within a link. */
+const INNER = new RegExp(`(?:(?:https?|wss?|ftp)${COLON}|(?<=[=,;:?&#@|/])${SLASH}{2})`, "gi");
+
+/** Addresses within a link, behind its own host, escaped or not: `https://host/forward?to=https%3A%2F%2Fother`. */
+function innerOf(link: string): readonly string[] {
+  const own = BEGINNING.exec(link)?.[0].length ?? 0;
+  const found: string[] = [];
+  let rest = link.slice(own);
+  for (let times = 0; times < DECODED_MAX; times++) {
+    for (const { index } of rest.matchAll(INNER)) {
+      const [address = ""] = rest.slice(index).split(/[&\s"'<>`]/, 1);
+      const [beginning = ""] = BEGINNING.exec(address) ?? [];
+      if (HOST.test(address.slice(beginning.length))) found.push(address);
+    }
+    const decoded = rest.replaceAll(/%[0-9a-f]{2}/gi, (sign) => String.fromCharCode(Number.parseInt(sign.slice(1), 16)));
+    if (decoded === rest) break;
+    rest = decoded;
+  }
+  return found;
 }
 
 /** One list for all answers: what a scan needs of its detectors is made once for each list. */
 const LINKS: readonly Detector[] = [...detectorsOf(new Set(["url"])), unusual, broken];
 
 /** Finds links whose host is not on the list. */
-export const urlSearch = (allow: readonly string[]): Search =>
-  new FoundSearch(LINKS, (_finding, written) => !isLinkAllowed(written, allow));
+export const urlSearch = (rule: LinkRule): Search => new FoundSearch(LINKS, (_finding, written) => !isLinkAllowed(written, rule));
