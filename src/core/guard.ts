@@ -85,6 +85,8 @@ export interface AnswerGuard {
    * `fault`: it could not do what has to be done about it, as if it had thrown.
    */
   begin?(found: Marks): "fault" | undefined;
+  /** It looks at addresses of files too (`LaneId.channel`). */
+  readonly readsAddresses?: true;
   /**
    * undefined: this guard does not care for the lane. `tool` is set where the lane is the arguments of a call. `repeats`: the text was
    * streamed before and comes again whole (OpenAI's `response.completed`): judged the same, counted once. `after`: the guard's own reader

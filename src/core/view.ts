@@ -115,8 +115,11 @@ export interface LaneId {
   readonly choice: number;
   /** Index of the content block, output item or tool call within the choice. */
   readonly block: number;
-  /** echo: the caller's own words, which the provider repeats beside its answer (`instructions`, `metadata`): no output, and no rule is about it. */
-  readonly channel: "content" | "reasoning" | "tool_arguments" | "refusal" | "echo";
+  /**
+   * echo: the caller's own words, which the provider repeats beside its answer (`instructions`, `metadata`): no output, and no rule is about it.
+   * address: where a file is that the answer brings (an image); only rules about links look at it, since any change of it breaks it.
+   */
+  readonly channel: "content" | "reasoning" | "tool_arguments" | "refusal" | "echo" | "address";
 }
 /** A piece of streamed or whole output. */
 export interface Delta extends LaneId {

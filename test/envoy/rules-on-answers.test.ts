@@ -19,17 +19,19 @@ providers:
 models:
   gpt-4o-mini: { targets: [{ provider: openai, model: gpt-4o-mini }] }
   claude-haiku-4-5: { targets: [{ provider: anthropic, model: claude-haiku-4-5 }] }
+  dall-e-3: { targets: [{ provider: openai, model: dall-e-3 }] }
 approvals:
   approvers: [{ jwt: { issuer: "${issuer.url}", audience: desk, map: { user: sub } }, tenants: [acme] }]
   webhook: { url: "${hook.url}" }
 tenants:
-  acme: { apps: { bot: { credentials: [{ apiKey: { id: k1, sha256: "\${KEY:acme/bot}" } }], useCases: [ask, watch, warn, servers, rules] } } }
+  acme: { apps: { bot: { credentials: [{ apiKey: { id: k1, sha256: "\${KEY:acme/bot}" } }], useCases: [ask, watch, warn, servers, rules, images] } } }
 useCases:
   ask: { access: { models: ["*"], tools: { approve: ["get_*", apply_patch, shell, sql] } } }
   watch: { mode: shadow, access: { models: ["*"], tools: { approve: ["get_*"] } } }
   warn: { mode: warn, access: { models: ["*"], tools: { approve: ["get_*"] } } }
   servers: { access: { models: ["*"], tools: { allow: [github, computer_use_preview, code_execution], deny: [delete_repo, "*"], servers: { allow: [mcp.example] } } } }
   rules: { access: { models: ["*"] }, output: { systemPrompt: { canaries: [CANARY-4711-X] } } }
+  images: { access: { operations: [image], models: ["*"] }, redact: { profile: strict, profiles: { strict: { extends: strict, entities: { url: mask } } } }, output: { urls: { allow: [img.example] } } }
 `;
 
 before(async () => {
@@ -258,4 +260,12 @@ test("the webhook hears of a call although it was down when that began to wait, 
   assert.ok(told() > tries, "it was told after all");
   await sleep(1_200);
   assert.equal(told(), tries + 1, "and once");
+});
+
+test("the address of a generated image is held to the list of hosts, and no other rule changes it", async () => {
+  const listed = "https://img.example/a.png?st=2026-11-30&sig=Zm9vYmFyYmF6cXV4MTIzNDU2Nzg5MGFiY2RlZg%3D%3D";
+  answers({ created: 1, data: [{ url: listed }, { url: "https://evil.example/b.png?d=1" }] });
+  const { status, text } = await call("/v1/images/generations", "images", { model: "dall-e-3", prompt: "a red door", n: 2 });
+  assert.equal(status, 200);
+  assert.deepEqual(JSON.parse(text), { created: 1, data: [{ url: listed }, { url: "<URL>" }] });
 });

@@ -10,7 +10,7 @@ import { defined, reportedFigures, tokenCount } from "./reported-usage.ts";
 
 /** Usage objects of one answer that are added up; a stream has one for each image. */
 const USAGES_MAX = 256;
-/** Members that are read, or hold no text. The address of an image is where the provider put it. */
+/** Members that are read, or hold no text. */
 const BODY_KEYS = silentAnd("data", "usage", "model", "created", "background", "output_format", "quality", "size");
 const IMAGE_KEYS = silentAnd("revised_prompt", "b64_json", "url", "usage", "background", "output_format", "quality", "size");
 
@@ -43,6 +43,7 @@ export class ImageAnswer implements AnswerMapper {
     for (const [choice, image] of listField(json, "data").entries()) {
       this.#images++;
       this.texts.add(choice, 0, "content", image, "revised_prompt");
+      this.texts.beside(choice, 0, "address", image, "url");
       this.texts.walk(choice, 0, image, IMAGE_KEYS);
     }
     this.tally.answeredBy(field(json, "model"), undefined);
@@ -57,6 +58,7 @@ export class ImageAnswer implements AnswerMapper {
     const event = beginEvent(this, data, withoutMedia(data));
     if (event === undefined) return;
     this.texts.add(0, 0, "content", event, "revised_prompt");
+    this.texts.beside(0, 0, "address", event, "url");
     this.texts.walk(0, 0, event, IMAGE_KEYS);
     const type = textField(event, "type") || (name ?? "");
     if (type.endsWith(".completed")) {

@@ -196,6 +196,7 @@ const PART_TYPES: Readonly<Record<Delta["channel"], string>> = {
   reasoning: "reasoning_text",
   tool_arguments: "output_text",
   echo: "output_text",
+  address: "output_text",
 };
 
 /** Closes the summary parts of a reasoning item. */

@@ -43,6 +43,7 @@ export class Seat {
     if (this.#ask((guard) => guard.begin?.(found)) === "fault") this.#fault = "exception";
   }
   openLane(lane: LaneId, tool: string | undefined, repeats: boolean, after?: LaneReader): LaneReader | undefined {
+    if (lane.channel === "address" && this.#guard.readsAddresses !== true) return undefined;
     return this.#ask((guard) => guard.openLane?.(lane, tool, repeats, after));
   }
   judgesCall({ name, offeredAs }: Omit<ToolCall, "arguments">): boolean {

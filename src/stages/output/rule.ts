@@ -18,6 +18,8 @@ export interface Rule {
   readonly name: string;
   readonly action: RuleAction;
   readonly replaceWith: string;
+  /** It is about addresses of files too. */
+  readonly readsAddresses?: true;
   /** Lanes that it is about; absent: all but echoes. */
   reads?(lane: LaneId): boolean;
   open(): Search;
@@ -39,6 +41,7 @@ export function ruleGuard(rule: Rule): AnswerGuard {
   const beside = new Map<string, number>();
   const tails = new Map<number, Tail>();
   return {
+    ...(rule.readsAddresses === true ? { readsAddresses: true } : {}),
     openLane: (lane, _tool, repeats) => {
       const { choice, channel } = lane;
       if (channel === "echo") return undefined;

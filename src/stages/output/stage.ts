@@ -21,7 +21,9 @@ function decide(context: StageContext, section: OutputSection): Verdict {
     guards.push(ruleGuard({ name, action, replaceWith, open: () => openDenied(entry) }));
   }
   if (urls !== undefined)
-    guards.push(ruleGuard({ name: "url", action: urls.action, replaceWith, reads: isShown, open: () => urlSearch(urls) }));
+    guards.push(
+      ruleGuard({ name: "url", action: urls.action, replaceWith, readsAddresses: true, reads: isShown, open: () => urlSearch(urls) }),
+    );
   if (systemPrompt !== undefined) {
     const rule = { action: systemPrompt.action, replaceWith };
     const { marks, words } = canariesOf(systemPrompt);
