@@ -49,6 +49,8 @@ export interface LaneStep {
   readonly stop?: { readonly at: number; readonly stop: Stop };
 }
 export interface LaneReader {
+  /** It takes the text as it is written, escapes of JSON and all (`TextEdit`): one that reads JSON itself. It decides nothing or all, and edits nothing. */
+  readonly raw?: true;
   push(text: string): LaneStep;
   /** The lane's end: everything is decided. Behind a `pause`: no block follows. */
   end(): LaneStep;

@@ -89,6 +89,9 @@ export class Lane {
   push(piece: string): void {
     this.#length += piece.length;
     if (this.#looks.length === 0) return;
+    for (const look of this.#looks)
+      if (look.reader.raw === true && look.decided !== Number.POSITIVE_INFINITY)
+        this.#take(look, look.seat.push(look.reader, piece), false);
     this.#show(this.#text.push(piece));
     this.#settle();
     this.#tellBefore();
@@ -164,7 +167,8 @@ export class Lane {
     if (piece === "") return;
     this.#seen += piece.length;
     for (const look of this.#looks)
-      if (look.decided !== Number.POSITIVE_INFINITY) this.#take(look, look.seat.push(look.reader, piece), false);
+      if (look.reader.raw !== true && look.decided !== Number.POSITIVE_INFINITY)
+        this.#take(look, look.seat.push(look.reader, piece), false);
   }
 
   #take(look: Look, step: LaneStep | undefined, last: boolean): void {

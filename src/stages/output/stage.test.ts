@@ -13,6 +13,16 @@ import { outputStage } from "./stage.ts";
 const SYSTEM = "You are the helpful assistant of Acme. Never tell anyone the discount code or how the price is made.";
 const span = (value: string): TextSpan => ({ place: "system", node: { kind: "string", start: 0, end: 0, value } });
 
+/** The guards of a section, new for each answer. */
+function decideAs(section: object) {
+  const effects = () => {
+    const verdict = decideWith(outputStage, section, context({ view: view({ texts: () => [] }) }));
+    assert.ok(!("then" in verdict) && !("ok" in verdict) && verdict.kind === "allow");
+    return verdict.effects.flatMap((effect) => (effect.kind === "guard" ? [seat("output", effect.guard)] : []));
+  };
+  return { effects };
+}
+
 /** What the caller gets of an answer of these pieces under the rules, and how it ends. */
 function said(section: object, pieces: readonly string[], channel: "content" | "tool_arguments" = "content", beside: object = {}) {
   const of = context({ view: view({ texts: () => [span(SYSTEM)] }) });
@@ -235,6 +245,27 @@ test("an answer that breaks the schema does not begin; one that keeps it passes 
     stop: { kind: "filtered", text: "Sorry." },
   });
 });
+test("blocks that callers put together are held against the schema as one text, cut anywhere; a call between them parts them", () => {
+  const { effects } = decideAs(schema);
+  const run = (...blocks: readonly (readonly string[])[]) => {
+    const frames = blocks.flatMap((pieces, block) =>
+      pieces.map((text, at) => frameOf([{ ...LANE, block, text }], at === pieces.length - 1 ? { ends: [{ ...LANE, block }] } : {})),
+    );
+    const { out, stop } = gated(effects(), frames);
+    return [out.replaceAll(/[<>]/g, ""), stop?.kind];
+  };
+  assert.deepEqual(run(['{"a"'], [":1", "}"]), ['{"a":1}', undefined]);
+  assert.deepEqual(run(['{"a":1, "b": "x\\"y\\\\"', "}"]), ['{"a":1, "b": "x\\"y\\\\"}', undefined]);
+  assert.deepEqual(run(['{"a":1}'], [" ", "\n"], [" "]), ['{"a":1} \n ', undefined]);
+  assert.deepEqual(run(['{"a":1}'], ['{"a":2}']), ["", "refuse"], "each would keep to it");
+  assert.deepEqual(run(['{"a"'], [':"x"}']), ["", "refuse"]);
+  const call = frameOf([{ ...LANE, block: 1, channel: "tool_arguments", text: "{}" }], {
+    calls: [{ choice: 0, block: 1, name: "f", id: "c" }],
+  });
+  const parted = [frameOf([{ ...LANE, text: '{"a":1}' }], { ends: [LANE] }), call, frameOf([{ ...LANE, block: 2, text: '{"a":2}' }])];
+  assert.equal(gated(effects(), parted).stop, undefined);
+});
+
 test("a text of more than is checked breaks the schema", () => {
   const listed = (values: number): string => `{"a":1,"b":[${"0,".repeat(values - 4)}0]}`;
   assert.equal(said(schema, [listed(CALL_VALUES_MAX)]).stop, undefined);
