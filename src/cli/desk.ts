@@ -140,9 +140,9 @@ class Teller {
 
   #look(): void {
     const webhook = this.#current();
-    if (webhook === undefined) return;
     // One that the receiver does not take holds up those behind it: what is under way is not taken again.
-    const untold = this.#approvals.takeUntold(TOLD_AT_ONCE);
+    const untold = this.#approvals.takeUntold(webhook === undefined ? 0 : TOLD_AT_ONCE);
+    if (webhook === undefined) return;
     for (const approval of untold.ok ? untold.value : []) {
       const { id } = approval;
       if (this.#underWay.has(id)) continue;

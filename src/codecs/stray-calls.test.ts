@@ -19,6 +19,7 @@ import { cohereChat, cohereChatV1 } from "./cohere-chat.ts";
 import { geminiGenerate, geminiStream } from "./gemini-generate.ts";
 import { openaiChat } from "./openai-chat.ts";
 import { openaiResponses } from "./openai-responses.ts";
+import { openaiResponsesInputItems } from "./openai-responses-input-items.ts";
 import { jsonEvent } from "./shared/aws-eventstream.ts";
 
 type Members = Record<string, Json>;
@@ -189,6 +190,31 @@ for (const of of CASES)
       [],
     );
   });
+
+test("what others said is no call of the answer: a history that is listed, a source that is cited, a trace", () => {
+  const calls = { tool_calls: [functionCall], function_call: functionCall.function, items: [item] };
+  const whole = (codec: Codec, body: Json) => ({
+    ...CASES[0],
+    name: codec.surface,
+    codec,
+    framing: "json" as const,
+    events: [body],
+    write: ([one = null]: Events) => make.json(one),
+  });
+  const listed = { object: "list", data: [{ ...item, name: "look" }], has_more: false };
+  const v1 = {
+    ...make.v1Body("hi", ONE),
+    documents: [calls],
+    citations: [{ start: 0, end: 1, text: "h", sources: [{ type: "tool", tool_output: calls }] }],
+  };
+  const body = make.converseOf("hi", ONE);
+  for (const of of [
+    whole(openaiResponsesInputItems, listed),
+    whole(cohereChatV1, v1),
+    whole(bedrockConverse, typeof body === "object" ? { ...body, trace: { calls } } : body),
+  ])
+    assert.equal(run(of, of.events).stop, undefined, of.name);
+});
 
 test("a call that is told once more is the one that was judged, or the answer ends", () => {
   const changed = (of: Case, change: (text: string) => string, from: number): Stop | undefined =>

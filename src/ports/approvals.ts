@@ -119,7 +119,7 @@ export interface ApprovalsPort {
   ): Result<Approval, PortError | { readonly code: VoteProblem }>;
   /**
    * Calls that wait and of which nobody was told yet; each is given to one process, which says what came of it within `APPROVAL_TELLING_MS`
-   * (`told`), or it is given again.
+   * (`told`), or it is given again. What is over by now ends with it.
    */
   takeUntold(limit: number): Result<readonly Approval[], PortError>;
   /** Somebody was told; or nobody was, and it is to be given again at once. */

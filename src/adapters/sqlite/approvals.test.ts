@@ -144,6 +144,17 @@ test("requests and grants expire; what expired is told once and can be asked for
   assert.equal(steps.filter(({ step }) => step === "expired").length, 1);
 });
 
+test("what is over ends, and is told, although nobody asks for it", async (t) => {
+  const { open, clock, steps } = await bench(t);
+  const store = await open();
+  pending(claimed(store));
+  const granted = pending(claimed(store, { tool: "wire" }));
+  given(store.vote(granted, { by: "ada", vote: "approve" }));
+  clock.nowMs += 10 * MINUTE;
+  assert.deepEqual(given(store.takeUntold(0)), []);
+  assert.equal(steps.filter(({ step }) => step === "expired").length, 2);
+});
+
 test("grants, requests and kept answers survive a restart, and another process of the host uses them", async (t) => {
   const { open } = await bench(t);
   const first = await open();

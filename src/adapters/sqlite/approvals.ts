@@ -261,7 +261,8 @@ class SqliteApprovals implements ApprovalsPort {
   }
 
   takeUntold(limit: number): Result<readonly Approval[], PortError> {
-    return this.#step((nowMs) => {
+    return this.#step((nowMs, tell) => {
+      this.#expire(nowMs, tell);
       const rows = [
         ...this.#all("SELECT * FROM approval WHERE told = 0 ORDER BY created_ms LIMIT $limit", { limit }),
         ...this.#all("SELECT * FROM approval WHERE status = 'pending' AND told > 1 AND told <= $nowMs LIMIT $limit", { nowMs, limit }),
@@ -388,7 +389,6 @@ class SqliteApprovals implements ApprovalsPort {
   #all(sql: string, values: Record<string, string | number | null | Uint8Array>): readonly Row[] {
     return this.#statements.of(sql).all(values);
   }
-  /** Rows changed. */
   #run(sql: string, values: Record<string, string | number | null | Uint8Array>): number {
     return Number(this.#statements.of(sql).run(values).changes);
   }

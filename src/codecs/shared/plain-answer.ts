@@ -26,6 +26,8 @@ export class PlainAnswer implements AnswerMapper {
   body(json: Json): void {
     this.tally.complete = true;
     this.texts.walk(0, 0, json);
+    // Calls among them are of the history that the caller asks for.
+    this.texts.opaque(json);
     if (this.tally.readError(json)) return;
     if (this.#status >= 400) {
       this.tally.failed("error");

@@ -16,6 +16,11 @@ const CALL_MEMBERS: ReadonlySet<string> = new Set([
 ]);
 /** Types of blocks and items that are calls: `tool_use`, `server_tool_use`, `function_call`, `web_search_call`. */
 const CALL_TYPE = /(?:^|_)(?:tool_use|call)$/;
+/** Members that hold what others said: sources, results, labels. */
+const OTHERS: ReadonlySet<string> = new Set([
+  ...["tool_output", "tool_results", "documents", "citations", "annotations", "groundingMetadata", "search_results"],
+  ...["attributes", "metadata", "trace"],
+]);
 /** With escapes in it any word may be spelled otherwise. */
 const MAY_CALL = /tool_?(?:calls?|use)|function_?calls?|executableCode|_call"|\\u/i;
 
@@ -38,7 +43,7 @@ export function* hasStrayCall({ root, source }: ReadJson, read: ReadonlySet<Json
     if (isCall(at) && !read.has(at)) return true;
     for (const key in at) {
       const inner = at[key];
-      if (typeof inner !== "object" || inner === null || !Object.hasOwn(at, key)) continue;
+      if (typeof inner !== "object" || inner === null || OTHERS.has(key) || !Object.hasOwn(at, key)) continue;
       if (CALL_MEMBERS.has(key))
         for (const one of Array.isArray(inner) ? inner : [inner]) if (isJsonObject(one) && !read.has(one)) return true;
       work.push(inner);
