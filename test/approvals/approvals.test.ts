@@ -473,6 +473,29 @@ test("the webhook hears of each call that waits, signed, once, without its argum
   assert.equal(message.signature, `sha256=${createHmac("sha256", WEBHOOK_KEY).update(`${message.at}.${message.body}`).digest("hex")}`);
 });
 
+test("what waits, what was granted and the answer that is kept survive a restart of the gateway; each is for its own caller, once", async () => {
+  const body = ask("use the tool over a restart");
+  const by = (user: string, key?: string) =>
+    openai("one", { "x-ai-user": user, ...(key === undefined ? {} : { "idempotency-key": key }) }).chat.completions.create(body);
+  const approve = async (id: string) => assert.equal((await cli(["approve", id], await approver("ada"))).code, 0);
+  const kept = idIn((await refusal(() => by("rea", "same-key"))).message);
+  const granted = idIn((await refusal(() => by("rob"))).message);
+  await gateway.restart();
+  assert.equal(idIn((await refusal(() => by("rob"))).message), granted, "it still waits");
+  await approve(kept);
+  await approve(granted);
+  await gateway.restart();
+  const sentBefore = gateway.simulator.requests.length;
+  const stranger = await refusal(() => by("eve", "same-key"));
+  assert.notEqual(idIn(stranger.message), kept, "another principal with the same key gets nothing of it");
+  assert.equal(gateway.simulator.requests.length, sentBefore + 1);
+  const answer = await by("rea", "same-key");
+  assert.equal(answer.choices[0]?.message.tool_calls?.length, 1);
+  assert.equal(gateway.simulator.requests.length, sentBefore + 1, "the provider was not asked again");
+  const both = await Promise.allSettled([by("rob"), by("rob"), by("rob")]);
+  assert.equal(both.filter(({ status }) => status === "fulfilled").length, 1, "of calls that race for one grant one passes");
+});
+
 test("every step is an event, and no record or event holds an argument", async () => {
   const child = spawn(process.execPath, [
     join(import.meta.dirname, "../../src/main.ts"),

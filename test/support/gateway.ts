@@ -18,6 +18,8 @@ export interface Gateway {
   readonly data: string;
   readonly envoy: TestEnvoy;
   readonly sluice: Sluice;
+  /** Stops Sluice and starts it again with the same data; its admin port is another then. */
+  restart(): Promise<void>;
   readonly simulator: Simulator;
   /** Writes another policy (same placeholders) in place of the one on disk. */
   rewrite(policy: string): Promise<void>;
@@ -91,17 +93,13 @@ async function start(options: GatewayOptions, undo: (() => Promise<unknown>)[]):
   const dynamicDir = join(dir, "dynamic");
   const adminPort = await freePort();
   const live = options.live === true ? { envoy: { dynamicDir, admin: `127.0.0.1:${adminPort}` } } : {};
-  const started = await startSluice({
-    policy: policyPath,
-    data,
-    socket,
-    admin: { host: "127.0.0.1", port: 0 },
-    writerId: "t",
-    log,
-    ...live,
-  });
-  if (!started.ok) throw new Error(started.error);
-  const sluice = started.value;
+  const start = async (): Promise<Sluice> => {
+    const admin = { host: "127.0.0.1", port: 0 };
+    const started = await startSluice({ policy: policyPath, data, socket, admin, writerId: "t", log, ...live });
+    if (!started.ok) throw new Error(started.error);
+    return started.value;
+  };
+  let sluice = await start();
   undo.push(() => sluice.stop(0));
   const plan = envoyPlan(sluice.policy().loaded, STAGES, {
     nodeId: "test",
@@ -142,7 +140,13 @@ async function start(options: GatewayOptions, undo: (() => Promise<unknown>)[]):
     url: envoy.url,
     data,
     envoy,
-    sluice,
+    get sluice() {
+      return sluice;
+    },
+    restart: async () => {
+      await sluice.stop(2_000);
+      sluice = await start();
+    },
     simulator,
     rewrite: async (policy) => {
       await writeFile(`${policyPath}.new`, keys.fill(policy, simulator.url));
