@@ -5,6 +5,7 @@
  * What a file is its bytes say, not the type that is told beside it: text has no control characters. Pictures, sound, PDF and archives
  * are none. Text is UTF-8, UTF-16 with its mark, or else taken byte by byte, so that whatever stays is written again as it was.
  */
+import { isUtf8 } from "node:buffer";
 import { YIELD_CHARS } from "./limits.ts";
 import { type MediaKind, mediaKindOf } from "./media-kind.ts";
 import { finish, type Steps } from "./slice.ts";
@@ -58,8 +59,18 @@ export function mediaOf(value: string): MediaKind {
   return coded === undefined ? "other" : mediaKindOf(Buffer.from(coded.body.slice(0, HEAD_CHARS), "base64"));
 }
 
-/** Do bytes begin as text does? */
-export const isTextHead = (bytes: Buffer): boolean => isTextual(bytes.subarray(0, (HEAD_CHARS / 4) * 3));
+/** A text that is nothing but base64, of words: random letters and digits of this length are not. */
+export function isCodedText(value: string): boolean {
+  if (!CODED_TEXT.test(value) || value.length > CODED_CHARS_MAX) return false;
+  const bytes = Buffer.from(value, "base64");
+  return isUtf8(bytes) && isTextual(bytes);
+}
+const CODED_TEXT = /^[A-Za-z0-9+/_-]{24,}={0,2}$/;
+/** Longer ones are files where they stand alone. */
+const CODED_CHARS_MAX = 65_536;
+
+/** Do bytes begin as text of one byte a sign or UTF-8 does? */
+export const isTextHead = (bytes: Buffer): boolean => markOf(bytes) === undefined && isTextual(bytes.subarray(0, (HEAD_CHARS / 4) * 3));
 
 /** Is it a data URL? */
 export const isDataUrl = (value: string): boolean => DATA_URL.test(value);

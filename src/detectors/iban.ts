@@ -41,6 +41,8 @@ export const iban = shapeDetector({
     .map(shapeOf),
   sum: (values, count) => LENGTH_AT[(values[0] ?? 0) * 36 + (values[1] ?? 0)] === count,
   check: (iban) => mod97(iban.slice(4) + iban.slice(0, 4)) === 1,
+  // As forms write blanks.
+  separators: " -.+",
   alone: 1,
   near: 1,
 });

@@ -52,6 +52,7 @@ import { zaId } from "./national/za-id.ts";
 import { passport } from "./passport.ts";
 import { paymentCard } from "./payment-card.ts";
 import { phone } from "./phone.ts";
+import { hiddenSecrets } from "./secrets/hidden.ts";
 import { secrets } from "./secrets/index.ts";
 import { url } from "./url.ts";
 import { urlWithCredentials } from "./url-with-credentials.ts";
@@ -118,6 +119,7 @@ export const DETECTORS: readonly Detector[] = [
   macAddress,
   phone,
   secrets,
+  hiddenSecrets,
   url,
 ];
 

@@ -1,6 +1,7 @@
 import { isLuhnOf, isOneDigit } from "./shared/checksums.ts";
 import { words } from "./shared/context.ts";
 import { shapeDetector } from "./shared/shapes.ts";
+import { BREAK_SIGN } from "./shared/text.ts";
 
 /**
  * Payment cards: numbers that begin as an issuer's do, of a length that it uses, with the check digit of ISO/IEC 7812. Whole, in fours, as
@@ -14,6 +15,8 @@ export const paymentCard = shapeDetector({
     ...["9999 9999 9999 9999 999", "9999 9999 9999 9999 99", "9999 9999 9999 9999 9", "9999 9999 9999 9999"],
     ...["9999 999999 99999", "9999 9999 9999 999", "9999 999999 9999", "9999 9999 9999 99", "9999 9999 99999", "9999 9999 9999"],
   ],
+  // As forms write blanks, and over columns or lines.
+  separators: ` -.+${BREAK_SIGN}`,
   sum: mayBeCard,
   check: scoreOf,
   alone: 0,
@@ -93,7 +96,9 @@ function mayBeCard(digits: Uint8Array, count: number): boolean {
   return (isIn(issuer, 0) || isIn(issuer, count)) && isLuhnOf(digits, count);
 }
 
-function scoreOf(digits: string): boolean | number {
+function scoreOf(digits: string, written: string): boolean | number {
+  // Columns and lines of numbers are mostly tables.
+  if (written.includes(BREAK_SIGN)) return !isOneDigit(digits);
   if (isOneDigit(digits)) return false;
   if (!isIn(ISSUERS[Number(digits.slice(0, 4))] ?? 0, digits.length)) return true;
   return digits.length < 15 ? 0.9 : 1;

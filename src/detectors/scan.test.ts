@@ -6,6 +6,7 @@ import { property } from "../../test/support/property.ts";
 import type { Detector, Finding } from "../core/detector.ts";
 import { SLICE_MS } from "../core/limits.ts";
 import { DETECTORS, detectorsOf, entitiesOf, StreamScan, scan, scanSliced } from "./index.ts";
+import { hiddenSecrets } from "./secrets/hidden.ts";
 import { Overlaps, ranksOf } from "./shared/overlaps.ts";
 
 /** Findings of every kind, and what looks like one, as people write them. */
@@ -86,7 +87,8 @@ test("detectors are chosen by entity and by profile", () => {
 });
 
 test("entities have one detector each and names that fit a policy", () => {
-  const all = DETECTORS.flatMap(({ entities }) => entities);
+  // Secrets are looked for once more where signs are hidden in them.
+  const all = DETECTORS.filter((detector) => detector !== hiddenSecrets).flatMap(({ entities }) => entities);
   assert.equal(new Set(all).size, all.length);
   for (const entity of all) assert.match(entity, /^[a-z][a-z0-9_]{1,40}$/);
 });

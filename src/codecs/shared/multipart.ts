@@ -9,6 +9,7 @@
  * Cost is linear in the bytes; files are never copied unless another part changes.
  */
 import assert from "node:assert/strict";
+import { isUtf8 } from "node:buffer";
 import type { FormBody, ParseError } from "../../core/codec.ts";
 import { type Json, type JsonEdit, type JsonNode, member, parseJson, parseJsonValue } from "../../core/json.ts";
 import { FORM_HEADER_BYTES_MAX, FORM_PARTS_MAX, FORM_TEXT_BYTES_MAX } from "../../core/limits.ts";
@@ -27,6 +28,8 @@ const FILE_HEAD_BYTES = 1024;
 interface Span {
   readonly start: number;
   readonly end: number;
+  /** Absent: UTF-8. */
+  readonly encoding?: "utf8" | "latin1";
 }
 interface Part {
   readonly name: string;
@@ -176,9 +179,10 @@ function assemble(body: Buffer, boundary: string, parts: readonly Part[]): Resul
       fileNames.push(...part.fileNames);
       const head = body.subarray(part.content.start, Math.min(part.content.end, part.content.start + FILE_HEAD_BYTES));
       if (bytes === 0) continue;
-      if (!isTextHead(head)) media.push(mediaKindOf(head));
+      const kind = mediaKindOf(head);
+      if (kind !== "other" || !isTextHead(head)) media.push(kind);
       else {
-        fileTexts.push(part.content);
+        fileTexts.push({ ...part.content, encoding: isUtf8(body.subarray(part.content.start, part.content.end)) ? "utf8" : "latin1" });
         textBytes += bytes;
       }
     }
@@ -187,7 +191,8 @@ function assemble(body: Buffer, boundary: string, parts: readonly Part[]): Resul
     return refuse(`The text fields and files of text of a form may have ${FORM_TEXT_BYTES_MAX} bytes together.`);
   const members: string[] = [];
   try {
-    const read = ({ start, end }: Span): string => JSON.stringify(utf8.decode(body.subarray(start, end)));
+    const read = ({ start, end, encoding }: Span): string =>
+      JSON.stringify(encoding === "latin1" ? body.toString("latin1", start, end) : utf8.decode(body.subarray(start, end)));
     for (const [name, same] of texts) {
       const values = same.map(({ content }) => read(content));
       members.push(`${JSON.stringify(name)}:${values.length === 1 ? values.join() : `[${values.join()}]`}`);
@@ -195,7 +200,7 @@ function assemble(body: Buffer, boundary: string, parts: readonly Part[]): Resul
     if (fileNames.length > 0) members.push(`${JSON.stringify(FILE_NAMES)}:[${fileNames.map(read).join()}]`);
     if (fileTexts.length > 0) members.push(`${JSON.stringify(FILE_TEXTS)}:[${fileTexts.map(read).join()}]`);
   } catch {
-    return refuse("A text field, file of text or file name of the form is not UTF-8.");
+    return refuse("A text field or file name of the form is not UTF-8.");
   }
   const doc = parseJson(Buffer.from(`{${members.join()}}`));
   if (!doc.ok) return refuse(`A field of the form is not acceptable: ${doc.error.code.replaceAll("_", " ")}.`);
@@ -237,7 +242,7 @@ function applyFormEdits(form: Form, edits: readonly JsonEdit[]): Buffer | undefi
     if (edit.kind === "replace") {
       const span = places.get(edit.node);
       assert(span !== undefined, "an edit of a form names no field");
-      const bytes = fieldBytes(edit.text, boundary);
+      const bytes = fieldBytes(edit.text, boundary, span.encoding);
       if (!bytes.equals(body.subarray(span.start, span.end))) splices.push({ ...span, bytes });
     } else if (edit.kind === "remove") {
       for (const { whole } of texts.get(edit.key) ?? [])
@@ -261,9 +266,9 @@ function applyFormEdits(form: Form, edits: readonly JsonEdit[]): Buffer | undefi
   return Buffer.concat([...pieces, body.subarray(done)]);
 }
 
-function fieldBytes(json: string, boundary: string): Buffer {
+function fieldBytes(json: string, boundary: string, encoding: Span["encoding"] = "utf8"): Buffer {
   const value: Json | undefined = parseJsonValue(json);
   const text = typeof value === "string" ? value : json;
   assert(!`\r\n${text}`.includes(`\r\n--${boundary}`), "a form field's value holds the boundary");
-  return Buffer.from(text);
+  return Buffer.from(text, encoding);
 }

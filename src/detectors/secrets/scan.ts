@@ -42,7 +42,7 @@ const WEI = 0x4e3a;
  * One pass over the text: where a word begins, its first two characters choose the rows of the table that may match; signs that stand in
  * assignments, addresses and keys choose the other rules. Every rule looks at no more than its caps, so that all is linear.
  */
-export function findSecrets({ folded, ended }: ScanText, from: number): Found {
+export function findSecrets({ folded, ended }: Pick<ScanText, "folded" | "ended">, from: number): Found {
   const sink = new Sink(folded, ended, from);
   const length = folded.length;
   let at = Math.max(0, from - GAP_CHARS_MAX);

@@ -35,6 +35,8 @@ export class StreamScan {
   readonly #shapePlaces: Places;
   readonly #overlaps: Overlaps;
   #buffer = "";
+  /** The first half of a sign of two units, where the text ends in it. */
+  #half = "";
   /** Offset of the buffer's first unit. */
   #base = 0;
   #released = 0;
@@ -49,12 +51,16 @@ export class StreamScan {
 
   /** Decides what it can, with `piece` behind all earlier text. */
   push(piece: string): Decided {
-    this.#buffer += piece;
+    // What half of a sign is its other half says.
+    const text = this.#half + piece;
+    this.#half = isFirst(text.charCodeAt(text.length - 1)) ? text.slice(-1) : "";
+    this.#buffer += this.#half === "" ? text : text.slice(0, -1);
     return this.#step(false);
   }
 
   /** Decides the rest. Call it once. */
   end(): Decided {
+    this.#buffer += this.#half;
     return this.#step(true);
   }
 
@@ -112,7 +118,12 @@ export class StreamScan {
   }
 
   #take(findings: readonly Finding[]): void {
-    if (findings.length > 0) this.#overlaps.add(findings.map((finding) => this.#placed(finding)));
+    if (findings.length > 0) this.#overlaps.add(findings.map((finding) => this.#placed(this.#wholeOf(finding))));
+  }
+
+  /** Of a sign of two units the second is seen (`fold`): what begins there begins before it. */
+  #wholeOf(finding: Finding): Finding {
+    return isSecond(this.#buffer.charCodeAt(finding.start)) ? { ...finding, start: finding.start - 1 } : finding;
   }
 
   /** Drops so many units of the buffer. */
@@ -200,6 +211,10 @@ export async function scanSliced(text: string, detectors: readonly Detector[], s
   findings.push(...stream.end().findings);
   return findings;
 }
+
+/** Halves of signs that have two units. */
+const isFirst = (code: number): boolean => code >= 0xd800 && code <= 0xdbff;
+const isSecond = (code: number): boolean => code >= 0xdc00 && code <= 0xdfff;
 
 /** Which of the signs are there that detectors need (`Detector.needs`). */
 type Signs = Readonly<Record<"digit" | "colon", boolean>>;

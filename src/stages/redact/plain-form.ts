@@ -1,4 +1,4 @@
-import { BLANK_IN_HTML } from "../../detectors/shared/text.ts";
+import { BLANK_IN_HTML, withoutUnseen } from "../../detectors/shared/text.ts";
 import { spellingOf } from "./stand-in.ts";
 
 /** A value as it is written elsewhere, and what makes another of the form in which it stands. */
@@ -36,7 +36,6 @@ function decoded(value: string, otherwise: string): PlainForm {
 const plainBlanks = (value: string): string => value.replaceAll(BLANK_IN_HTML, " ");
 
 const plainAddress = (value: string): string =>
-  value
+  withoutUnseen(value)
     .replace(/%2540|&(?:#0?64|#x40|commat);|\\u0040| ?[[({]at[\])}] ?/i, "@")
-    .replaceAll(/ ?[[({](?:dot|\.)[\])}] ?/gi, ".")
-    .replaceAll(/[\u00ad\u200b-\u200d\u2060\ufeff]/g, "");
+    .replaceAll(/ ?[[({](?:dot|\.)[\])}] ?/gi, ".");

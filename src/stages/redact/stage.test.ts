@@ -382,6 +382,16 @@ test("files of text are read, in base64 and in data URLs, in every dialect that 
   }
 });
 
+test("a text that is nothing but base64 is read; an identifier of such letters is what it is", async () => {
+  const coded = Buffer.from(`Write to ${EMAIL}, please`).toString("base64");
+  const { sent, guards } = await run(ask(coded, "AbCdEfGhIjKlMnOpQrStUvWxYz012345"));
+  const [text = "", other] = contents(sent);
+  const words = Buffer.from(text, "base64").toString();
+  assert.match(words, /^Write to \w+@example\.(?:com|net), please$/);
+  assert.equal(other, "AbCdEfGhIjKlMnOpQrStUvWxYz012345");
+  assert.equal(answered(guards, [words]), `Write to ${EMAIL}, please`);
+});
+
 test("an address is the same person's however its sign is written", async () => {
   const spelt = [
     EMAIL,
@@ -389,6 +399,8 @@ test("an address is the same person's however its sign is written", async () => 
     "jane.doe [at] acme-corp [dot] com",
     "jane.doe%2540acme-corp.com",
     "jane.doe@acme\u00ad-corp.com",
+    "jane.doe@acme\u200f-corp\ufe0f.com",
+    "𝐣𝐚𝐧𝐞.doe@acme-corp.com",
   ];
   const { sent, guards } = await run(ask(spelt.join(", ")));
   const standIns = (contents(sent)[0] ?? "").split(", ");

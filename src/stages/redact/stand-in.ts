@@ -6,8 +6,10 @@
  * for drama), ITU-T E.164 list of assigned codes (999 is not), ISO 13616 (IBAN), SSA (areas from 900 are not given out), IRS (ITIN
  * groups), card networks' published test numbers, BIP 173, GB 11643 and GB/T 2260 (regions of China).
  */
+
 import { isIPv4, isIPv6 } from "node:net";
 import { luhnCheckDigit, mod11_2CheckDigit, mod97 } from "../../detectors/shared/checksums.ts";
+import { withPlainDigits } from "../../detectors/shared/text.ts";
 import { CLEAR, DIGITS, type Draw } from "./draw.ts";
 
 /**
@@ -24,7 +26,7 @@ export interface StandIn {
 
 /** Form by which two spellings of one value are the same. */
 export function canonical(text: string, spelling: Spelling): string {
-  const plain = text.normalize("NFKC");
+  const plain = withPlainDigits(text.normalize("NFKC"));
   return spelling === "exact" ? plain.toLowerCase() : plain.replaceAll(/[^\p{L}\p{N}]/gu, "").toUpperCase();
 }
 

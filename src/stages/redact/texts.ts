@@ -6,7 +6,7 @@ import { LaneText } from "../../core/lane-text.ts";
 import { YIELD_CHARS } from "../../core/limits.ts";
 import { finish, isStepDone, Slice, type Steps } from "../../core/slice.ts";
 import type { StageContext } from "../../core/stage.ts";
-import { textFileSteps } from "../../core/text-file.ts";
+import { isCodedText, textFileSteps } from "../../core/text-file.ts";
 import { scan, scanSliced } from "../../detectors/index.ts";
 import type { Found } from "./seam.ts";
 
@@ -43,7 +43,7 @@ export function* textSteps({ request, change }: StageContext): Steps<readonly Om
   const texts: Omit<Shown, "shown" | "lane">[] = [];
   for (const { node, place, holds } of request.view.texts()) {
     const source = change.texts?.get(node) ?? node.value;
-    if (holds === "file") {
+    if (holds === "file" || (holds === undefined && isCodedText(source))) {
       const { text, write } = yield* textFileSteps(source);
       texts.push({ node, place, source: text, write });
     } else if (isStepDone(texts.push({ node, place, source }))) yield;

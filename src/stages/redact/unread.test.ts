@@ -74,6 +74,8 @@ test("a form's files of text are read and written again, and what else it has is
   const body = file("image", "\x89PNG\r\n\0") + file("mask", svg("jane.doe@acme-corp.com"));
   const masks = { profile: "own", profiles: { own: { entities: { email: "mask" } } } };
   assert.equal((await of(body, masks)).sent, `${file("image", "\x89PNG\r\n\0")}${file("mask", svg("<EMAIL>"))}--b--\r\n`);
+  const latin = (mail: string) => file("mask", `M\xfcller;${mail}`);
+  assert.equal((await of(latin("jane.doe@acme-corp.com"), masks)).sent, `${latin("<EMAIL>")}--b--\r\n`);
   assertSubset((await of(body, { unread: { "*": "refuse" } })).verdict, {
     kind: "deny",
     detail: "The policy does not allow what cannot be looked into: image.",
