@@ -1,6 +1,7 @@
 import type { AnswerContext, Frame } from "../../core/codec.ts";
 import { field, isJsonObject, type Json, parseJsonValue } from "../../core/json.ts";
 import { finish, type Steps } from "../../core/slice.ts";
+import { fileKindOf, isCodedText, isDataUrl, textFileSteps } from "../../core/text-file.ts";
 import type { Delta, LaneId, ToolCall } from "../../core/view.ts";
 import { type AnswerTally, isRewritable } from "./answer-tally.ts";
 import { Guarded, type OpenDelta } from "./guarded-texts.ts";
@@ -129,13 +130,17 @@ export class AnswerTexts {
     const work: (readonly Json[] | JsonMembers)[] = [value];
     let strings = 0;
     let members = 0;
+    let isRedacted = false;
     /** False: there is more than is followed. */
     const take = (at: Json, key: string | number, inner: Json, sealed: boolean): boolean => {
       if (typeof inner === "object") {
         if (inner !== null) work.push(inner);
         return inner === null || ++members <= WALK_MEMBERS_MAX;
       }
-      if (typeof inner !== "string" || (sealed && key === "data") || isSealed(inner)) return true;
+      if (typeof inner !== "string") return true;
+      const isMedia = (sealed && key === "data") || isSealed(inner);
+      if ((isMedia || isDataUrl(inner) || isCodedText(inner)) && this.file(inner)) return true;
+      if (isMedia || (isRedacted && key === "data")) return true;
       if (++strings > WALK_MAX) return false;
       this.add(choice, block, channel, at, key, "repeats");
       return true;
@@ -144,7 +149,8 @@ export class AnswerTexts {
       let whole = true;
       if (isList(at)) for (let index = 0; whole && index < at.length; index++) whole = take(at, index, at[index] ?? null, false);
       else {
-        const sealed = field(at, "type") === "base64" || field(at, "type") === "redacted_thinking";
+        const sealed = field(at, "type") === "base64";
+        isRedacted = field(at, "type") === "redacted_thinking";
         const silent = at === value ? known : SILENT_KEYS;
         for (const key in at) {
           if (silent.has(key) || !Object.hasOwn(at, key)) continue;
@@ -175,6 +181,13 @@ export class AnswerTexts {
     if (this.#guards === undefined || text === "") return;
     this.#push({ choice: 0, block: 0, channel: "content", text, repeats: true, signed: true });
     this.#guards.places.push(undefined);
+  }
+
+  /** A value that holds a file of text, in base64 or a data URL: what it says cannot be changed. False: it holds none. */
+  file(value: Json | undefined): boolean {
+    if (this.#guards === undefined || typeof value !== "string" || fileKindOf(value) !== "file") return false;
+    this.unread(finish(textFileSteps(value)).text);
+    return true;
   }
 
   /** An object that was read as a call, or as a piece of one. */

@@ -220,6 +220,7 @@ export class GeminiAnswer implements AnswerMapper {
     if (call !== undefined) this.#call(call, candidate, choice);
     // A part is one thing; of one that is several each is read.
     this.#othersWork(part, candidate, choice);
+    texts.file(field(field(part, "inlineData"), "data"));
     texts.walk(choice, Math.max(0, candidate.block), part, KEYS.part);
   }
 

@@ -44,6 +44,7 @@ export class ImageAnswer implements AnswerMapper {
       this.#images++;
       this.texts.add(choice, 0, "content", image, "revised_prompt");
       this.texts.beside(choice, 0, "address", image, "url");
+      this.texts.file(field(image, "b64_json"));
       this.texts.walk(choice, 0, image, IMAGE_KEYS);
     }
     this.tally.answeredBy(field(json, "model"), undefined);
@@ -59,6 +60,7 @@ export class ImageAnswer implements AnswerMapper {
     if (event === undefined) return;
     this.texts.add(0, 0, "content", event, "revised_prompt");
     this.texts.beside(0, 0, "address", event, "url");
+    this.texts.file(field(event, "b64_json"));
     this.texts.walk(0, 0, event, IMAGE_KEYS);
     const type = textField(event, "type") || (name ?? "");
     if (type.endsWith(".completed")) {

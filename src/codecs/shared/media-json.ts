@@ -1,3 +1,5 @@
+import { fileKindOf } from "../../core/text-file.ts";
+
 /**
  * Members that hold a file in base64. Their values are megabytes of nothing to read, so they are cut out before JSON is parsed:
  * native searches instead of a parse, memory for one copy of the rest.
@@ -5,6 +7,8 @@
 const MEMBERS: readonly string[] = ['"b64_json"', '"audio"'];
 /** Shorter values are left for the parser, in characters. */
 const SHORT = 1024;
+/** So much of a value tells whether it is text, characters. */
+const HEAD_CHARS = 4_096;
 const BLANK: ReadonlySet<string> = new Set([" ", "\n", "\r", "\t"]);
 
 /**
@@ -34,6 +38,8 @@ function without(text: string, name: string): string {
     if (end === -1) break;
     at = end;
     if (end - start <= SHORT || text.slice(start, end).includes("\\")) continue;
+    // A picture that is a text (SVG) says something.
+    if (fileKindOf(text.slice(start + 1, Math.min(end, start + HEAD_CHARS))) !== "media") continue;
     pieces.push(text.slice(from, start + 1));
     from = end;
   }

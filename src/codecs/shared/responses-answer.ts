@@ -149,6 +149,7 @@ export class ResponsesAnswer implements AnswerMapper {
   #structure(type: string, event: Json): void {
     const at = index(event, "output_index") ?? 0;
     this.texts.walk(0, at, event, KEYS.event);
+    this.texts.file(field(event, "partial_image_b64"));
     const read = type.includes("_item.") ? "item" : type.includes("_part.") ? "part" : KNOWN_STATES.has(type) ? "response" : "";
     for (const key of STRUCTURES) if (key !== read) this.texts.other(0, at, event, key);
     switch (type) {
