@@ -31,7 +31,9 @@ export const classificationSection = z
     classes: z
       .strictObject({ public: rule.optional(), internal: rule.optional(), confidential: rule.optional(), restricted: rule.optional() })
       .default({})
-      .describe("What follows from a class. One without a word here has no rules."),
+      .describe(
+        "What follows from a class. One without a word here has the rules of the next lower one that has some: what is more sensitive never has fewer by silence.",
+      ),
   })
   .describe("How sensitive the data of a call is: what the caller says, raised by what is found; and what follows from it.");
 export type ClassificationSection = z.infer<typeof classificationSection>;

@@ -67,3 +67,15 @@ test("a class that must be redacted is refused where what has it, or all that wa
   assertSubset(judged({ entities: ["phone"], unredacted: ["phone"] }, "confidential"), { kind: "deny" });
   assertSubset(judged({}, "confidential"), { kind: "allow" });
 });
+test("a class of which the policy says nothing has the rules of the next lower one that has some, and its own where it has", () => {
+  const of = (classes: object, dataClass: string) =>
+    decideWith(classificationStage, { classes }, context({ contract: { values: { dataClass }, unknown: [], problems: [] } }));
+  const rules = { confidential: { leave: "private", cacheable: false, retention: "week" } };
+  assertSubset(of(rules, "restricted"), {
+    kind: "allow",
+    effects: [{ mark: { privateOnly: true, cacheable: false, retention: "week" } }, {}],
+  });
+  assertSubset(of(rules, "internal"), { kind: "allow", effects: [{ mark: { privateOnly: null } }, {}] });
+  assertSubset(of({ ...rules, restricted: {} }, "restricted"), { kind: "allow", effects: [{ mark: { privateOnly: null } }, {}] });
+  assertSubset(of({ internal: { leave: "nowhere" } }, "restricted"), { kind: "deny", code: "content_blocked" });
+});

@@ -1,4 +1,4 @@
-import { type DataClass, declaredClass, higherClass } from "../../core/contract.ts";
+import { DATA_CLASSES, type DataClass, declaredClass, higherClass } from "../../core/contract.ts";
 import { matchesPattern } from "../../core/patterns.ts";
 import { defineStage, type Effect, type Marks, type StageContext, type Verdict } from "../../core/stage.ts";
 import { type ClassificationSection, classificationSection } from "./section.ts";
@@ -12,6 +12,11 @@ function classOf({ map }: ClassificationSection, entity: string): DataClass | un
   return highest;
 }
 
+/** What follows from a class: its own rules, or those of the next lower one that has some. */
+function ruleOf({ classes }: ClassificationSection, dataClass: DataClass): ClassificationSection["classes"][DataClass] {
+  return classes[DATA_CLASSES.slice(0, DATA_CLASSES.indexOf(dataClass) + 1).findLast((known) => classes[known] !== undefined) ?? dataClass];
+}
+
 const keepingOf = (rule: ClassificationSection["classes"][DataClass]): Pick<Marks, "cacheable" | "retention"> => ({
   ...(rule?.cacheable === false ? { cacheable: false } : {}),
   ...(rule?.retention === undefined ? {} : { retention: rule.retention }),
@@ -22,7 +27,7 @@ function leavesAsItCame({ entities = [], unredacted = [] }: Marks, section: Clas
   if (entities.length > 0 && unredacted.length >= entities.length) return true;
   return unredacted.some((entity) => {
     const dataClass = classOf(section, entity);
-    return dataClass !== undefined && section.classes[dataClass]?.redaction === "required";
+    return dataClass !== undefined && ruleOf(section, dataClass)?.redaction === "required";
   });
 }
 
@@ -39,11 +44,11 @@ function decide(context: StageContext, section: ClassificationSection): Verdict 
           {
             kind: "classes",
             classOf: (entity) => classOf(section, entity),
-            keepingOf: (dataClass) => keepingOf(section.classes[dataClass]),
+            keepingOf: (dataClass) => keepingOf(ruleOf(section, dataClass)),
           },
         ];
   if (dataClass === undefined) return { kind: "allow", effects: classes };
-  const rule = section.classes[dataClass];
+  const rule = ruleOf(section, dataClass);
   const mark: Marks = {
     ...(raised === undefined ? {} : { dataClass: raised }),
     ...(rule?.leave === "private" ? { privateOnly: true } : {}),
