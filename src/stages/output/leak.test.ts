@@ -30,3 +30,19 @@ test("a word without end in small pieces costs linear time in any script, and wh
     assert.deepEqual(hitsIn([...pieces, " one two", " three fo", "ur."]), [{ start: SIGNS * 2 + 1, end: SIGNS * 2 + 19 }]);
   }
 });
+test("a leak is one however its accents are written, in full width, and with signs that nobody sees in it", () => {
+  const secret = "Der Rabatt für Zürcher heißt Schneeglöckchen und gilt bis März für alle Gäste";
+  const pairs = pairsOf([secret]);
+  for (const said of [
+    secret.normalize("NFD"),
+    secret.toUpperCase().replaceAll("SS", "ß"),
+    [...secret].map((sign) => (/[a-z]/.test(sign) ? String.fromCharCode(sign.charCodeAt(0) + 0xfee0) : sign)).join(""),
+    secret.replaceAll("a", "a\u200b").replaceAll("e", "e\u00ad"),
+    secret.replaceAll(" ", " \u200b "),
+  ]) {
+    const whole = new LeakSearch(pairs, 8);
+    assert.equal([...whole.push(said), ...whole.end()].length, 1, said);
+    const cut = new LeakSearch(pairs, 8);
+    assert.equal([...[...said].flatMap((sign) => cut.push(sign)), ...cut.end()].length, 1, said);
+  }
+});

@@ -2,12 +2,16 @@ import type { Hit, Search } from "./rule.ts";
 
 /** Pairs of words kept of the system texts. */
 const PAIRS_MAX = 50_000;
-/** Scripts that put no blanks between words have one word a sign. */
-const WORD = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}]|(?:(?![\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}])[\p{L}\p{N}])+/gu;
+/** Scripts that put no blanks between words have one word a sign. Accents that stand apart and signs that nobody sees part no word. */
+const WORD = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}]|(?:(?![\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}])[\p{L}\p{N}\p{M}\p{Cf}])+/gu;
 /** A sign that a word may go on with, or half of one. */
-const WORD_SIGN = /^[\p{L}\p{N}\p{M}\ud800-\udbff]$/u;
+const WORD_SIGN = /^[\p{L}\p{N}\p{M}\p{Cf}\ud800-\udbff]$/u;
 /** A piece that ends no word. */
-const WITHIN_WORD = /^(?:(?![\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}])[\p{L}\p{N}\p{M}\ud800-\udfff])+$/u;
+const WITHIN_WORD = /^(?:(?![\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}])[\p{L}\p{N}\p{M}\p{Cf}\ud800-\udfff])+$/u;
+const UNSEEN = /[\p{M}\p{Cf}]/gu;
+
+/** A word as it is compared: small, of plain width, without accents and what nobody sees; "" where nothing else is in it. */
+const plainWord = (word: string): string => word.normalize("NFKD").replaceAll(UNSEEN, "").toLowerCase();
 
 /** Where the signs begin that a text ends in and a word may go on with. From the end: a pattern would try them from each of them. */
 function wordTailOf(text: string): number {
@@ -21,12 +25,14 @@ function wordTailOf(text: string): number {
   return at;
 }
 
-/** Pairs of words that follow each other in the texts, in lower case. */
+/** Pairs of words that follow each other in the texts, as they are compared. */
 export function pairsOf(texts: readonly string[]): ReadonlySet<string> {
   const pairs = new Set<string>();
   for (const text of texts) {
     let last: string | undefined;
-    for (const [word] of text.toLowerCase().matchAll(WORD)) {
+    for (const [written] of text.matchAll(WORD)) {
+      const word = plainWord(written);
+      if (word === "") continue;
       if (last !== undefined && pairs.size < PAIRS_MAX) pairs.add(`${last} ${word}`);
       last = word;
     }
@@ -75,7 +81,8 @@ export class LeakSearch implements Search {
     for (const match of this.#text.matchAll(WORD)) {
       const end = match.index + match[0].length;
       if (end === this.#text.length && !ended) break;
-      this.#take(match[0].toLowerCase(), this.#base + match.index);
+      const word = plainWord(match[0]);
+      if (word !== "") this.#take(word, this.#base + match.index);
       if (this.#run >= this.#words) {
         hits.push({ start: this.#runFrom, end: this.#base + end });
         this.#run = 0;
