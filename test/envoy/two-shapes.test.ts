@@ -31,7 +31,7 @@ models:
 tenants:
   acme: { apps: { bot: { credentials: [{ apiKey: { id: k1, sha256: "\${KEY:acme/bot}" } }], useCases: [agent] } } }
 useCases:
-  agent: { access: { models: ["*"], tools: { allow: [look], arguments: [{ tool: look, schema: { properties: { n: { maximum: 1 } } } }] } } }
+  agent: { access: { models: ["*"], tools: { allow: [look], arguments: [{ tool: look, schema: { properties: { n: { type: number, maximum: 1 } } } }] } } }
 `,
   });
 });

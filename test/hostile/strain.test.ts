@@ -409,7 +409,7 @@ const JUDGED: readonly { readonly name: string; readonly answer?: () => string; 
     },
   ];
 const ITEMS =
-  "{ type: object, properties: { a: { items: { type: object, properties: { b: { maximum: 2 } }, additionalProperties: false } } } }";
+  "{ type: object, properties: { a: { items: { type: object, properties: { b: { type: number, maximum: 2 } }, additionalProperties: false } } } }";
 const JUDGED_POLICY = GUARDED_POLICY.replace(
   'tools: { allow: ["get_*"] }',
   `tools: { allow: ["get_*"], arguments: [{ tool: "get_*", schema: ${ITEMS} }] }`,

@@ -1,5 +1,5 @@
 /** What the policy's schemas say of the arguments of a call. */
-import { field, type Json, parseJsonValue } from "../../core/json.ts";
+import { field, isJsonObject, type Json, parseJsonValue } from "../../core/json.ts";
 import { memoized } from "../../core/memo.ts";
 import { matchesAnyForm } from "../../core/patterns.ts";
 import type { ToolCall } from "../../core/view.ts";
@@ -12,6 +12,11 @@ type ToolsSection = AccessSection["tools"];
 const checksOf = memoized((section: ToolsSection) =>
   section.arguments.map(({ tool, schema, otherwise }) => ({ of: [tool], otherwise, schema, check: compileSchema(schema) })),
 );
+
+interface Rule {
+  readonly check: CheckValue;
+  readonly schema: Readonly<Record<string, Json>>;
+}
 
 export const hasArgumentRules = (section: ToolsSection, name: string): boolean =>
   checksOf(section).some(({ of }) => matchesAnyForm(of, name));
@@ -26,7 +31,7 @@ export function judgeArguments(
   for (const rule of checksOf(section)) {
     if (!matchesAnyForm(rule.of, name)) continue;
     const value = judgedValue(text);
-    const where = plain === undefined ? rule.check(value) : checkPlain(rule, value, plain);
+    const where = plain === undefined ? checkObject(rule, value) : checkPlain(rule, value, plain);
     if (where === undefined) continue;
     if (rule.otherwise === "deny") return { verdict: "deny", where };
     verdict = "approve";
@@ -34,12 +39,14 @@ export function judgeArguments(
   return { verdict, where: "" };
 }
 
+/** A schema that speaks of members is of an object: a list would keep to it, since it has none. */
+function checkObject({ check, schema }: Rule, value: Json): string | undefined {
+  const isOfObject = schema["type"] === undefined && (schema["properties"] !== undefined || schema["required"] !== undefined);
+  return isOfObject && !isJsonObject(value) ? "schema, which is of an object" : check(value);
+}
+
 /** A plain text is judged as the object that holds it where the schema speaks of that, else as the JSON that it may be. */
-function checkPlain(
-  { check, schema }: { readonly check: CheckValue; readonly schema: Readonly<Record<string, Json>> },
-  whole: Json,
-  { key, beside }: NonNullable<ToolCall["plain"]>,
-): string | undefined {
+function checkPlain({ check, schema }: Rule, whole: Json, { key, beside }: NonNullable<ToolCall["plain"]>): string | undefined {
   if (beside !== undefined || field(field(schema, "properties"), key) !== undefined) return check(whole);
   const text = field(whole, key);
   if (typeof text !== "string" || checkable(text) === undefined) return `schema, which says nothing of ${key}`;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { hostRule } from "../shared/hosts.ts";
-import { jsonSchema } from "../shared/json-schema.ts";
+import { boundsSchema } from "../shared/json-schema.ts";
 
 /** An exact name, or a prefix that ends in `*`; see core/patterns.ts. */
 const pattern = z
@@ -54,7 +54,7 @@ export const accessSection = z
           .array(
             z.strictObject({
               tool: pattern.describe("Whose calls: a name, or a prefix that ends in *."),
-              schema: jsonSchema.describe("What the arguments must satisfy, a JSON Schema."),
+              schema: boundsSchema.describe("What the arguments must satisfy, a JSON Schema; a bound says the type of what it bounds."),
               otherwise: z.enum(["deny", "approve"]).default("deny").describe("What becomes of a call whose arguments do not."),
             }),
           )

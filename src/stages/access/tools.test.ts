@@ -8,6 +8,7 @@ import { ok } from "../../core/result.ts";
 import type { StageContext, Verdict } from "../../core/stage.ts";
 import type { TextPlace, ToolCall, ToolRef } from "../../core/view.ts";
 import type { ApprovalCall, ApprovalsPort, ClaimAnswer, HeldState } from "../../ports/approvals.ts";
+import { accessSection } from "./section.ts";
 import { accessStage } from "./stage.ts";
 
 const models = [model("gpt", [target(provider("openai", "openai"), "gpt")])];
@@ -125,11 +126,26 @@ test("arguments: whole numbers that a double cannot hold are none that a schema 
   const account = 9_007_199_254_740_992;
   assert.equal(await outcome({ enum: [account] }, '{"to":9007199254740993}'), "stop");
   assert.equal(await outcome({ const: 41 }, '{"to":41}'), "pass");
-  assert.equal(await outcome({ maximum: account }, '{"to":9007199254740993}'), "stop");
-  assert.equal(await outcome({ minimum: -account }, '{"to":-9007199254740993}'), "stop");
-  assert.equal(await outcome({ maximum: 1 }, '{"to":0.12345678901234567890}'), "pass");
+  assert.equal(await outcome({ type: "number", maximum: account }, '{"to":9007199254740993}'), "stop");
+  assert.equal(await outcome({ type: "number", minimum: -account }, '{"to":-9007199254740993}'), "stop");
+  assert.equal(await outcome({ type: "number", maximum: 1 }, '{"to":0.12345678901234567890}'), "pass");
   assert.equal(await outcome({ const: "9007199254740993" }, '{"to":"9007199254740993"}'), "pass");
   assert.equal(await outcome({ type: "number" }, '{"to":1,"other":90071992547409931}'), "pass", "of what no rule speaks");
+});
+
+test("arguments: a list keeps to no schema of members, and a bound that says no type is refused when the policy is read", async () => {
+  const rule = { tool: "pay", schema: { properties: { to: { const: "me" } }, required: ["to"] } };
+  const of = offering(["pay"]);
+  assertSubset((await called({ allow: ["pay"], arguments: [rule] }, "pay", '{"to":"me"}', of)).outcome, { kind: "pass" });
+  for (const text of ["[]", '"me"', "7", "null"])
+    assertSubset((await called({ allow: ["pay"], arguments: [rule] }, "pay", text, of)).outcome, refusedAs("tool_not_allowed"));
+  const read = (schema: object) =>
+    accessSection.safeParse({ tools: { arguments: [{ tool: "pay", schema: { properties: { amount: schema } } }] } }).error?.issues[0]
+      ?.message;
+  assert.match(read({ maximum: 50 }) ?? "", /^has maximum without a type.* -> write type: number beside it$/);
+  assert.match(read({ anyOf: [{ type: "string" }, { maxLength: 5 }] }) ?? "", /write type: string/);
+  for (const schema of [{ type: "number", maximum: 50 }, { enum: [1, 2] }, { properties: { maximum: { type: "number" } } }])
+    assert.equal(read(schema), undefined);
 });
 
 test("arguments that are a plain text: by the object that holds it, where the schema speaks of that; else as the JSON that they are", async () => {
@@ -228,7 +244,7 @@ test("approval: arguments longer than people are shown are refused without being
 });
 
 test("approval by arguments: within bounds it passes, beyond them people are asked", async () => {
-  const schema = { properties: { amount: { maximum: 50 } } };
+  const schema = { properties: { amount: { type: "number", maximum: 50 } } };
   const rules = { allow: ["refund"], arguments: [{ tool: "refund", schema, otherwise: "approve" }] };
   const of = offering(["refund"], { stores: { approvals: store(NONE) } });
   assertSubset((await called(rules, "refund", '{"amount":50}', of)).outcome, { kind: "pass" });

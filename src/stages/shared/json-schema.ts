@@ -18,8 +18,31 @@ export const jsonSchema = z
     if (problem !== undefined) check.addIssue({ code: "custom", message: problem });
   })
   .describe(
-    'A JSON Schema (draft 2020-12), without pattern, patternProperties, format and uniqueItems, and with references into itself only: { type: object, properties: { amount: { type: number, maximum: 50 } }, required: [amount] }. A keyword holds for values of its type alone: without type: number a call with the text "5000" keeps to maximum: 50.',
+    'A JSON Schema (draft 2020-12), without pattern, patternProperties, format and uniqueItems, and with references into itself only: { type: object, properties: { amount: { type: number, maximum: 50 } }, required: [amount] }. A keyword holds for values of its type alone: without type: number the text "5000" keeps to maximum: 50.',
   );
+
+/** Keywords that hold for values of one type, and pass all others. */
+const BOUNDS: ReadonlyMap<string, string> = new Map([
+  ...["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"].map((key) => [key, "number"] as const),
+  ...["minLength", "maxLength"].map((key) => [key, "string"] as const),
+]);
+
+/** The same, of what a program will do: a bound must say the type of what it bounds, since a text passes a bound of numbers. */
+export const boundsSchema = jsonSchema.superRefine((schema, check) => {
+  const work: Json[] = [schema];
+  for (let at = work.pop(); at !== undefined; at = work.pop()) {
+    if (typeof at !== "object" || at === null) continue;
+    const typed = ["type", "enum", "const"].some((key) => field(at ?? null, key) !== undefined);
+    const [bound] = [...BOUNDS].filter(([key]) => typeof field(at ?? null, key) === "number");
+    if (bound !== undefined && !typed) {
+      const [key, type] = bound;
+      const message = `has ${key} without a type, which values of every other type keep to -> write type: ${type} beside it`;
+      check.addIssue({ code: "custom", message });
+      return;
+    }
+    work.push(...Object.values(at));
+  }
+});
 
 function schemaProblem(schema: Json): string | undefined {
   let level: Json[] = [schema];
