@@ -59,3 +59,24 @@ test("files of text in an answer are read, whatever they are said to be, and can
     assert.equal(stopOf(png), true, codec.surface);
   }
 });
+
+test("words in the place of a name are read: of a call, of an id", () => {
+  const call = (name: string, id: string) => ({
+    choices: [
+      {
+        index: 0,
+        message: { content: null, tool_calls: [{ id, type: "function", function: { name, arguments: "{}" } }] },
+        finish_reason: "tool_calls",
+      },
+    ],
+  });
+  for (const [name, id, stops] of [
+    ["tell the secret", "call_1", true],
+    ["secret", "call_1", false],
+  ] as const) {
+    const reader = openAnswer(openaiChat, view({}), { guarded: true });
+    const frames = readPieces(reader, [Buffer.from(JSON.stringify(call(name, id)))]);
+    const { stop } = through(new Gate([seat("a", wordGuard("secret", "", { stop: REFUSE }))], 1e6), frames);
+    assert.equal(stop !== undefined, stops, name);
+  }
+});

@@ -13,7 +13,7 @@ import { defined, reportedFigures, tokenCount } from "./shared/reported-usage.ts
 import { topLevelEdits } from "./shared/request-edits.ts";
 import { RequestFields, stringMember } from "./shared/request-fields.ts";
 import { SniffingReader } from "./shared/sniffing-reader.ts";
-import { parameterTexts, Texts, walkAllTexts } from "./shared/text-walk.ts";
+import { parameterTexts, Texts, walkAllTexts, walkNames } from "./shared/text-walk.ts";
 
 const TAIL = "/audio/speech";
 /** Characters to a text token, and audio tokens that a character can take when spoken (20 a second, 10 characters a second). */
@@ -75,7 +75,8 @@ function readSpeech(root: JsonNode): Result<RequestView, ParseError> {
         if (parameterTexts(entry, out)) continue;
         if (key === "input") walkAllTexts(value, "user", out);
         else if (key === "instructions") walkAllTexts(value, "system", out);
-        else if (!PLAIN_KEYS.has(key)) walkAllTexts(value, "other", out);
+        else if (PLAIN_KEYS.has(key)) walkNames(value, out);
+        else walkAllTexts(value, "other", out);
       }
       return out;
     },

@@ -12,7 +12,7 @@ import { topLevelEdits } from "./shared/request-edits.ts";
 import { present, RequestFields } from "./shared/request-fields.ts";
 import { sayCompletion } from "./shared/said-chat.ts";
 import { SniffingReader } from "./shared/sniffing-reader.ts";
-import { parameterTexts, Texts, walkAllTexts } from "./shared/text-walk.ts";
+import { parameterTexts, Texts, walkAllTexts, walkNames } from "./shared/text-walk.ts";
 import { tokenInput } from "./shared/token-input.ts";
 
 const TAIL = "/completions";
@@ -88,7 +88,8 @@ function texts(root: JsonObject): RequestTexts {
     const { key, value } = entry;
     if (parameterTexts(entry, out)) continue;
     if (key === "prompt" || key === "suffix") walkAllTexts(value, "user", out);
-    else if (!PLAIN_KEYS.has(key)) walkAllTexts(value, "other", out);
+    else if (PLAIN_KEYS.has(key)) walkNames(value, out);
+    else walkAllTexts(value, "other", out);
   }
   return out;
 }

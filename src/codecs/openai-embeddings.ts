@@ -9,7 +9,7 @@ import { openAiErrorBody } from "./shared/openai-error.ts";
 import { openAiPath, withPathModel } from "./shared/openai-paths.ts";
 import { topLevelEdits } from "./shared/request-edits.ts";
 import { RequestFields } from "./shared/request-fields.ts";
-import { parameterTexts, Texts, walkAllTexts } from "./shared/text-walk.ts";
+import { parameterTexts, Texts, walkAllTexts, walkNames } from "./shared/text-walk.ts";
 import { tokenInput } from "./shared/token-input.ts";
 
 const TAIL = "/embeddings";
@@ -59,7 +59,8 @@ function readEmbeddings(root: JsonNode): Result<RequestView, ParseError> {
         const { key, value } = entry;
         if (parameterTexts(entry, out)) continue;
         if (key === "input") walkAllTexts(value, "user", out);
-        else if (!["model", "encoding_format"].includes(key)) walkAllTexts(value, "other", out);
+        else if (["model", "encoding_format"].includes(key)) walkNames(value, out);
+        else walkAllTexts(value, "other", out);
       }
       return out;
     },

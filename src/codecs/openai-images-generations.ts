@@ -6,7 +6,7 @@ import { expectedImages, namesSecondModel, openImageAnswer, SECOND_MODEL } from 
 import { openAiPath, withPathModel } from "./shared/openai-paths.ts";
 import { topLevelEdits } from "./shared/request-edits.ts";
 import { RequestFields } from "./shared/request-fields.ts";
-import { parameterTexts, Texts, walkAllTexts } from "./shared/text-walk.ts";
+import { parameterTexts, Texts, walkAllTexts, walkNames } from "./shared/text-walk.ts";
 
 const TAIL = "/images/generations";
 
@@ -56,7 +56,8 @@ function readGeneration(root: JsonNode): Result<RequestView, ParseError> {
         const { key, value } = entry;
         if (parameterTexts(entry, out)) continue;
         if (key === "prompt") walkAllTexts(value, "user", out);
-        else if (!PLAIN_KEYS.has(key)) walkAllTexts(value, "other", out);
+        else if (PLAIN_KEYS.has(key)) walkNames(value, out);
+        else walkAllTexts(value, "other", out);
       }
       return out;
     },

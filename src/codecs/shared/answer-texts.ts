@@ -6,6 +6,7 @@ import type { Delta, LaneId, ToolCall } from "../../core/view.ts";
 import { type AnswerTally, isRewritable } from "./answer-tally.ts";
 import { Guarded, type OpenDelta } from "./guarded-texts.ts";
 import { isMediaText } from "./media-text.ts";
+import { isName } from "./names.ts";
 import { hiddenValues } from "./repeated-keys.ts";
 import { hasStrayCall } from "./stray-calls.ts";
 import type { Erasure, ReadJson, TextPlace } from "./text-places.ts";
@@ -153,8 +154,11 @@ export class AnswerTexts {
         isRedacted = field(at, "type") === "redacted_thinking";
         const silent = at === value ? known : SILENT_KEYS;
         for (const key in at) {
-          if (silent.has(key) || !Object.hasOwn(at, key)) continue;
-          whole = ++members <= WALK_MEMBERS_MAX && take(at, key, at[key] ?? null, sealed);
+          if (!Object.hasOwn(at, key)) continue;
+          const inner = at[key] ?? null;
+          // What is no name in the place of one is told all the same.
+          if (silent.has(key) && (!SILENT_KEYS.has(key) || typeof inner !== "string" || isName(inner))) continue;
+          whole = ++members <= WALK_MEMBERS_MAX && take(at, key, inner, sealed);
           if (!whole) break;
         }
       }
@@ -208,6 +212,8 @@ export class AnswerTexts {
     if (this.#guards === undefined || name === "") return;
     this.#guards.calls.push({ choice, block, name, id, ...more });
     this.#guards.lanes.open(choice, block, "tool_arguments");
+    // The model writes names too.
+    if (!isName(name)) this.unread(name);
   }
 
   /** Nothing more comes of a lane, of a block, or of a whole choice. */

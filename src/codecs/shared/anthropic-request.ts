@@ -7,7 +7,19 @@ import { eachMember } from "./each-member.ts";
 import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { RequestFields, stringMember, urlOf } from "./request-fields.ts";
-import { FILE, free, parameterTexts, placed, placedString, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./text-walk.ts";
+import {
+  FILE,
+  free,
+  parameterTexts,
+  placed,
+  placedString,
+  ruleTable,
+  SKIP,
+  Texts,
+  type WalkRules,
+  walkNames,
+  walkTexts,
+} from "./text-walk.ts";
 import { readToolResults } from "./tool-results.ts";
 
 /**
@@ -220,6 +232,7 @@ function readTexts(root: JsonObject): RequestTexts {
   const out = new Texts();
   for (const entry of root.members) {
     const { key, value } = entry;
+    if (PLAIN_ROOT_KEYS.has(key)) walkNames(value, out);
     if (PLAIN_ROOT_KEYS.has(key) || parameterTexts(entry, out)) continue;
     if (key === "system") walkTexts(value, "system", RULES, out);
     else if (key === "messages") messageTexts(value, out);

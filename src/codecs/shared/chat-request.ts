@@ -7,7 +7,19 @@ import { readChatTools } from "./chat-tools.ts";
 import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { present, RequestFields, stringMember } from "./request-fields.ts";
-import { FILE, free, parameterTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkItems, walkTexts } from "./text-walk.ts";
+import {
+  FILE,
+  free,
+  parameterTexts,
+  placed,
+  ruleTable,
+  SKIP,
+  Texts,
+  type WalkRules,
+  walkItems,
+  walkNames,
+  walkTexts,
+} from "./text-walk.ts";
 import { readToolResults } from "./tool-results.ts";
 
 /**
@@ -98,8 +110,9 @@ const RULES: WalkRules = {
   keys: ruleTable({
     // Names of the API, ids, media bytes and ciphertext.
     ...skipped(["type", "id", "role", "tool_call_id", "index", "detail", "format", "cache_control", "prompt_cache_breakpoint", "file_id"]),
-    ...skipped(["input_audio", "signature", "logprobs"]),
+    ...skipped(["signature", "logprobs"]),
     file_data: FILE,
+    data: FILE,
     ...Object.fromEntries(["image_url", "video_url", "audio_url", "document_url", "file_url", "url"].map((key) => [key, placed("url")])),
     filename: placed("file_name"),
     document_name: placed("file_name"),
@@ -124,6 +137,7 @@ function readTexts(root: JsonObject): RequestTexts {
   const out = new Texts();
   for (const entry of root.members) {
     const { key, value } = entry;
+    if (PLAIN_ROOT_KEYS.has(key)) walkNames(value, out);
     if (PLAIN_ROOT_KEYS.has(key) || parameterTexts(entry, out)) continue;
     if (key === "messages") messageTexts(value, out);
     else if (key === "tools" || key === "functions") walkTexts(value, "tool_definition", TOOL_RULES, out);

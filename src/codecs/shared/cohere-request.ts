@@ -16,6 +16,7 @@ import {
   type WalkRules,
   walkAllTexts,
   walkItems,
+  walkNames,
   walkTexts,
 } from "./text-walk.ts";
 import { readToolResults } from "./tool-results.ts";
@@ -146,6 +147,7 @@ function chatTexts(root: JsonObject): RequestTexts {
   const out = new Texts();
   for (const entry of root.members) {
     const { key, value } = entry;
+    if (PLAIN_KEYS.has(key)) walkNames(value, out);
     if (PLAIN_KEYS.has(key) || parameterTexts(entry, out)) continue;
     if (key === "messages" || key === "chat_history") historyTexts(value, out);
     else if (key === "message") walkAllTexts(value, "user", out);
@@ -168,6 +170,7 @@ function inputTexts(root: JsonObject): RequestTexts {
   const out = new Texts();
   for (const entry of root.members) {
     const { key, value } = entry;
+    if (PLAIN_KEYS.has(key)) walkNames(value, out);
     if (PLAIN_KEYS.has(key) || parameterTexts(entry, out)) continue;
     // Documents may be objects of the caller's own, so that no name in them says what is text.
     if (["query", "documents", "texts"].includes(key)) walkAllTexts(value, "user", out);

@@ -19,6 +19,7 @@ import {
   type WalkRules,
   walkAllTexts,
   walkItems,
+  walkNames,
   walkTexts,
 } from "./text-walk.ts";
 import { readToolResults } from "./tool-results.ts";
@@ -169,6 +170,7 @@ function readTexts(root: JsonObject): RequestTexts {
   const out = new Texts();
   for (const entry of root.members) {
     const { key, value } = entry;
+    if (PLAIN_KEYS.has(key)) walkNames(value, out);
     if (PLAIN_KEYS.has(key) || parameterTexts(entry, out)) continue;
     if (key === "messages" && value.kind === "array") {
       walkItems(value.items, placeOfRole, CONTENT_RULES, out);

@@ -4,7 +4,7 @@ import type { RequestTexts, TextPlace } from "../../core/view.ts";
 import { FILE_NAMES, FILE_TEXTS } from "./multipart.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { CONTRACT_MEMBER_PREFIX } from "./request-fields.ts";
-import { parameterTexts, Texts, walkAllTexts } from "./text-walk.ts";
+import { parameterTexts, Texts, walkAllTexts, walkNames } from "./text-walk.ts";
 
 const EMPTY: JsonObject = { kind: "object", start: 0, end: 2, members: [] };
 
@@ -96,6 +96,7 @@ export function formTexts(
   const out = new Texts();
   for (const entry of root.members) {
     const { key, value } = entry;
+    if (plain.has(key)) walkNames(value, out);
     if (plain.has(key) || contractName(key) !== undefined || parameterTexts(entry, out)) continue;
     walkAllTexts(value, PARTS.get(key) ?? places.get(key) ?? "other", out);
   }

@@ -8,7 +8,20 @@ import { camelOf, countOf, either, eitherMember, itemsOf, refuseBoth, snakeOf } 
 import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { CONTRACT_MEMBER_PREFIX, present, RequestFields, stringMember } from "./request-fields.ts";
-import { FILE, free, type KeyRule, placed, SKIP, Texts, type WalkRules, walkAllTexts, walkItems, walkTexts } from "./text-walk.ts";
+import {
+  FILE,
+  free,
+  type KeyRule,
+  OPAQUE,
+  placed,
+  SKIP,
+  Texts,
+  type WalkRules,
+  walkAllTexts,
+  walkItems,
+  walkNames,
+  walkTexts,
+} from "./text-walk.ts";
 import { readToolResults } from "./tool-results.ts";
 
 /**
@@ -176,7 +189,9 @@ const TOOL_RULES: WalkRules = {
     response: free("tool_definition"),
     responseJsonSchema: free("tool_definition"),
     ...all(placed("url"), ["url", "endpoint"]),
-    ...all(SKIP, ["behavior", "fileSearchStoreNames", "ragCorpora", "ragCorpus", "datastore", "engine", "mode", "headers"]),
+    ...all(SKIP, ["behavior", "fileSearchStoreNames", "ragCorpora", "ragCorpus", "datastore", "engine", "mode"]),
+    // What a server is told by who calls it.
+    headers: OPAQUE,
   }),
   placeOf: (_object, inherited) => inherited,
 };
@@ -226,8 +241,8 @@ function readTexts(root: JsonObject): RequestTexts {
 function addTexts(root: JsonObject, out: Texts): void {
   for (const { key, value } of root.members) {
     const name = camelOf(key);
-    if (PLAIN_MEMBERS.has(name)) continue;
-    if (name === "contents") walkItems(itemsOf(value), placeOfRole, CONTENT_RULES, out);
+    if (PLAIN_MEMBERS.has(name)) walkNames(value, out);
+    else if (name === "contents") walkItems(itemsOf(value), placeOfRole, CONTENT_RULES, out);
     // Embeddings: one content, or requests that hold one each. A token counter: a request within the request.
     else if (name === "content") walkTexts(value, placeOfRole(value), CONTENT_RULES, out);
     else if (name === "requests" || name === "generateContentRequest") {

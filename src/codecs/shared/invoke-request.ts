@@ -10,7 +10,7 @@ import { converseEdits, converseSteps } from "./converse-request.ts";
 import { readInputParts } from "./input-parts.ts";
 import { topLevelEdits } from "./request-edits.ts";
 import { present, RequestFields, stringMember } from "./request-fields.ts";
-import { FILE, parameterTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./text-walk.ts";
+import { FILE, parameterTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkFiles, walkNames, walkTexts } from "./text-walk.ts";
 
 /**
  * Bodies of InvokeModel: each maker's own. Which one it is follows from the body, because a policy's name for a model need not tell.
@@ -117,8 +117,11 @@ function readPrompt(root: JsonObject): Result<RequestView, ParseError> {
 const skipped = (keys: readonly string[]) => Object.fromEntries(keys.map((key) => [key, SKIP]));
 const RULES: WalkRules = {
   keys: ruleTable({
-    ...skipped(["role", "type", "id", "format", "media_type", "image", "images", "inputImage", "init_image", "mask"]),
-    ...skipped(["maskImage", "conditionImage", "referenceImage", "schemaVersion", "input_type", "embedding_types", "embeddingTypes"]),
+    ...skipped(["role", "type", "id", "format", "media_type"]),
+    ...Object.fromEntries(
+      ["image", "images", "inputImage", "init_image", "mask", "maskImage", "conditionImage", "referenceImage"].map((key) => [key, FILE]),
+    ),
+    ...skipped(["schemaVersion", "input_type", "embedding_types", "embeddingTypes"]),
     ...skipped([
       "truncate",
       "taskType",
@@ -151,8 +154,11 @@ function promptTexts(root: JsonObject): RequestTexts {
   const out = new Texts();
   for (const entry of root.members) {
     const { key, value } = entry;
-    if (RULES.keys.has(key) || parameterTexts(entry, out)) continue;
-    walkTexts(value, PLACES.get(key) ?? "other", RULES, out);
+    if (parameterTexts(entry, out)) continue;
+    const rule = RULES.keys.get(key);
+    if (rule?.do === "skip") walkNames(value, out);
+    else if (rule?.do === "file") walkFiles(value, "other", out);
+    else walkTexts(value, PLACES.get(key) ?? "other", RULES, out);
   }
   return out;
 }

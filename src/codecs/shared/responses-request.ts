@@ -6,7 +6,19 @@ import type { ProviderStateRef, RequestTexts, RequestView, TextPlace, ToolRef } 
 import { eachMember } from "./each-member.ts";
 import { readInputParts } from "./input-parts.ts";
 import { present, RequestFields, stringMember, urlOf } from "./request-fields.ts";
-import { FILE, free, parameterTexts, placed, ruleTable, SKIP, Texts, type WalkRules, walkTexts } from "./text-walk.ts";
+import {
+  FILE,
+  free,
+  parameterTexts,
+  placed,
+  ruleTable,
+  SKIP,
+  Texts,
+  type WalkRules,
+  walkFiles,
+  walkNames,
+  walkTexts,
+} from "./text-walk.ts";
 import { readToolResults } from "./tool-results.ts";
 
 /**
@@ -251,8 +263,9 @@ const RULES: WalkRules = {
     ),
     ...Object.fromEntries(["file_id", "file_ids", "vector_store_ids", "container_id", "skill_id"].map((key) => [key, SKIP])),
     // Ciphertext and media bytes.
-    ...Object.fromEntries(["encrypted_content", "signature", "input_audio", "logprobs"].map((key) => [key, SKIP])),
+    ...Object.fromEntries(["encrypted_content", "signature", "logprobs", "format"].map((key) => [key, SKIP])),
     file_data: FILE,
+    data: FILE,
     ...Object.fromEntries(["image_url", "file_url", "url", "server_url"].map((key) => [key, placed("url")])),
     filename: placed("file_name"),
     arguments: placed("tool_arguments", "json"),
@@ -276,6 +289,7 @@ function readTexts(root: JsonObject): RequestTexts {
   const out = new Texts();
   for (const entry of root.members) {
     const { key, value } = entry;
+    if (PLAIN_ROOT_KEYS.has(key)) walkNames(value, out);
     if (PLAIN_ROOT_KEYS.has(key) || parameterTexts(entry, out)) continue;
     if (key === "input") inputTexts(value, out);
     else if (key === "instructions") walkTexts(value, "system", RULES, out);
@@ -287,7 +301,7 @@ function readTexts(root: JsonObject): RequestTexts {
   return out;
 }
 
-const PICTURE_KEYS: ReadonlySet<string> = new Set(["type", "id", "status", "result"]);
+const PICTURE_KEYS: ReadonlySet<string> = new Set(["type", "id", "status"]);
 
 function inputTexts(input: JsonNode, out: Texts): void {
   if (input.kind !== "array") walkTexts(input, "user", RULES, out);
@@ -298,7 +312,11 @@ function inputTexts(input: JsonNode, out: Texts): void {
       const place = (type === undefined || type === "message" ? ROLE_PLACES.get(role ?? "") : ITEM_PLACES.get(type)) ?? "other";
       if (type !== "image_generation_call" || item.kind !== "object") walkTexts(item, place, RULES, texts);
       // Its `result` is the picture, in base64.
-      else for (const { key, value } of item.members) if (!PICTURE_KEYS.has(key)) walkTexts(value, place, RULES, texts);
+      else
+        for (const { key, value } of item.members)
+          if (key === "result") walkFiles(value, place, texts);
+          else if (PICTURE_KEYS.has(key)) walkNames(value, texts);
+          else walkTexts(value, place, RULES, texts);
     });
 }
 

@@ -3,17 +3,20 @@ import type { MediaKind } from "../../core/media-kind.ts";
 import { fileKindOf, isDataUrl, mediaOf } from "../../core/text-file.ts";
 import type { RequestTexts, TextPlace, TextSpan } from "../../core/view.ts";
 import { BASE64_DATA_URL, isMediaText } from "./media-text.ts";
+import { isName } from "./names.ts";
 import { CONTRACT_MEMBER_PREFIX } from "./request-fields.ts";
 
 /** What the value under a key is, wherever the key stands in a part of the body that the provider's schema describes. */
 export type KeyRule =
-  /** Never text: ids, enum values, ciphertext, media bytes. */
+  /** Names: ids, enum values, ciphertext. What is none by its signs, a caller has written there, and it is read as such. */
   | { readonly do: "skip" }
+  /** Never text, whatever it is: what a tool's server must be told as it is. */
+  | { readonly do: "opaque" }
   /** Its strings stand at this place; its objects still follow the rules. */
   | { readonly do: "place"; readonly place: TextPlace; readonly holds?: "json" }
   /** A string stands at this place; anything else is as if there were no rule. */
   | { readonly do: "placeString"; readonly place: TextPlace }
-  /** A file's bytes, in base64 or a data URL: its words count where it is text. Anything but a string is as if there were no rule. */
+  /** A file's bytes, in base64 or a data URL, or a list of such: its words count where it is text. Anything else is as if there were no rule. */
   | { readonly do: "file" }
   /** Data of the caller's own shape (schemas, tool input): every string in it counts, whatever its key is called. */
   | { readonly do: "free"; readonly place: TextPlace };
@@ -22,6 +25,8 @@ export interface WalkRules {
   readonly keys: ReadonlyMap<string, KeyRule>;
   /** Place of an object's texts by its own members; undefined leaves the whole object out. */
   placeOf(object: JsonObject, inherited: TextPlace): TextPlace | undefined;
+  /** What every string is that has no rule: a name, or a file. Absent: text. */
+  readonly strings?: "names" | "files";
   /** What they find belongs to a block that the provider encrypted. */
   readonly sealed?: true;
   /** Rules for an object's own members in place of these. */
@@ -87,6 +92,9 @@ interface Walk {
   /** undefined: every string counts. */
   readonly rules: WalkRules | undefined;
 }
+const ofStrings = (strings: "names" | "files"): WalkRules => ({ keys: new Map(), placeOf: (_object, inherited) => inherited, strings });
+const NAMES = ofStrings("names");
+const FILES = ofStrings("files");
 const NO_ITEMS: readonly JsonNode[] = [];
 const NO_MEMBERS: readonly JsonMember[] = [];
 
@@ -110,7 +118,8 @@ function* textsOf(first: Walk): Generator<Found> {
 function entryOf(node: JsonNode, place: TextPlace, rules: WalkRules | undefined): Found | Walk | undefined {
   switch (node.kind) {
     case "string": {
-      const text = textOf(node, place);
+      if (rules?.strings === "names" && isName(node.value)) return undefined;
+      const text = rules?.strings === "files" ? fileOf(node, place) : textOf(node, place);
       return text === undefined || "media" in text || rules?.sealed !== true ? text : { ...text, sealed: true };
     }
     case "array":
@@ -127,10 +136,12 @@ function entryOf(node: JsonNode, place: TextPlace, rules: WalkRules | undefined)
 
 function memberOf({ key, value }: JsonMember, place: TextPlace, rules: WalkRules | undefined): Found | Walk | undefined {
   const rule = rules?.keys.get(key);
+  if (rule?.do === "file" && value.kind === "array") return entryOf(value, place, FILES);
   if (rule === undefined || ((rule.do === "placeString" || rule.do === "file") && value.kind !== "string"))
     return entryOf(value, place, rules);
   if (rule.do === "free") return entryOf(value, rule.place, undefined);
-  if (rule.do === "skip") return undefined;
+  if (rule.do === "opaque") return undefined;
+  if (rule.do === "skip") return entryOf(value, "parameter", NAMES);
   if (rule.do === "file") return value.kind === "string" ? fileOf(value, place) : undefined;
   if (rule.do === "placeString") return entryOf(value, rule.place, undefined);
   return value.kind === "string" ? textOf(value, rule.place, rule.holds) : entryOf(value, rule.place, rules);
@@ -148,6 +159,15 @@ export function walkTexts(node: JsonNode, place: TextPlace, rules: WalkRules, ou
 /** The same for items of a list that say their own place: messages by their role. */
 export function walkItems(items: readonly JsonNode[], placeOfItem: (item: JsonNode) => TextPlace, rules: WalkRules, out: Texts): void {
   out.add({ items, members: NO_MEMBERS, place: "other", placeOfItem, rules });
+}
+
+/** What no caller writes words into, where it is what it should be: names, modes and ids of an API. */
+export function walkNames(node: JsonNode, out: Texts): void {
+  walkTexts(node, "parameter", NAMES, out);
+}
+/** Files in base64 or data URLs. */
+export function walkFiles(node: JsonNode, place: TextPlace, out: Texts): void {
+  walkTexts(node, place, FILES, out);
 }
 
 /** Every string below a node. */
@@ -193,6 +213,7 @@ const ADDRESS = /^\s*[a-z][a-z0-9+.-]*:\/\//i;
 
 export const FILE: KeyRule = { do: "file" };
 export const SKIP: KeyRule = { do: "skip" };
+export const OPAQUE: KeyRule = { do: "opaque" };
 export const placed = (place: TextPlace, holds?: "json"): KeyRule =>
   holds === undefined ? { do: "place", place } : { do: "place", place, holds };
 export const placedString = (place: TextPlace): KeyRule => ({ do: "placeString", place });

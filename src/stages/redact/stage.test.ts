@@ -392,6 +392,34 @@ test("a text that is nothing but base64 is read; an identifier of such letters i
   assert.equal(answered(guards, [words]), `Write to ${EMAIL}, please`);
 });
 
+test("what a caller writes where names and modes belong is read too; names and ids stay what they are", async () => {
+  const said = `for ${EMAIL}`;
+  const user = (more: object) => [{ role: "user", content: "hi", ...more }];
+  const bodies: readonly (readonly [Codec, object])[] = [
+    [openaiChat, { messages: user({ id: said }) }],
+    [openaiChat, { messages: [{ role: "user", content: [{ type: "image_url", image_url: { url: "https://x.test/a", detail: said } }] }] }],
+    [openaiChat, { messages: user({}), reasoning: { effort: said } }],
+    [openaiChat, { messages: [{ role: "user", content: [{ type: "input_audio", input_audio: { data: said, format: "wav" } }] }] }],
+    [openaiResponses, { store: false, input: [{ role: "user", phase: said, content: "hi" }] }],
+    [openaiResponses, { store: false, input: [{ type: "image_generation_call", id: "ig_1", result: said }] }],
+    [
+      anthropicMessages,
+      { max_tokens: 9, messages: [{ role: "user", content: [{ type: "text", text: "hi", cache_control: { type: said } }] }] },
+    ],
+    [geminiGenerate, { contents: [{ role: "user", parts: [{ text: "hi", thoughtSignature: said }] }] }],
+    [bedrockConverse, { messages: [{ role: "user", content: [{ text: "hi", cachePoint: { type: said } }] }] }],
+    [bedrockInvoke, { prompt: "hi", image: said }],
+    [openaiEmbeddings, { input: "hi", encoding_format: said }],
+  ];
+  for (const [codec, body] of bodies) {
+    const { sent } = await run("", undefined, {}, { request: readRequest(codec, JSON.stringify({ model: "m", ...body })) });
+    assert.ok(!sent.includes(EMAIL), `${codec.surface}: ${sent}`);
+  }
+  const plain = { messages: [{ role: "tool", tool_call_id: "call_4012888888881881", content: "x" }], reasoning: { effort: "high" } };
+  const request = readRequest(openaiChat, JSON.stringify({ model: "ft:gpt-4o:acme::abc", ...plain }));
+  assert.equal((await run("", { profile: "strict" }, {}, { request })).sent, request.doc.text);
+});
+
 test("an address is the same person's however its sign is written", async () => {
   const spelt = [
     EMAIL,
