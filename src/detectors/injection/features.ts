@@ -36,6 +36,8 @@ export function featuresVersion(): number {
 const SCHEME = 7;
 
 export interface FeatureSink {
+  /** A word by itself: its signs are those of `eachWordBucket`. */
+  word(token: number, hash: number, stem: number): void;
   weak(token: number, bucket: number): void;
   /** `from`: the first word that belongs to the sign. */
   strong(token: number, sign: number, from: number): void;
@@ -43,25 +45,32 @@ export interface FeatureSink {
   whole(bucket: number): void;
 }
 
+const saltOf = (untrusted: boolean): number => (untrusted ? 0x5bd1e995 : 0x27d4eb2f);
+
+/** The weak signs of a word by itself. */
+export function eachWordBucket(hash: number, stem: number, untrusted: boolean, visit: (bucket: number) => void): void {
+  visit(bucket(hash, 1));
+  visit(bucket(stem, 2));
+  visit(bucket(stem, saltOf(untrusted)));
+}
+
 /** Tells `sink` every sign, in the order of the words. `untrusted` texts have weights of their own for some signs beside the shared ones. */
 export function eachFeature(tokens: Tokens, byMark: readonly (readonly number[])[], untrusted: boolean, sink: FeatureSink): void {
-  const salt = untrusted ? 0x5bd1e995 : 0x27d4eb2f;
+  const salt = saltOf(untrusted);
   const lastMark = new Int32Array(MARKS).fill(-10_000);
   const lastSign = new Int32Array(STRONG).fill(-10_000);
   const recent: { mark: number; token: number }[] = [];
   const kinds = untrusted ? sentenceMarks(tokens) : [];
+  const { count, hashes, stems, shapes, breaks } = tokens;
   let previous = 1;
-  for (let token = 0; token < tokens.count; token += 1) {
-    const hash = tokens.hashes[token] ?? 0;
-    const stem = tokens.stems[token] ?? 0;
-    const shape = tokens.shapes[token] ?? 0;
-    sink.weak(token, bucket(hash, 1));
-    sink.weak(token, bucket(stem, 2));
-    sink.weak(token, bucket(stem, salt));
+  for (let token = 0; token < count; token += 1) {
+    const hash = hashes[token] ?? 0;
+    const stem = stems[token] ?? 0;
+    sink.word(token, hash, stem);
     sink.weak(token, bucket(previous ^ Math.imul(hash, 0x9e3779b1), 3));
-    sink.weak(token, bucket(shape, 4));
+    sink.weak(token, bucket(shapes[token] ?? 0, 4));
     previous = hash;
-    if (tokens.breaks[token] === true) {
+    if (breaks[token] === 1) {
       sink.weak(token, bucket(hash, 9));
       sink.weak(token, bucket(hash, salt ^ 10));
       for (const mark of kinds[token] ?? []) noteStrong(RULES.length + mark, token, token, lastSign, sink);

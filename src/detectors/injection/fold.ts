@@ -17,9 +17,13 @@ export function isInvisible(code: number): boolean {
 /** Controls that turn the direction of text: right of place in Arabic and Hebrew, elsewhere a way to hide. */
 export const isBidiControl = (code: number): boolean => (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
 
+/** Ideographs and Hangul syllables, which stay as they are. */
+export const isWhole = (code: number): boolean =>
+  (code >= 0x4e00 && code <= 0x9fff) || (code >= 0x3400 && code <= 0x4dbf) || (code >= 0xac00 && code <= 0xd7a3);
+
 /** The folded form of one code point: mostly one character, none for a mark, several for a ligature. */
 export function foldCodePoint(code: number): string {
-  if (code >= 0xac00 && code <= 0xd7a3) return String.fromCharCode(code);
+  if (isWhole(code)) return String.fromCharCode(code);
   const enclosed = enclosedLetter(code);
   if (enclosed !== undefined) return enclosed;
   const char = String.fromCodePoint(code);

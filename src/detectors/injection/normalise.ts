@@ -1,10 +1,12 @@
-import { foldCodePoint, isBidiControl, isInvisible } from "./fold.ts";
+import type { Census } from "./census.ts";
+import { codesOf } from "./codes.ts";
+import { foldCodePoint, isBidiControl, isInvisible, isWhole } from "./fold.ts";
 
-/** A text as scoring reads it, with the way back: character `i` of `text` came from offset `at[i]` of the original. */
+/** A text as scoring reads it, with the way back: unit `i` of `codes` came from offset `at[i]` of the original. */
 export interface NormalText {
-  readonly text: string;
-  /** One entry a character and one past the end; offsets are UTF-16 units of the original, never falling. */
-  readonly at: Int32Array;
+  readonly codes: Uint16Array;
+  /** One entry a unit and one past the end; offsets are UTF-16 units of the original, never falling. undefined: each from its own place. */
+  readonly at: Int32Array | undefined;
   /** Characters that show nothing and stand inside words: a way to hide words from filters. */
   readonly hidden: number;
   /** Text written in invisible characters (Unicode tags, variation selectors), read out; each with its place. */
@@ -20,12 +22,12 @@ export interface Smuggled {
 const SMUGGLED_MIN = 8;
 
 /**
- * The folded view of `text.slice(from, to)`: NFKC-like, lower case, without accents, invisible characters and direction controls.
- * Linear; at most four characters come of one. Offsets are of the whole `text`.
+ * The folded view of `part`, which begins at offset `from` of the text: NFKC-like, lower case, without accents, invisible characters and direction controls.
+ * Linear; at most four characters come of one. Offsets are of the whole text.
  */
-export function normalise(text: string, from = 0, to = text.length): NormalText {
-  const part = from === 0 && to === text.length ? text : text.slice(from, to);
-  if (!NOT_PLAIN.test(part)) return { text: part.toLowerCase(), at: countFrom(from, part.length), hidden: 0, smuggled: [] };
+export function normalise(part: string, from: number, { plain }: Pick<Census, "plain">): NormalText {
+  const to = from + part.length;
+  if (plain) return { codes: codesOf(part.toLowerCase()), at: undefined, hidden: 0, smuggled: [] };
   const units = new Uint16Array(part.length * FOLDED_UNITS_MAX);
   const at = new Int32Array(units.length + 1);
   const smuggled: Smuggled[] = [];
@@ -45,7 +47,7 @@ export function normalise(text: string, from = 0, to = text.length): NormalText 
     } else {
       if (run.length >= SMUGGLED_MIN) smuggled.push({ text: run, start: runStart, end: from + index });
       run = "";
-      if (code < 0x80) {
+      if (code < 0x80 || isWhole(code)) {
         units[count] = code >= 65 && code <= 90 ? code + 32 : code;
         at[count] = from + index;
         count += 1;
@@ -63,23 +65,12 @@ export function normalise(text: string, from = 0, to = text.length): NormalText 
   }
   if (run.length >= SMUGGLED_MIN) smuggled.push({ text: run, start: runStart, end: to });
   at[count] = to;
-  return { text: stringOf(units.subarray(0, count)), at: at.subarray(0, count + 1), hidden, smuggled };
+  return { codes: units.subarray(0, count), at: at.subarray(0, count + 1), hidden, smuggled };
 }
 
 /** Most units that one character folds to. */
 const FOLDED_UNITS_MAX = 4;
-const NOT_PLAIN = /[^\t\n\r -~]/;
 const isLetter = (unit: number): boolean => unit >= 97 && unit <= 122;
-
-function countFrom(first: number, count: number): Int32Array {
-  const at = new Int32Array(count + 1);
-  for (let index = 0; index <= count; index += 1) at[index] = first + index;
-  return at;
-}
-
-function stringOf(units: Uint16Array): string {
-  return Buffer.from(units.buffer, units.byteOffset, units.byteLength).toString("utf16le");
-}
 
 /** The ASCII character that an invisible one carries: tag characters and, byte by byte, variation selectors. */
 function invisibleAscii(code: number): string {

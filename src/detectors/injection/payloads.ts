@@ -1,4 +1,5 @@
 import { INJECTION_DECODED_CHARS_MAX, INJECTION_PAYLOADS_MAX } from "../../core/limits.ts";
+import type { Census } from "./census.ts";
 
 /** A readable text that stood encoded in another. Offsets are of the text that it stood in. */
 export interface Payload {
@@ -9,7 +10,7 @@ export interface Payload {
 
 const BASE64 = /(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{20,16384}={0,2}/g;
 /** In lines, as mails have it, or letter by letter. */
-const BASE64_LINES = /(?<![A-Za-z0-9+/_-])(?:[A-Za-z0-9+/_-]{20,80}[ \t]{0,4}\r?\n[ \t>]{0,8}){1,500}[A-Za-z0-9+/_-]{2,80}={0,2}/g;
+const BASE64_LINES = /(?:[A-Za-z0-9+/_-]{20,80}[ \t]{0,4}\r?\n[ \t>]{0,8}){1,500}[A-Za-z0-9+/_-]{2,80}={0,2}/y;
 const BASE64_SPACED = /(?<![^\s"'`(:])(?:[A-Za-z0-9+/_-] ){24,4000}[A-Za-z0-9+/_=-](?: =)?/g;
 /** RFC 4648 section 6. */
 const BASE32 = /(?<![A-Za-z0-9])[A-Z2-7]{24,16384}={0,6}(?![A-Za-z0-9])/g;
@@ -32,37 +33,79 @@ const HUMPS = /(?<![A-Za-z])[A-Za-z][a-z]{1,30}(?:[A-Z]{1,4}[a-z]{1,30}){4,60}/g
 const OVERRIDDEN = /\u202e[^\u202c\u2069\n]{8,4000}/g;
 
 /**
- * What is encoded in `text.slice(from, to)` and reads as text once decoded, bounded in size. What is past `INJECTION_PAYLOADS_MAX` comes
- * as one, so that nobody hides behind harmless ones.
+ * What is encoded in `part`, which begins at offset `from` of the text, and reads as text once decoded, bounded in size. What is past
+ * `INJECTION_PAYLOADS_MAX` comes as one, so that nobody hides behind harmless ones.
  */
-export function payloads(text: string, from: number, to: number): readonly Payload[] {
-  const part = from === 0 && to === text.length ? text : text.slice(from, to);
+export function payloads(part: string, from: number, census: Census): readonly Payload[] {
   const found: Payload[] = [];
   let chars = 0;
-  const holds = new Map<RegExp, boolean>();
-  for (const [pattern, decode, needs] of DECODERS) {
-    if (needs !== undefined) {
-      const there = holds.get(needs) ?? needs.test(part);
-      holds.set(needs, there);
-      if (!there) continue;
-    }
-    for (const match of part.matchAll(pattern)) {
+  for (const { shapes, decode } of DECODERS)
+    for (const { text, at } of shapes(part, census)) {
       if (chars >= INJECTION_DECODED_CHARS_MAX) return found;
-      const decoded = readable(match[0], decode, from > 0 && match.index === 0);
+      const decoded = readable(text, decode, from > 0 && at === 0);
       if (decoded === undefined) continue;
       chars += decoded.length;
       const last = found.length === INJECTION_PAYLOADS_MAX ? found.pop() : undefined;
-      const start = from + match.index;
-      const end = start + match[0].length;
+      const start = from + at;
+      const end = start + text.length;
       found.push(
         last === undefined
           ? { text: decoded, start, end }
           : { text: `${last.text}\n${decoded}`, start: Math.min(last.start, start), end: Math.max(last.end, end) },
       );
     }
-  }
   return found;
 }
+
+/** What has the shape of something encoded, and where it stands in the part. */
+interface Shape {
+  readonly text: string;
+  readonly at: number;
+}
+interface Decoder {
+  readonly shapes: (part: string, census: Census) => readonly Shape[];
+  readonly decode: (text: string) => string | undefined;
+}
+const NONE: readonly Shape[] = [];
+
+/** Wherever the pattern is met, in a part that `may` have it. */
+const anywhere =
+  (pattern: RegExp, may: (census: Census, part: string) => boolean) =>
+  (part: string, census: Census): readonly Shape[] =>
+    may(census, part) ? Array.from(part.matchAll(pattern), ({ 0: text, index }) => ({ text, at: index })) : NONE;
+
+/** Signs behind a run that fill its last group. */
+const FILLERS_MAX = 6;
+/** Within long runs of letters and digits, which most texts have few of. */
+const inRuns =
+  (pattern: RegExp) =>
+  (part: string, { runs }: Census): readonly Shape[] => {
+    if (runs.length === 0) return NONE;
+    const found: Shape[] = [];
+    for (let index = 0; index < runs.length; index += 2) {
+      const at = runs[index] ?? 0;
+      const run = part.slice(at, (runs[index + 1] ?? 0) + FILLERS_MAX);
+      for (const match of run.matchAll(pattern)) found.push({ text: match[0], at: at + match.index });
+    }
+    return found;
+  };
+
+/** From the beginning of a long run on, past its end. */
+const fromRuns =
+  (pattern: RegExp) =>
+  (part: string, { runs }: Census): readonly Shape[] => {
+    const found: Shape[] = [];
+    for (let index = 0, done = 0; index < runs.length; index += 2) {
+      const at = runs[index] ?? 0;
+      if (at < done) continue;
+      pattern.lastIndex = at;
+      const text = pattern.exec(part)?.[0];
+      if (text === undefined) continue;
+      found.push({ text, at });
+      done = at + text.length;
+    }
+    return found;
+  };
 
 /** Signs that one encoded byte or group of bytes takes, at most: where a text is `torn`, its first group may be cut at any of them. */
 const GROUP_CHARS_MAX = 8;
@@ -75,34 +118,45 @@ function readable(text: string, decode: (text: string) => string | undefined, to
   return undefined;
 }
 
-/** What is looked for first, since it is quickly seen that an ordinary text has none. */
-const LONG_WORD = /[\w+/-]{20}/;
-/** Shape, reading, and what must be in a text for the shape to be looked for. */
-const DECODERS: readonly (readonly [RegExp, (text: string) => string | undefined, needs?: RegExp])[] = [
-  [BASE64, fromBase64, LONG_WORD],
-  [BASE64_LINES, (text) => fromBase64(text.replaceAll(/[\s>]+/g, "")), LONG_WORD],
-  [BASE64_SPACED, (text) => fromBase64(text.replaceAll(" ", ""))],
-  [BASE32, fromBase32, LONG_WORD],
-  [HEX, (text) => Buffer.from(text.replace(/^0x/i, "").replaceAll(/[ :,]/g, ""), "hex").toString("utf8")],
-  [ESCAPES, (text) => codes(text, /(?<=[\\0][xu]\{?)[0-9a-f]+/gi, 16), /[\\0][xu]/i],
-  [OCTAL, (text) => codes(text, /[0-7]+/g, 8), /\\[0-7]/],
-  [PERCENT, (text) => fromPercent(text.replaceAll("+", " ")), /%[0-9a-f]{2}/i],
-  [QUOTED_PRINTABLE, (text) => fromPercent(text.replaceAll("%", "%25").replaceAll("=", "%")), /=[0-9A-F]{2}/],
-  [
-    ENTITIES,
-    (text) =>
-      Array.from(text.matchAll(/&#(x?)([0-9a-f]+);/gi), ([, hex, code]) => char(Number.parseInt(code ?? "", hex === "" ? 10 : 16))).join(
-        "",
-      ),
-    /&#/,
-  ],
-  [BINARY, (text) => codes(text, /[01]{8}/g, 2)],
-  [DECIMAL, (text) => codes(text, /\d+/g, 10)],
-  [MORSE, fromMorse, /[.-] [.-]/],
-  [PLUSES, (text) => text.replaceAll("+", " "), /\+[^\s+]+\+[^\s+]+\+/],
-  [HUMPS, (text) => text.replaceAll(/(?<=.)(?=[A-Z])/g, " "), LONG_WORD],
-  [OVERRIDDEN, (text) => Array.from(text.slice(1)).reverse().join(""), /\u202e/],
+const DECODERS: readonly Decoder[] = [
+  { shapes: inRuns(BASE64), decode: fromBase64 },
+  { shapes: fromRuns(BASE64_LINES), decode: (text) => fromBase64(text.replaceAll(/[\s>]+/g, "")) },
+  { shapes: anywhere(BASE64_SPACED, ({ singles }) => singles >= 20), decode: (text) => fromBase64(text.replaceAll(" ", "")) },
+  { shapes: inRuns(BASE32), decode: fromBase32 },
+  {
+    shapes: anywhere(HEX, ({ hex }) => hex >= 24),
+    decode: (text) => Buffer.from(text.replace(/^0x/i, "").replaceAll(/[ :,]/g, ""), "hex").toString("utf8"),
+  },
+  {
+    shapes: anywhere(ESCAPES, ({ count }) => count("\\0") >= 6),
+    decode: (text) => codes(text, /(?<=[\\0][xu]\{?)[0-9a-f]+/gi, 16),
+  },
+  { shapes: anywhere(OCTAL, ({ count }) => count("\\") >= 6), decode: (text) => codes(text, /[0-7]+/g, 8) },
+  {
+    shapes: anywhere(PERCENT, ({ count }, part) => count("%") >= 4 && /(?:%[0-9a-f]{2}[^%]{0,40}){4}/i.test(part)),
+    decode: (text) => fromPercent(text.replaceAll("+", " ")),
+  },
+  {
+    shapes: anywhere(QUOTED_PRINTABLE, ({ count }, part) => count("=") >= 4 && /(?:=[0-9A-F]{2}[^=]{0,40}){4}/.test(part)),
+    decode: (text) => fromPercent(text.replaceAll("%", "%25").replaceAll("=", "%")),
+  },
+  { shapes: anywhere(ENTITIES, ({ count }) => count("&") >= 6), decode: fromEntities },
+  { shapes: anywhere(BINARY, ({ hex, count }) => hex >= 40 && count("01") >= 40), decode: (text) => codes(text, /[01]{8}/g, 2) },
+  { shapes: anywhere(DECIMAL, ({ hex, digits }) => hex >= 34 && digits >= 24), decode: (text) => codes(text, /\d+/g, 10) },
+  { shapes: anywhere(MORSE, ({ count }) => count(".-") >= 15), decode: fromMorse },
+  {
+    shapes: anywhere(PLUSES, ({ count }, part) => count("+") >= 4 && /\+[^\s+]+\+[^\s+]+\+/.test(part)),
+    decode: (text) => text.replaceAll("+", " "),
+  },
+  { shapes: inRuns(HUMPS), decode: (text) => text.replaceAll(/(?<=.)(?=[A-Z])/g, " ") },
+  { shapes: anywhere(OVERRIDDEN, ({ plain }) => !plain), decode: (text) => Array.from(text.slice(1)).reverse().join("") },
 ];
+
+function fromEntities(text: string): string {
+  return Array.from(text.matchAll(/&#(x?)([0-9a-f]+);/gi), ([, hex, code]) => char(Number.parseInt(code ?? "", hex === "" ? 10 : 16))).join(
+    "",
+  );
+}
 
 /** Codes of characters, or the bytes of UTF-8 where they are. */
 function codes(text: string, each: RegExp, radix: number): string {

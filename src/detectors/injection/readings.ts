@@ -1,3 +1,4 @@
+import type { Census } from "./census.ts";
 import { hashOf, type Tokens } from "./tokens.ts";
 
 /**
@@ -40,7 +41,7 @@ const DISGUISES: readonly Disguise[] = [
 /** What is known of the key words, built once a process. */
 export interface Readings {
   /** Other ways to read `text`, a part whose words are `tokens`, from offset `from` of the text that they count in. Mostly none. */
-  of(text: string, tokens: Tokens, from: number): readonly string[];
+  of(text: string, tokens: Tokens, from: number, census: Census): readonly string[];
 }
 
 export function createReadings(): Readings {
@@ -49,7 +50,7 @@ export function createReadings(): Readings {
   for (const disguise of DISGUISES)
     for (const hash of KEY_WORDS.map((word) => hashOf(disguise.write(word)))) if (!plain.has(hash)) disguises.set(hash, disguise);
   const scrambles = new Map(KEY_WORDS.map((word): [number, string] => [scrambleKey(word, 0, word.length), word]));
-  const of = (text: string, tokens: Tokens, from: number): readonly string[] => {
+  const of = (text: string, tokens: Tokens, from: number, census: Census): readonly string[] => {
     const votes = new Map<Disguise, number>();
     const scrambled: Piece[] = [];
     const joined: Piece[] = [];
@@ -74,7 +75,9 @@ export function createReadings(): Readings {
     for (const [{ read }, count] of votes) if (count >= DISGUISED_WORDS_MIN) found.push(read(text));
     if (scrambled.length >= DISGUISED_WORDS_MIN) found.push(replaced(text, scrambled));
     if (joined.length > 0) found.push(replaced(text, joined));
-    for (const other of [withoutMarkup(text), withoutStretching(text)]) if (other !== undefined) found.push(other);
+    const bare = census.count("<*_~") >= ODD_WORDS_MIN ? withoutMarkup(text) : undefined;
+    if (bare !== undefined) found.push(bare);
+    if (census.stretched >= ODD_WORDS_MIN) found.push(text.replaceAll(/([a-z])\1{2,}/gi, "$1"));
     return found;
   };
   return { of };
@@ -134,7 +137,6 @@ const LETTER = /\p{L}/u;
 
 /** The text without such markup behind letters, where it parts words. */
 function withoutMarkup(text: string): string | undefined {
-  if (!/[<*_~]/.test(text)) return undefined;
   let count = 0;
   const whole = text.replaceAll(MARKUP, (mark, _element: string | undefined, at: number) => {
     if (!LETTER.test(text[at - 1] ?? "")) return mark;
@@ -142,21 +144,4 @@ function withoutMarkup(text: string): string | undefined {
     return "";
   });
   return count >= ODD_WORDS_MIN ? whole : undefined;
-}
-
-/** Three of it begin many an address. */
-const W = 119;
-
-/** The text with letters once that stand three times and more, where several do. */
-function withoutStretching(text: string): string | undefined {
-  let runs = 0;
-  // By hand, since this is done for every text: an expression takes thirty times as long.
-  for (let index = 2, run = 0; index < text.length; index += 1) {
-    const code = text.charCodeAt(index) | 32;
-    const same =
-      code >= 97 && code <= 122 && code !== W && (text.charCodeAt(index - 1) | 32) === code && (text.charCodeAt(index - 2) | 32) === code;
-    if (same && run === 0) runs += 1;
-    run = same ? run + 1 : 0;
-  }
-  return runs >= ODD_WORDS_MIN ? text.replaceAll(/([a-z])\1{2,}/gi, "$1") : undefined;
 }

@@ -73,6 +73,16 @@ for (const position of ["user", "untrusted"] as const)
       assert.ok(families.length > 0);
     });
 
+test("a text scores the same whatever was scored before it", () => {
+  const texts = [...Object.values(disguises), "What is a haiku?", "Le chien dort. ".repeat(900)];
+  const fresh = texts.map((text) => createInjectionScorer().score(text, "user"));
+  for (let times = 0; times < 2; times += 1)
+    assert.deepEqual(
+      texts.map((text) => scorer.score(text, "user")),
+      fresh,
+    );
+});
+
 const base64 = (text: string): string => Buffer.from(text).toString("base64");
 test("an encoded command is found behind as many harmless ones as anybody likes", () => {
   const harmless = Array.from({ length: 40 }, (_, index) => base64(`The parcel number ${index} has arrived.`));

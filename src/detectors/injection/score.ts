@@ -1,4 +1,7 @@
 import { INJECTION_DEPTH_MAX, INJECTION_OVERLAP_CHARS, INJECTION_PART_CHARS } from "../../core/limits.ts";
+import { type Census, takeCensus } from "./census.ts";
+import { codesOf } from "./codes.ts";
+import { createCueNeedles } from "./cues.ts";
 import type { Family } from "./families.ts";
 import { buildLexicon } from "./lexicon.ts";
 import { type ByteModel, unpackModel } from "./model.ts";
@@ -6,10 +9,10 @@ import { normalise } from "./normalise.ts";
 import { payloads } from "./payloads.ts";
 import { createReadings, type Readings } from "./readings.ts";
 import { familyOfMark, MARK_OBFUSCATED, RULES, rulesByMark } from "./rules.ts";
-import { type Tokens, tokenise } from "./tokens.ts";
-import type { Trie } from "./trie.ts";
+import { createRoom, type Tokens, tokenise, type Words } from "./tokens.ts";
 import { WEIGHTS } from "./weights.ts";
 import { bestWindow, type Sign } from "./windows.ts";
+import { createWordWeights, type WordWeights } from "./word-weights.ts";
 
 /** Whose words a text is: a user's own, or what came from elsewhere (tool results, documents), which has nothing to command. */
 export type Position = "user" | "untrusted";
@@ -40,7 +43,8 @@ const SENTENCE_CHARS_MAX = 400;
 
 /** Everything that scoring needs, built once a process: 30 ms. */
 export function createInjectionScorer(model: ByteModel = unpackModel(WEIGHTS)): InjectionScorer {
-  const engine: Engine = { lexicon: buildLexicon(), byMark: rulesByMark(), readings: createReadings(), model };
+  const weights = { user: createWordWeights(model, false), untrusted: createWordWeights(model, true) };
+  const engine: Engine = { words: createWords(), byMark: rulesByMark(), readings: createReadings(), model, weights };
   function* steps(text: string, position: Position): Generator<undefined, InjectionScore> {
     let best = NOTHING;
     for (let from = 0; from < text.length; from += INJECTION_PART_CHARS - INJECTION_OVERLAP_CHARS) {
@@ -62,26 +66,33 @@ export function createInjectionScorer(model: ByteModel = unpackModel(WEIGHTS)): 
   return { score, steps };
 }
 
+export const createWords = (): Words => ({ lexicon: buildLexicon(), needles: createCueNeedles(), room: createRoom(INJECTION_PART_CHARS) });
+
 export interface Engine {
-  readonly lexicon: Trie;
+  readonly words: Words;
   readonly byMark: readonly (readonly number[])[];
   readonly readings: Readings;
   readonly model: ByteModel;
+  readonly weights: Readonly<Record<Position, WordWeights>>;
 }
 
-/** The words of a part, with marks for hidden characters. */
-export function readPart(
-  lexicon: Trie,
-  text: string,
-  from: number,
-  to: number,
-): { readonly tokens: Tokens; readonly inner: readonly Inner[] } {
-  const normal = normalise(text, from, to);
-  const tokens = tokenise(text, normal, lexicon);
+/** What a part says: its words, with marks for hidden characters, and what is written in it in another way. */
+export function readPart(words: Words, text: string, from: number, to: number): Part {
+  const part = from === 0 && to === text.length ? text : text.slice(from, to);
+  const codes = codesOf(part);
+  const census = takeCensus(codes);
+  const normal = normalise(part, from, census);
+  const tokens = tokenise({ text: part, codes, census }, from, normal, words);
   const inner: Inner[] = normal.smuggled.map((piece) => ({ ...piece, hidden: true }));
-  for (const piece of payloads(text, from, to)) inner.push({ ...piece, hidden: false });
-  if (normal.hidden >= 3 && tokens.count > 0) return { tokens: withMark(tokens, MARK_OBFUSCATED), inner };
-  return { tokens, inner };
+  for (const piece of payloads(part, from, census)) inner.push({ ...piece, hidden: false });
+  const marked = normal.hidden >= 3 && tokens.count > 0 ? withMark(tokens, MARK_OBFUSCATED) : tokens;
+  return { text: part, census, tokens: marked, inner };
+}
+export interface Part {
+  readonly text: string;
+  readonly census: Census;
+  readonly tokens: Tokens;
+  readonly inner: readonly Inner[];
 }
 export interface Inner {
   readonly text: string;
@@ -96,11 +107,13 @@ function withMark(tokens: Tokens, mark: number): Tokens {
 }
 
 function scorePart(engine: Engine, text: string, from: number, to: number, position: Position, depth: number): InjectionScore {
-  const { tokens, inner } = readPart(engine.lexicon, text, from, to);
+  const part = readPart(engine.words, text, from, to);
+  const { tokens, inner } = part;
   let best = scoreTokens(engine, text, tokens, position);
   if (depth >= INJECTION_DEPTH_MAX) return best;
-  const part = from === 0 && to === text.length ? text : text.slice(from, to);
-  const readings = engine.readings.of(part, tokens, from).map((other) => ({ text: other, start: from, end: to, hidden: false }));
+  const readings = engine.readings
+    .of(part.text, tokens, from, part.census)
+    .map((other) => ({ text: other, start: from, end: to, hidden: false }));
   const pieces = [...inner, ...readings];
   for (const { text: decoded, start, end, hidden } of pieces) {
     // Nobody encodes what may be read: what is inside counts as from elsewhere, and written invisibly it is an attack by itself.
@@ -116,7 +129,7 @@ function scorePart(engine: Engine, text: string, from: number, to: number, posit
 }
 
 function scoreTokens(engine: Engine, text: string, tokens: Tokens, position: Position): InjectionScore {
-  const best = bestWindow(tokens, engine.byMark, position === "untrusted", engine.model);
+  const best = bestWindow(tokens, engine.byMark, position === "untrusted", engine.model, engine.weights[position]);
   if (best === undefined) return NOTHING;
   const score = 1 / (1 + Math.exp(-best.logit));
   if (score < FAMILIES_FROM) return { score, families: [], start: 0, end: 0 };

@@ -45,7 +45,7 @@ const TOLD = hashes("instr promp direc guide progr anwei vorga instr consi istru
 /** From `from` to `to` somebody is told what to do with instructions: the first word begins a sentence, politeness aside. */
 export function isCommanded(tokens: Tokens, from: number, to: number): boolean {
   let first = from;
-  while (tokens.breaks[first] !== true) {
+  while (tokens.breaks[first] !== 1) {
     if (first === 0 || from - first >= LEADS_MAX || !LEADS.has(tokens.hashes[first - 1] ?? 0)) return false;
     first -= 1;
   }
@@ -59,11 +59,11 @@ export function sentenceMarks(tokens: Tokens): readonly (readonly number[] | und
   const seen = new Map<number, number>();
   for (const stem of stems) seen.set(stem, (seen.get(stem) ?? 0) + 1);
   let rows = 0;
-  for (let token = 0; token < count; token += 1) if (tokens.bars[token] === true && tokens.breaks[token] === true) rows += 1;
+  for (let token = 0; token < count; token += 1) if (tokens.bars[token] === 1 && tokens.breaks[token] === 1) rows += 1;
   const marks: (readonly number[] | undefined)[] = [];
   for (let from = 0; from < count; ) {
     let to = from + 1;
-    while (to < count && tokens.breaks[to] !== true) to += 1;
+    while (to < count && tokens.breaks[to] !== 1) to += 1;
     marks[from] = marksOf(tokens, from, to, seen, rows >= TABLE_LINES_MIN);
     from = to;
   }
@@ -80,8 +80,8 @@ function marksOf(
   const own = new Map<number, number>();
   let [content, shared, asks, bars] = [0, 0, false, false];
   for (let token = from; token < to; token += 1) {
-    if (tokens.asks[token] === true) asks = true;
-    if (tokens.bars[token] === true) bars = true;
+    if (tokens.asks[token] === 1) asks = true;
+    if (tokens.bars[token] === 1) bars = true;
     const stem = tokens.stems[token] ?? 0;
     own.set(stem, (own.get(stem) ?? 0) + 1);
   }

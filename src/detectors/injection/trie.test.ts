@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { codesOf } from "./codes.ts";
 import { buildLexicon, ideaOf } from "./lexicon.ts";
 import { buildTrie } from "./trie.ts";
 
@@ -9,7 +10,7 @@ test("a word keeps the ideas of its stem where it is also listed as it stands", 
     [2, "instructions"],
     [3, "in*"],
   ]);
-  const ideas = (word: string): readonly number[] => trie.word(word, 0, word.length) ?? [];
+  const ideas = (word: string): readonly number[] => trie.word(codesOf(word), 0, word.length) ?? [];
   assert.deepEqual(new Set(ideas("instructions")), new Set([1, 2]));
   assert.deepEqual(ideas("instruction"), [1]);
   assert.deepEqual(ideas("instructional"), [1]);
@@ -25,5 +26,5 @@ test("the plainest words of an attack have their ideas", () => {
     ["ignore", "ignore"],
     ["prompts", "prompt"],
   ] as const)
-    assert.ok(lexicon.word(word, 0, word.length)?.includes(ideaOf(idea)), word);
+    assert.ok(lexicon.word(codesOf(word), 0, word.length)?.includes(ideaOf(idea)), word);
 });

@@ -3,6 +3,7 @@ import type { ByteModel } from "./model.ts";
 import { OVERRIDES } from "./rules.ts";
 import { isCommanded } from "./sentences.ts";
 import type { Tokens } from "./tokens.ts";
+import type { WordWeights } from "./word-weights.ts";
 
 /** Sizes of the windows that are weighed beside single sentences: a paragraph and a page. Words. */
 const WINDOW_WORDS = [40, 160] as const;
@@ -18,7 +19,7 @@ export function eachWindow(tokens: Pick<Tokens, "count" | "breaks">, visit: (fro
   const { count, breaks } = tokens;
   for (let from = 0; from < count; ) {
     let to = from + 1;
-    while (to < count && to - from < SENTENCE_WORDS_MAX && (breaks[to] !== true || to - from < SENTENCE_WORDS_MIN)) to += 1;
+    while (to < count && to - from < SENTENCE_WORDS_MAX && (breaks[to] !== 1 || to - from < SENTENCE_WORDS_MIN)) to += 1;
     visit(from, to, 0);
     from = to;
   }
@@ -51,28 +52,35 @@ export interface BestWindow {
   readonly sentence: readonly [from: number, to: number];
 }
 
-/** Weighs every window of the text, overlapping by half; linear in the words. */
+/** Weighs every window of the text, overlapping by half; linear in the words. `words`: of the text's position. */
 export function bestWindow(
   tokens: Tokens,
   byMark: readonly (readonly number[])[],
   untrusted: boolean,
   model: ByteModel,
+  words: WordWeights,
 ): BestWindow | undefined {
   const { count } = tokens;
   if (count === 0) return undefined;
   const weak = new Float64Array(count + 1);
   const strong = new Float64Array(count + 1);
   const signs: Sign[] = [];
+  const { weak: weakTable, whole: wholeTable } = model;
   let whole = 0;
   let command: Sign | undefined;
   const offset = untrusted ? model.strong.length / 2 : 0;
   eachFeature(tokens, byMark, untrusted, {
+    word(token, hash, stem) {
+      words.of(hash, stem);
+      weak[token + 1] = (weak[token + 1] ?? 0) + words.weak;
+      whole += words.whole;
+    },
     weak(token, bucket) {
-      weak[token + 1] = (weak[token + 1] ?? 0) + (model.weak[bucket] ?? 0);
-      whole += model.whole[wholeBucket(bucket)] ?? 0;
+      weak[token + 1] = (weak[token + 1] ?? 0) + (weakTable[bucket] ?? 0);
+      if (!untrusted) whole += wholeTable[wholeBucket(bucket)] ?? 0;
     },
     whole(bucket) {
-      whole += model.whole[wholeBucket(bucket)] ?? 0;
+      whole += wholeTable[wholeBucket(bucket)] ?? 0;
     },
     strong(token, sign, from) {
       const weight = model.strong[offset + sign] ?? 0;

@@ -1,8 +1,7 @@
-import { BUCKETS, eachFeature, STRONG, WHOLE_BUCKETS, wholeBucket } from "../../../src/detectors/injection/features.ts";
-import { buildLexicon } from "../../../src/detectors/injection/lexicon.ts";
+import { BUCKETS, eachFeature, eachWordBucket, STRONG, WHOLE_BUCKETS, wholeBucket } from "../../../src/detectors/injection/features.ts";
 import type { Model } from "../../../src/detectors/injection/model.ts";
 import { rulesByMark } from "../../../src/detectors/injection/rules.ts";
-import { readPart } from "../../../src/detectors/injection/score.ts";
+import { createWords, readPart } from "../../../src/detectors/injection/score.ts";
 import { eachWindow, logitOf, WINDOW_SIZES, wholeBound, wholeLogit, wholeShare } from "../../../src/detectors/injection/windows.ts";
 import type { Sample } from "./samples.ts";
 
@@ -10,7 +9,7 @@ import type { Sample } from "./samples.ts";
 export interface Prepared {
   readonly sample: Sample;
   readonly words: number;
-  readonly breaks: readonly boolean[];
+  readonly breaks: Uint8Array;
   readonly weakToken: Int32Array;
   readonly weakBucket: Int32Array;
   /** Signs of the whole text beside the weak ones. */
@@ -25,14 +24,20 @@ export interface Prepared {
 const CHARS_MAX = 16_384;
 
 export function prepare(samples: readonly Sample[]): readonly Prepared[] {
-  const lexicon = buildLexicon();
+  const words = createWords();
   const byMark = rulesByMark();
   return samples.map((sample) => {
-    const { tokens } = readPart(lexicon, sample.text, 0, Math.min(CHARS_MAX, sample.text.length));
+    const { tokens } = readPart(words, sample.text, 0, Math.min(CHARS_MAX, sample.text.length));
     const [weakToken, weakBucket, strongToken, strongSign]: [number[], number[], number[], number[]] = [[], [], [], []];
     const whole: number[] = [];
     const offset = sample.position === "untrusted" ? STRONG : 0;
     eachFeature(tokens, byMark, sample.position === "untrusted", {
+      word(token, hash, stem) {
+        eachWordBucket(hash, stem, sample.position === "untrusted", (bucket) => {
+          weakToken.push(token);
+          weakBucket.push(bucket);
+        });
+      },
       weak(token, bucket) {
         weakToken.push(token);
         weakBucket.push(bucket);
@@ -53,7 +58,7 @@ export function prepare(samples: readonly Sample[]): readonly Prepared[] {
       sample.place === undefined
         ? undefined
         : [tokens.ends.findIndex((at) => at > start), tokens.starts.findLastIndex((at) => at < end) + 1];
-    const common = { sample, place, words: tokens.count, breaks: tokens.breaks, wholeBucket: Int32Array.from(whole) };
+    const common = { sample, place, words: tokens.count, breaks: tokens.breaks.slice(), wholeBucket: Int32Array.from(whole) };
     return { ...common, weakToken: a, weakBucket: b, strongToken: c, strongSign: d };
   });
 }

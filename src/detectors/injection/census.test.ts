@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { property } from "../../../test/support/property.ts";
+import { takeCensus } from "./census.ts";
+import { codesOf } from "./codes.ts";
+
+const longestOf = (text: string, pattern: RegExp): number => Math.max(0, ...Array.from(text.matchAll(pattern), ([{ length }]) => length));
+const sign = fc.constantFrom(
+  "a",
+  "b",
+  "B",
+  "f",
+  "x",
+  "w",
+  "z",
+  "0",
+  "7",
+  " ",
+  " ",
+  "-",
+  "+",
+  "_",
+  ":",
+  ",",
+  "%",
+  "\n",
+  "é",
+  "\u200b",
+  "\u0001",
+);
+
+property("counts what expressions would find", fc.string({ unit: sign, maxLength: 120 }), (text) => {
+  const census = takeCensus(codesOf(text));
+  assert.equal(census.plain, !/[^\t\n\r -~]/.test(text));
+  assert.deepEqual(census.runs, Array.from(text.matchAll(/[\w+/-]{20,}/g), ({ 0: run, index }) => [index, index + run.length]).flat());
+  assert.equal(census.hex, longestOf(text, /[0-9a-fx ,:]+/gi));
+  assert.equal(census.signs, longestOf(text, /[^\s\w]+/g));
+  assert.equal(census.digits, longestOf(text.replaceAll(/\D/g, ""), /\d+/g));
+  assert.equal(census.stretched, Array.from(text.matchAll(/([a-vx-z])\1{2,}/gi)).length);
+  assert.equal(census.count("%-"), Array.from(text.matchAll(/[%-]/g)).length);
+});
+
+test("signs that stand alone between blanks are counted", () => {
+  assert.equal(takeCensus(codesOf("a b c dd e f")).singles, 3);
+});
