@@ -127,7 +127,7 @@ export class Calls {
         if (verdict.giveBack !== undefined) held.giveBacks = [...(held.giveBacks ?? []), verdict.giveBack];
       } else if (verdict.kind === "stop") held.stop ??= verdict.stop;
       else if (verdict.kind === "remove") this.#remove(whole, held, verdict.stop);
-      else held.withhold ??= verdict;
+      else held.withhold ??= { kind: "withhold", end: (answer) => seat.endWithheld(verdict, answer) };
     }
     if (waits) held.unjudged -= 1;
   }

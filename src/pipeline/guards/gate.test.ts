@@ -359,6 +359,31 @@ test("an answer that is withheld ends for the caller before the call, and is kep
   });
   assert.deepEqual(seen, [], "nobody is asked about an answer that another rule ends");
 });
+test("where asking about a withheld answer fails the answer ends, in either fault mode, and the record has the fault", () => {
+  for (const onFault of ["closed", "open"] as const) {
+    const back: string[] = [];
+    const guard: AnswerGuard = {
+      judgesCall: () => true,
+      judgeCall: ({ name }) =>
+        name === "first"
+          ? { kind: "pass", giveBack: () => back.push(name) }
+          : {
+              kind: "withhold",
+              end: () => {
+                throw new Error("the store is gone");
+              },
+            },
+      evidence: () => undefined,
+    };
+    const calls = ["first", "second"].map((name, block) => ({ choice: 0, block, name, id: "" }));
+    const gate = new Gate([seat("a", guard, { onFault })], 1e6);
+    const before = gate.push([call("{}", { calls, ends: "all" })]);
+    const { stop } = gate.end([], true);
+    gate.close();
+    assert.deepEqual([before.bytes.length, stop?.stop.denial.code, gate.seats[0]?.fault, back], [0, "internal", "exception", ["first"]]);
+  }
+});
+
 test("what a guard gave for a call is given back where the call does not leave after all, and only there", () => {
   let back: string[] = [];
   const judge = (last: CallVerdict): AnswerGuard => ({

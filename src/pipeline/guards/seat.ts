@@ -1,8 +1,10 @@
-import type { AnswerGuard, CallVerdict, GuardEvidence, LaneReader, LaneStep, TextEdit } from "../../core/guard.ts";
+import type { AnswerGuard, CallVerdict, GuardEvidence, LaneReader, LaneStep, TextEdit, WholeAnswer } from "../../core/guard.ts";
 import type { Marks } from "../../core/stage.ts";
 import type { LaneId, ToolCall } from "../../core/view.ts";
 import type { WorkGuard } from "../work.ts";
+import { INTERNAL } from "./stops.ts";
 
+type Withhold = Extract<CallVerdict, { readonly kind: "withhold" }>;
 /** What a guard may do wrong, for the record. */
 export type GuardFault = "exception" | "contradiction";
 
@@ -51,6 +53,10 @@ export class Seat {
   }
   judgeCall(call: ToolCall): CallVerdict | undefined {
     return this.#ask((guard) => (this.acts || guard.foreseeCall === undefined ? guard.judgeCall?.(call) : guard.foreseeCall(call)));
+  }
+  /** What it was withheld for has not been done where it fails: the answer ends, whatever the fault mode. */
+  endWithheld({ end }: Withhold, answer: WholeAnswer | undefined): ReturnType<Withhold["end"]> {
+    return this.#ask(() => end(answer)) ?? { stop: INTERNAL, kept: false };
   }
   evidence(): GuardEvidence | undefined {
     return this.#ask((guard) => guard.evidence());

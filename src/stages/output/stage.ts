@@ -26,9 +26,11 @@ function decide(context: StageContext, section: OutputSection): Verdict {
     );
   if (systemPrompt !== undefined) {
     const rule = { action: systemPrompt.action, replaceWith };
+    // An address carries out what stands in it.
+    const mark = { ...rule, name: "canary", readsAddresses: true as const };
     const { marks, words } = canariesOf(systemPrompt);
-    if (marks !== undefined) guards.push(ruleGuard({ ...rule, name: "canary", open: () => new CanarySearch(marks) }));
-    if (words.length > 0) guards.push(ruleGuard({ ...rule, name: "canary", open: () => new PhraseSearch(words) }));
+    if (marks !== undefined) guards.push(ruleGuard({ ...mark, open: () => new CanarySearch(marks) }));
+    if (words.length > 0) guards.push(ruleGuard({ ...mark, open: () => new PhraseSearch(words) }));
     const pairs = pairsOf(systemTexts(context));
     if (pairs.size >= systemPrompt.words - 1)
       guards.push(ruleGuard({ ...rule, name: "system_prompt", open: () => new LeakSearch(pairs, systemPrompt.words) }));
