@@ -6,6 +6,7 @@ import {
   checkCalls,
   checkEnds,
   checkIdentity,
+  checkRemoval,
   checkRewrite,
   checkSameTexts,
   type GuardedCase,
@@ -33,6 +34,7 @@ describe("guarded recorded traffic", {
       checkSameTexts(one);
       if (one.context.status < 400) checkEnds(one);
       checkCalls(one);
+      checkRemoval(one);
       checkAlike(one);
     });
   }

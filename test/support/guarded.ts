@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { AnswerContext, AnswerReader, Codec, Frame } from "../../src/core/codec.ts";
 import type { AnswerGuard } from "../../src/core/guard.ts";
 import type { Delta, LaneId } from "../../src/core/view.ts";
-import { Gate } from "../../src/pipeline/guards/gate.ts";
+import { Gate, type Passed } from "../../src/pipeline/guards/gate.ts";
 import { bytesOf, cutAt, readPieces } from "./codec-runs.ts";
 import { seat, through } from "./guards.ts";
 
@@ -113,6 +113,48 @@ export function checkCalls(of: GuardedCase): void {
   const { stop } = through(new Gate([seat("rule", guard)], Number.POSITIVE_INFINITY), readPieces(reader, [of.bytes]));
   assert.equal(stop, undefined);
   assert.deepEqual(called.toSorted(), reader.summary().toolCalls.toSorted(), `${of.name}: calls`);
+}
+
+/** What of the answer leaves where `goes` says of each call, in order, whether it is taken out; and the calls that a guard is shown. */
+function withoutCalls(of: GuardedCase, bytes: Buffer, goes: (at: number) => boolean) {
+  const calls: string[] = [];
+  const guard: AnswerGuard = {
+    judgesCall: () => true,
+    judgeCall: ({ name, id, arguments: given }) => {
+      calls.push(`${name} ${id} ${given}`);
+      if (!goes(calls.length - 1)) return { kind: "pass" };
+      return { kind: "remove", stop: { kind: "filtered", denial: { code: "tool_not_allowed" } } };
+    },
+    evidence: () => undefined,
+  };
+  const gate = new Gate([seat("rule", guard)], Number.POSITIVE_INFINITY, "", of.codec.removeCalls?.());
+  const out: Uint8Array[] = [];
+  let stop: string | undefined;
+  const take = (passed: Passed): void => {
+    out.push(...passed.bytes);
+    stop ??= passed.stop?.stop.kind;
+    if (passed.more) take(gate.resume());
+  };
+  for (const frame of readPieces(open({ ...of, bytes }), [bytes])) take(gate.push([frame]));
+  take(gate.end([]));
+  return { calls, stop, out: Buffer.concat(out) };
+}
+
+/** Whichever calls go, the answer has the others and reads as one of its dialect; where one cannot go it ends before it. */
+export function checkRemoval(of: GuardedCase): void {
+  const { calls } = withoutCalls(of, of.bytes, () => false);
+  for (const goes of [(at: number) => at === 0, (at: number) => at % 2 === 1, () => true]) {
+    const { stop, out } = withoutCalls(of, of.bytes, goes);
+    const left = calls.filter((_call, at) => !goes(at));
+    const read = withoutCalls(of, out, () => false);
+    assert.equal(read.stop, undefined, `${of.name}: read again`);
+    if (stop === undefined) assert.deepEqual(read.calls, left, `${of.name}: calls`);
+    else {
+      assert.equal(stop, "filtered");
+      assert.deepEqual(read.calls, left.slice(0, read.calls.length), `${of.name}: calls before the end`);
+    }
+    if (left.length === calls.length) assert.equal(out.compare(of.bytes), 0, `${of.name}: bytes`);
+  }
 }
 
 const STRING = /"(?:[^"\\]|\\.)*"/g;
