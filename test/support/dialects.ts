@@ -186,7 +186,10 @@ export const converseOf = (text: string, calls: readonly Call[]): Json => ({
   output: {
     message: {
       role: "assistant",
-      content: [{ text }, ...calls.map((call) => ({ toolUse: { toolUseId: `t${call.id}`, name: nameOf(call), input: argsOf(call) } }))],
+      content: [
+        { text },
+        ...calls.map((call) => ({ toolUse: { toolUseId: `t${call.id}`, name: nameOf(call), input: argsOf(call), type: "tool_use" } })),
+      ],
     },
   },
   ...{ stopReason: "tool_use", usage: { inputTokens: 1, outputTokens: 2, totalTokens: 3 } },

@@ -104,7 +104,8 @@ const ANTHROPIC_FINISH: Finish = { from: ["tool_use", "end_turn"], to: "refusal"
 export const converseCalls: ShapeRemover = (edits, name): Removal => {
   const { root, calls } = edits;
   const gone = calls.gone(0);
-  const isOurs = (block: JsonNode | undefined): boolean => member(member(block, "toolUse"), "type") === undefined;
+  // `type` tells what Bedrock runs itself: server_tool_use.
+  const isOurs = (block: JsonNode | undefined): boolean => /^(?:tool_use)?$/.test(wordOf(member(block, "toolUse"), "type"));
   const content = itemsOf(member(member(root, "output"), "message"), "content");
   if (content !== undefined) {
     if (content.items.some((block, at) => gone.has(at) && !(isOurs(block) && member(block, "toolUse") !== undefined))) return "end";
