@@ -142,8 +142,9 @@ export class Lane {
 
   /** A text that repeats another takes the changes that only the blocks beside that one tell of. */
   adopt(edits: readonly TextEdit[]): void {
-    const apart = this.#edits.filter((own) => edits.every(({ start, end }) => own.end <= start || own.start >= end));
-    this.#edits = [...apart, ...edits].sort((a, b) => a.start - b.start);
+    const seams = [...edits].sort((a, b) => a.start - b.start);
+    const apart = this.#edits.flatMap((own) => without(own, seams));
+    this.#edits = [...apart, ...seams].sort((a, b) => a.start - b.start);
   }
 
   /** Text before this offset has left. */
