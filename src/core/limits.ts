@@ -137,6 +137,10 @@ export const INJECTION_PART_CHARS = 8_192;
 export const INJECTION_OVERLAP_CHARS = 1_024;
 /** What of a longer text's end, and of the next one's beginning, is read as one, characters: a sentence or two. */
 export const INJECTION_JOINT_CHARS = 400;
+/** Scores that a process keeps by the digests of their texts: some 300 bytes each. */
+export const INJECTION_SCORES_KEPT = 8_192;
+/** Shorter texts are scored again, UTF-16 units: their digest takes as long. */
+export const INJECTION_KEPT_CHARS_MIN = 128;
 /** Encoded payloads decoded in one part, and all their characters together. */
 export const INJECTION_PAYLOADS_MAX = 16;
 export const INJECTION_DECODED_CHARS_MAX = 16_384;

@@ -360,8 +360,9 @@ async function main(): Promise<void> {
       }
     }
     if (only === undefined || only === "detection") {
-      const { promptUs, answerUs, eventUs } = detectionShares();
+      const { promptUs, answerUs, eventUs, injectionUs } = detectionShares();
       row("data protection alone, a prompt of 2 KB", promptUs, "us");
+      row("injection's score alone, a prompt of 2 KB seen first", injectionUs, "us");
       row("data protection alone, an answer of 2 KB", answerUs, "us");
       row("data protection alone, an SSE event", eventUs, "us");
     }

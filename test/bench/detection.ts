@@ -1,5 +1,6 @@
 import { openaiChat } from "../../src/codecs/openai-chat.ts";
 import type { StageContext } from "../../src/core/stage.ts";
+import { createInjectionScorer } from "../../src/detectors/injection/score.ts";
 import { Gate } from "../../src/pipeline/guards/gate.ts";
 import type { WorkGuard } from "../../src/pipeline/work.ts";
 import { redactStage } from "../../src/stages/redact/stage.ts";
@@ -13,8 +14,13 @@ const PROSE = "Please look at the order and tell the customer when it ships, in 
 const KB2 = `${PROSE.repeat(7)}Order 4711 of 12 May, version 2.1.0. ${PROSE.repeat(6)}Write to jane.doe@acme-corp.com or call +1 415 623 2671. ${PROSE.repeat(6)}`;
 const RUNS = 2_000;
 
-/** Microseconds that data protection takes by itself, on one warm core: of a prompt of 2 KB, an answer of 2 KB, an event of a stream. */
-export function detectionShares(): { readonly promptUs: number; readonly answerUs: number; readonly eventUs: number } {
+/** Microseconds that data protection takes by itself, on one warm core: of a prompt of 2 KB (and its score for injection), an answer of 2 KB, an event of a stream. */
+export function detectionShares(): {
+  readonly promptUs: number;
+  readonly answerUs: number;
+  readonly eventUs: number;
+  readonly injectionUs: number;
+} {
   const stage = redactStage.bind({ profile: "strict" }, { mode: "enforce", onFault: "closed" });
   const request = requestOf(KB2);
   const { signal } = new AbortController();
@@ -27,6 +33,7 @@ export function detectionShares(): { readonly promptUs: number; readonly answerU
   const frame = (text: string) => ({ bytes: Buffer.from(text), deltas: [{ ...LANE, text }], rewrite: () => Buffer.from(text) });
   const whole = frame(KB2);
   const events = KB2.match(/.{1,5}/gs)?.map(frame) ?? [];
+  const scorer = createInjectionScorer();
   const answer = (frames: readonly (typeof whole)[]): void => {
     const gate = new Gate(guards, Number.POSITIVE_INFINITY);
     for (const one of frames) gate.push([one]);
@@ -35,6 +42,8 @@ export function detectionShares(): { readonly promptUs: number; readonly answerU
   return {
     promptUs: timed(decide),
     answerUs: timed(() => answer([whole])),
+    // As of a text seen first; that of a text seen before is looked up.
+    injectionUs: timed(() => scorer.score(KB2, "user")),
     eventUs: timed(() => answer(events), RUNS / 20) / events.length,
   };
 }

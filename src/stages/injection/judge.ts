@@ -4,6 +4,7 @@ import { INJECTION_STRIPS_MAX } from "../../core/limits.ts";
 import { createInjectionScorer, type InjectionScore } from "../../detectors/injection/score.ts";
 import { joints, stretches } from "./joints.ts";
 import { jsonOf, stringsOf, withStrings } from "./json-text.ts";
+import { keepScores } from "./kept-scores.ts";
 import type { Scanned } from "./texts.ts";
 
 export type Action = "none" | "warn" | "spotlight" | "strip" | "refuse";
@@ -20,25 +21,26 @@ export interface Judged {
 
 /** Built when the process starts: tables that nothing changes. */
 const SCORER = createInjectionScorer();
+const SCORES = keepScores(SCORER);
 const REMOVED = "[removed]";
 
 /** Scores every text, part by part; the caller may rest at each yield. */
-export function* scoreAll(texts: readonly Scanned[]): Generator<undefined, readonly InjectionScore[]> {
+export function* scoreAll(texts: readonly Scanned[], tenant: string): Generator<undefined, readonly InjectionScore[]> {
   const scores: InjectionScore[] = [];
   for (const { text, position } of texts) {
-    scores.push(yield* SCORER.steps(text, position));
+    scores.push(yield* SCORES.steps(text, position, tenant));
     yield undefined;
   }
-  yield* raiseJoined(texts, scores);
+  yield* raiseJoined(texts, scores, tenant);
   return scores;
 }
 
 /** A command that begins in one text and ends in the next counts for both, where together they meet a threshold that neither meets alone. */
-function* raiseJoined(texts: readonly Scanned[], scores: InjectionScore[]): Generator<undefined, void> {
+function* raiseJoined(texts: readonly Scanned[], scores: InjectionScore[], tenant: string): Generator<undefined, void> {
   for (const joint of joints(texts)) {
     const scanned = texts[joint.members[0]?.index ?? 0];
     if (scanned === undefined) continue;
-    const found = yield* SCORER.steps(joint.text, scanned.position);
+    const found = yield* SCORES.steps(joint.text, scanned.position, tenant);
     const parts = stretches(joint, found.start, found.end);
     const alone = Math.max(...parts.map(({ index }) => scores[index]?.score ?? 0));
     const isMore = Object.values(scanned.rules).some(

@@ -50,7 +50,7 @@ async function scoreSlowly(
   texts: readonly Scanned[],
   signal: AbortSignal,
 ): Promise<Result<InjectionFacts, PortError>> {
-  const scores = await inSlices(scoreAll(texts), signal);
+  const scores = await inSlices(scoreAll(texts, context.principal.tenant), signal);
   if (scores === undefined) return err({ code: "timeout" });
   const judged = await inSlices(judgeAll(texts, scores, termsOf(context, section)), signal);
   return judged === undefined ? err({ code: "timeout" }) : ok({ judged, classifierMissed: false });
@@ -63,7 +63,7 @@ async function withClassifier(
   signal: AbortSignal,
 ): Promise<Result<InjectionFacts, PortError>> {
   const asked = askClassifier(context.stores?.classifier, section, texts, signal);
-  const scores = await inSlices(scoreAll(texts), signal);
+  const scores = await inSlices(scoreAll(texts, context.principal.tenant), signal);
   const answered = await asked;
   if (!answered.ok && section.classifier?.onFault !== "builtin") return answered;
   const raised = answered.ok ? { raised: answered.value } : {};
@@ -133,7 +133,7 @@ function decide(context: StageContext, section: InjectionSection, facts: Injecti
   if (facts !== undefined) return verdictOn(facts.judged, facts.classifierMissed);
   const texts = textsOf(context, section);
   if (texts.length === 0) return ALLOW;
-  const scores: readonly InjectionScore[] = atOnce(scoreAll(texts));
+  const scores: readonly InjectionScore[] = atOnce(scoreAll(texts, context.principal.tenant));
   return verdictOn(atOnce(judgeAll(texts, scores, termsOf(context, section))), false);
 }
 
