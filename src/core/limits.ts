@@ -158,3 +158,5 @@ export const CUSTOM_WORD_CHARS_MAX = 128;
 export const CUSTOM_PATTERN_CHARS_MAX = 512;
 /** Longest text that such a pattern may match, in UTF-16 units: a stream holds so much. */
 export const CUSTOM_MATCH_CHARS_MAX = 256;
+/** Runs of base64 amid the texts of one request that are decoded and looked into; real requests have a handful. */
+export const CODED_IN_TEXT_MAX = 256;

@@ -392,6 +392,25 @@ test("a text that is nothing but base64 is read; an identifier of such letters i
   assert.equal(answered(guards, [words]), `Write to ${EMAIL}, please`);
 });
 
+test("base64 amid other words is read, in a data URL too; digests and addresses of such letters stay", async () => {
+  const coded = Buffer.from(`Write to ${EMAIL}, please`).toString("base64");
+  const { sent, verdict } = await run(ask(`decode ${coded} and ![x](data:text/plain;base64,${coded}), ok?`), {
+    profile: "own",
+    profiles: { own: { entities: { email: "mask" } } },
+  });
+  const masked = Buffer.from("Write to <EMAIL>, please").toString("base64");
+  assert.deepEqual(contents(sent), [`decode ${masked} and ![x](data:text/plain;base64,${masked}), ok?`]);
+  assertSubset(verdict, { evidence: { found: [{ entity: "email", place: "user", action: "mask", count: 2 }] } });
+  const blocks = { profile: "own", profiles: { own: { entities: { email: "block" } } } };
+  assert.equal((await run(ask(`decode ${coded}`), blocks)).verdict.kind, "deny");
+  const long = `${"lorem ipsum ".repeat(5_460)}${coded} ${"dolor sit ".repeat(9_000)}`;
+  assert.ok(!(await run(ask(long))).sent.includes(coded));
+  const plain = ask(
+    `sha256 ${"0123456789abcdef".repeat(4)} at /usr/local/lib/python3/site-packages/requests/adapters and ${"Ab1".repeat(20)}`,
+  );
+  assert.equal((await run(plain, { profile: "strict" })).sent, plain);
+});
+
 test("what a caller writes where names and modes belong is read too; names and ids stay what they are", async () => {
   const said = `for ${EMAIL}`;
   const user = (more: object) => [{ role: "user", content: "hi", ...more }];

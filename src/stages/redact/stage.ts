@@ -10,6 +10,7 @@ import type { RequestView } from "../../core/view.ts";
 import type { Keyring } from "../../ports/keyring.ts";
 import { lookUpNotes } from "../shared/kept-state.ts";
 import { lookWithAnalyser } from "./analyse.ts";
+import { readCoded } from "./coded.ts";
 import { redactGuard } from "./guard.ts";
 import { joinParts } from "./parts.ts";
 import { type Chosen, chosenProfile, detectorsFor, type Profile, weighBy } from "./profile.ts";
@@ -106,7 +107,7 @@ async function prepared(
 ): Promise<Result<Facts, PortError>> {
   const keyring = context.stores?.keyring;
   if (signal.aborted) return err({ code: "timeout" });
-  const looked = await finishSliced(joinParts(apart, detectorsFor(profile.requests, profile), profile));
+  const looked = await finishSliced(lookFurther(apart, profile));
   if (keyring === undefined || !isLong(looked)) return ok({ looked });
   const replacer = replacerOf(context, profile, keyring, { looked, before });
   let done = 0;
@@ -182,8 +183,18 @@ function decideTexts(context: StageContext, profile: Profile | undefined, gather
 
 function lookAtAll(context: StageContext, profile: Profile): readonly Looked[] {
   const detectors = detectorsFor(profile.requests, profile);
-  const apart = textsOf(context).map((text) => look(text, detectors));
-  return finish(joinParts(apart, detectors, profile));
+  return finish(
+    lookFurther(
+      textsOf(context).map((text) => look(text, detectors)),
+      profile,
+    ),
+  );
+}
+
+/** Over the borders of parts, and into what is coded. */
+function* lookFurther(looked: readonly Looked[], profile: Profile): Steps<readonly Looked[]> {
+  const detectors = detectorsFor(profile.requests, profile);
+  return yield* readCoded(yield* joinParts(looked, detectors, profile), detectors);
 }
 
 const TOKENS = "The policy looks for personal data, and tokens cannot be looked into. Send the text itself in place of its tokens.";
@@ -255,12 +266,27 @@ function* redactSteps(looked: readonly Looked[], profile: Profile, replacer: Rep
       edits.push(...edit(text, finding));
       if (edits.length % FINDINGS_AT_ONCE === 0) yield;
     }
+    edits.push(...(yield* codedEdits(text, edits)));
     if (edits.length === 0) continue;
     yield;
-    const said = changed(text, edits);
+    const said = changed(
+      text,
+      edits.sort((a, b) => a.start - b.start),
+    );
     if (said !== text.source) texts.set(text.node, text.write === undefined ? said : yield* text.write(said));
   }
   return { texts, tally, blocked };
+
+  /** Of what is coded in a text; where that is put out itself, it goes with what it holds. */
+  function* codedEdits({ coded = [] }: Looked, outer: readonly TextEdit[]): Steps<readonly TextEdit[]> {
+    const edits: TextEdit[] = [];
+    for (const { start, end, words } of coded) {
+      const inner = words.findings.flatMap((finding) => edit(words, finding));
+      if (inner.length === 0 || words.write === undefined || outer.some((other) => other.start < end && other.end > start)) continue;
+      edits.push({ start, end, text: yield* words.write(changed(words, inner)) });
+    }
+    return edits;
+  }
 
   function edit({ shown, place }: Looked, { entity, start, end, score, nth = 0, of, ...found }: Found): readonly TextEdit[] {
     const action = profile.requests.get(entity);

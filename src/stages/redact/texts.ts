@@ -8,6 +8,7 @@ import { finish, isStepDone, Slice, type Steps } from "../../core/slice.ts";
 import type { StageContext } from "../../core/stage.ts";
 import { isCodedText, textFileSteps } from "../../core/text-file.ts";
 import { scan, scanSliced } from "../../detectors/index.ts";
+import type { Coded } from "./coded.ts";
 import type { Found } from "./seam.ts";
 
 /** A text of the request as this stage sees it: as earlier stages left it, with JSON in it shown without escapes. */
@@ -24,6 +25,8 @@ export interface Shown {
 }
 export interface Looked extends Shown {
   readonly findings: readonly Found[];
+  /** What stands in it in base64, where something is found there. */
+  readonly coded?: readonly Coded[];
 }
 
 /** Numbers with fewer digits are amounts and settings. */
@@ -138,7 +141,8 @@ async function showSliced(text: Omit<Shown, "shown" | "lane">): Promise<Shown> {
   return { ...text, shown: pieces.join("") + lane.end(), lane };
 }
 
-function show(text: Omit<Shown, "shown" | "lane">): Shown {
+/** As this stage sees it. */
+export function show(text: Omit<Shown, "shown" | "lane">): Shown {
   const lane = new LaneText(text.node.kind === "number" || text.place === "key" ? "plain" : "content");
   const shown = lane.push(text.source) + lane.end();
   return { ...text, shown, lane };
