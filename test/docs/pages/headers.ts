@@ -37,7 +37,7 @@ export const ANSWER_HEADERS: readonly (readonly [name: string, when: string, wha
   [
     "x-ai-decision",
     "unless Envoy answered without Sluice",
-    "`allowed`, `warned`, `degraded` (another model than asked for, or a text of ours) or `refused` (`cached` is reserved).",
+    "`allowed`, `warned`, `degraded` (another model than asked for, a text of ours, or an answer that a rule cut or took a call out of) or `refused` (`cached` is reserved).",
   ],
   [
     "x-ai-injection",

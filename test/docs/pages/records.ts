@@ -40,7 +40,8 @@ const WORDS: Readonly<Record<string, string>> = {
   "stages[].evidence.found": "Counts of what was found.",
   "stages[].evidence.found[].count": "How often.",
   "stages[].code": "One of the [codes](codes.md).",
-  decision: "`degraded` and `cached` are reserved.",
+  decision:
+    "`degraded`: another model than asked for, a text of ours, or an answer that a rule cut or took a call out of. `cached` is reserved.",
   code: "Why it was refused or failed: one of the [codes](codes.md).",
   reason: "More exactly. Names and numbers of the policy, never content.",
   model: "The policy's name of the model that was routed to.",
