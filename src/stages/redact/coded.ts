@@ -1,12 +1,13 @@
 import type { Detector } from "../../core/detector.ts";
 import { CODED_IN_TEXT_MAX } from "../../core/limits.ts";
+import { longRuns } from "../../core/long-runs.ts";
 import type { Steps } from "../../core/slice.ts";
 import { isCodedText, textFileSteps } from "../../core/text-file.ts";
 import { scan } from "../../detectors/index.ts";
 import { type Looked, show } from "./texts.ts";
 
 /** Base64 amid other words, in a data URL or not: a run that is longer than a word. */
-const RUN = /[A-Za-z0-9+/_-]{32,}={0,2}/g;
+const RUN_CHARS_MIN = 32;
 /** Text that is searched in one go, UTF-16 units: a millisecond. */
 const WINDOW_CHARS = 65_536;
 
@@ -31,18 +32,19 @@ export function* readCoded(looked: readonly Looked[], detectors: readonly Detect
       const window = text.shown.slice(from, from + WINDOW_CHARS);
       const isLast = from + WINDOW_CHARS >= text.shown.length;
       let next = from + window.length;
-      for (const { 0: run, index } of window.matchAll(RUN)) {
+      for (const { start, end } of longRuns(window, RUN_CHARS_MIN)) {
         // It goes on behind the window.
-        if (!isLast && index > 0 && index + run.length >= window.length - 2) {
-          next = from + index;
+        if (!isLast && start > 0 && end >= window.length - 2) {
+          next = from + start;
           break;
         }
+        const run = window.slice(start, end);
         if (left === 0 || !isCodedText(run)) continue;
         left -= 1;
         const { text: source, write } = yield* textFileSteps(run);
         const words = show({ node: text.node, place: text.place, source, write });
         const findings = scan(words.shown, detectors);
-        if (findings.length > 0) coded.push({ start: from + index, end: from + index + run.length, words: { ...words, findings } });
+        if (findings.length > 0) coded.push({ start: from + start, end: from + end, words: { ...words, findings } });
       }
       from = next;
       yield;
