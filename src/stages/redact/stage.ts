@@ -10,7 +10,7 @@ import type { RequestView } from "../../core/view.ts";
 import type { Keyring } from "../../ports/keyring.ts";
 import { lookUpNotes } from "../shared/kept-state.ts";
 import { lookWithAnalyser } from "./analyse.ts";
-import { readCoded } from "./coded.ts";
+import { type Coded, readCoded } from "./coded.ts";
 import { redactGuard } from "./guard.ts";
 import { joinParts } from "./parts.ts";
 import { type Chosen, chosenProfile, detectorsFor, type Profile, weighBy } from "./profile.ts";
@@ -266,7 +266,7 @@ function* redactSteps(looked: readonly Looked[], profile: Profile, replacer: Rep
       edits.push(...edit(text, finding));
       if (edits.length % FINDINGS_AT_ONCE === 0) yield;
     }
-    edits.push(...(yield* codedEdits(text, edits)));
+    if (text.coded !== undefined) edits.push(...(yield* codedEdits(text.coded, edits)));
     if (edits.length === 0) continue;
     yield;
     const said = changed(
@@ -278,7 +278,7 @@ function* redactSteps(looked: readonly Looked[], profile: Profile, replacer: Rep
   return { texts, tally, blocked };
 
   /** Of what is coded in a text; where that is put out itself, it goes with what it holds. */
-  function* codedEdits({ coded = [] }: Looked, outer: readonly TextEdit[]): Steps<readonly TextEdit[]> {
+  function* codedEdits(coded: readonly Coded[], outer: readonly TextEdit[]): Steps<readonly TextEdit[]> {
     const edits: TextEdit[] = [];
     for (const { start, end, words } of coded) {
       const inner = words.findings.flatMap((finding) => edit(words, finding));
