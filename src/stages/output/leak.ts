@@ -11,7 +11,12 @@ const WITHIN_WORD = /^(?:(?![\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}])[\p{L}\p{
 const UNSEEN = /[\p{M}\p{Cf}]/gu;
 
 /** A word as it is compared: small, of plain width, without accents and what nobody sees; "" where nothing else is in it. */
-const plainWord = (word: string): string => word.normalize("NFKD").replaceAll(UNSEEN, "").toLowerCase();
+const plainWord = (word: string): string =>
+  isAscii(word) ? word.toLowerCase() : word.normalize("NFKD").replaceAll(UNSEEN, "").toLowerCase();
+function isAscii(word: string): boolean {
+  for (let index = 0; index < word.length; index += 1) if (word.charCodeAt(index) > 127) return false;
+  return true;
+}
 
 /** Where the signs begin that a text ends in and a word may go on with. From the end: a pattern would try them from each of them. */
 function wordTailOf(text: string): number {
