@@ -4,7 +4,7 @@ export interface Census {
   readonly plain: boolean;
   /** Runs of `LONG_RUN` and more letters, digits and `_ - + /`: where each begins and ends, one after the other. */
   readonly runs: readonly number[];
-  /** The longest run of hexadecimal digits, blanks and `, : x`. */
+  /** The longest run of hexadecimal digits, blanks and `, : x`; those with other small letters on both sides count not. */
   readonly hex: number;
   readonly digits: number;
   /** Signs that stand alone between two blanks. */
