@@ -154,8 +154,18 @@ test("a second supervisor by mistake stops before it touches what the first keep
     START_MS,
     first,
   );
-  const status = spawnSync(process.execPath, [MAIN, "status", "--admin", first.adminUrl.replace("http://", "")], { encoding: "utf8" });
-  assert.equal(status.status, 0, status.stderr);
+  // One worker that serves makes the gateway ready; the status tells of both.
+  const ask = () => spawnSync(process.execPath, [MAIN, "status", "--admin", first.adminUrl.replace("http://", "")], { encoding: "utf8" });
+  let status = ask();
+  await until(
+    "both workers ready",
+    async () => {
+      status = ask();
+      return status.status === 0;
+    },
+    START_MS,
+    first,
+  );
   assert.equal(status.stdout.trimEnd().split("\n").length, 4, status.stdout);
   await refusal(
     t,
