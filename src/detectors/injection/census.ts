@@ -2,8 +2,6 @@
 export interface Census {
   /** Nothing but printable ASCII, tabs and line ends. */
   readonly plain: boolean;
-  /** Runs of `LONG_RUN` and more letters, digits and `_ - + /`: where each begins and ends, one after the other. */
-  readonly runs: readonly number[];
   /** The longest run of hexadecimal digits, blanks and `, : x`; those with other small letters on both sides count not. */
   readonly hex: number;
   readonly digits: number;
@@ -17,16 +15,12 @@ export interface Census {
   count(signs: string): number;
 }
 
-/** No word of most languages is as long, and nothing worth while is encoded in less. */
-const LONG_RUN = 20;
-
-const [WORD, DIGIT, JOIN, BLANK, CONTROL, HEX] = [1, 2, 4, 8, 16, 32] as const;
+const [WORD, DIGIT, BLANK, CONTROL, HEX] = [1, 2, 4, 8, 16] as const;
 const CLASSES = Uint8Array.from({ length: 128 }, (_, code) => {
   const sign = String.fromCharCode(code);
   let kind = 0;
-  if (/\w/.test(sign)) kind |= WORD | JOIN;
+  if (/\w/.test(sign)) kind |= WORD;
   if (/\d/.test(sign)) kind |= DIGIT;
-  if (/[+/-]/.test(sign)) kind |= JOIN;
   if (/\s/.test(sign)) kind |= BLANK;
   if (!/[\t\n\r -~]/.test(sign)) kind |= CONTROL;
   if (/[0-9a-fx ,:]/i.test(sign)) kind |= HEX;
@@ -38,10 +32,9 @@ const isHexLetter = (code: number): boolean => (code >= A && code <= F) || code 
 
 export function takeCensus(codes: Uint16Array): Census {
   const counts = new Uint16Array(128);
-  const runs: number[] = [];
   const { length } = codes;
   let [plain, hex, digits, singles, signs, stretched] = [true, 0, 0, 0, 0, 0];
-  let [run, hexRun, odd, alike] = [0, 0, 0, 0];
+  let [hexRun, odd, alike] = [0, 0, 0];
   let last = -1;
   for (let index = 0; index < length; ) {
     const code = codes[index] ?? 0;
@@ -58,7 +51,6 @@ export function takeCensus(codes: Uint16Array): Census {
         }
         last = letter;
       }
-      run += index - start;
       odd = 0;
       let ahead = start;
       while (ahead < index && isHexLetter(codes[ahead] ?? 0)) ahead += 1;
@@ -72,11 +64,6 @@ export function takeCensus(codes: Uint16Array): Census {
       continue;
     }
     const kind = code < 128 ? (CLASSES[code] ?? 0) : CONTROL;
-    if ((kind & JOIN) !== 0) run += 1;
-    else {
-      if (run >= LONG_RUN) runs.push(index - run, index);
-      run = 0;
-    }
     if ((kind & HEX) !== 0) hexRun += 1;
     else {
       if (hexRun > hex) hex = hexRun;
@@ -100,12 +87,11 @@ export function takeCensus(codes: Uint16Array): Census {
     last = letter;
     index += 1;
   }
-  if (run >= LONG_RUN) runs.push(length - run, length);
   hex = Math.max(hex, hexRun);
   const count = (wanted: string): number => {
     let sum = 0;
     for (let index = 0; index < wanted.length; index += 1) sum += counts[wanted.charCodeAt(index)] ?? 0;
     return sum;
   };
-  return { plain, runs, hex, digits, singles, signs, stretched, count };
+  return { plain, hex, digits, singles, signs, stretched, count };
 }

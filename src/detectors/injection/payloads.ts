@@ -1,4 +1,5 @@
 import { INJECTION_DECODED_CHARS_MAX, INJECTION_PAYLOADS_MAX } from "../../core/limits.ts";
+import { type LongRun, longRuns } from "../../core/long-runs.ts";
 import type { Census } from "./census.ts";
 
 /** A readable text that stood encoded in another. Offsets are of the text that it stood in. */
@@ -39,8 +40,9 @@ const OVERRIDDEN = /\u202e[^\u202c\u2069\n]{8,4000}/g;
 export function payloads(part: string, from: number, census: Census): readonly Payload[] {
   const found: Payload[] = [];
   let chars = 0;
+  const runs = [...longRuns(part, RUN_CHARS_MIN)];
   for (const { shapes, decode } of DECODERS)
-    for (const { text, at } of shapes(part, census)) {
+    for (const { text, at } of shapes(part, census, runs)) {
       if (chars >= INJECTION_DECODED_CHARS_MAX) return found;
       const decoded = readable(text, decode, from > 0 && at === 0);
       if (decoded === undefined) continue;
@@ -63,7 +65,7 @@ interface Shape {
   readonly at: number;
 }
 interface Decoder {
-  readonly shapes: (part: string, census: Census) => readonly Shape[];
+  readonly shapes: (part: string, census: Census, runs: readonly LongRun[]) => readonly Shape[];
   readonly decode: (text: string) => string | undefined;
 }
 const NONE: readonly Shape[] = [];
@@ -74,17 +76,17 @@ const anywhere =
   (part: string, census: Census): readonly Shape[] =>
     may(census, part) ? Array.from(part.matchAll(pattern), ({ 0: text, index }) => ({ text, at: index })) : NONE;
 
-/** Signs behind a run that fill its last group. */
-const FILLERS_MAX = 6;
+/** No word of most languages is as long, and nothing worth while is encoded in less. */
+const RUN_CHARS_MIN = 20;
+/** Signs behind a run that fill its last group, beside the two that the run has: base32 has up to six. */
+const FILLERS_MAX = 4;
 /** Within long runs of letters and digits, which most texts have few of. */
 const inRuns =
   (pattern: RegExp) =>
-  (part: string, { runs }: Census): readonly Shape[] => {
-    if (runs.length === 0) return NONE;
+  (part: string, _census: Census, runs: readonly LongRun[]): readonly Shape[] => {
     const found: Shape[] = [];
-    for (let index = 0; index < runs.length; index += 2) {
-      const at = runs[index] ?? 0;
-      const run = part.slice(at, (runs[index + 1] ?? 0) + FILLERS_MAX);
+    for (const { start: at, end } of runs) {
+      const run = part.slice(at, end + FILLERS_MAX);
       for (const match of run.matchAll(pattern)) found.push({ text: match[0], at: at + match.index });
     }
     return found;
@@ -93,10 +95,10 @@ const inRuns =
 /** From the beginning of a long run on, past its end. */
 const fromRuns =
   (pattern: RegExp) =>
-  (part: string, { runs }: Census): readonly Shape[] => {
+  (part: string, _census: Census, runs: readonly LongRun[]): readonly Shape[] => {
     const found: Shape[] = [];
-    for (let index = 0, done = 0; index < runs.length; index += 2) {
-      const at = runs[index] ?? 0;
+    let done = 0;
+    for (const { start: at } of runs) {
       if (at < done) continue;
       pattern.lastIndex = at;
       const text = pattern.exec(part)?.[0];

@@ -1,4 +1,5 @@
 import { INJECTION_DEPTH_MAX, INJECTION_OVERLAP_CHARS, INJECTION_PART_CHARS } from "../../core/limits.ts";
+import { finish } from "../../core/slice.ts";
 import { type Census, takeCensus } from "./census.ts";
 import { codesOf } from "./codes.ts";
 import { createCueNeedles } from "./cues.ts";
@@ -56,13 +57,7 @@ export function createInjectionScorer(model: ByteModel = unpackModel(WEIGHTS)): 
     }
     return best;
   }
-  const score = (text: string, position: Position): InjectionScore => {
-    const running = steps(text, position);
-    for (;;) {
-      const step = running.next();
-      if (step.done === true) return step.value;
-    }
-  };
+  const score = (text: string, position: Position): InjectionScore => finish(steps(text, position));
   return { score, steps };
 }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { finish } from "../../core/slice.ts";
 import { createInjectionScorer, type InjectionScore, type InjectionScorer, type Position } from "../../detectors/injection/score.ts";
 import { keepScores } from "./kept-scores.ts";
 
@@ -17,13 +18,7 @@ function counted() {
     },
   };
   const kept = keepScores(scorer);
-  const score = (text: string, position: Position, tenant: string): InjectionScore => {
-    const steps = kept.steps(text, position, tenant);
-    for (;;) {
-      const step = steps.next();
-      if (step.done === true) return step.value;
-    }
-  };
+  const score = (text: string, position: Position, tenant: string): InjectionScore => finish(kept.steps(text, position, tenant));
   return { score, asked: () => asked, plain: inner.score };
 }
 

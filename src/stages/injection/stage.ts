@@ -113,13 +113,6 @@ async function inSlices<T>(steps: Generator<undefined, T>, signal: AbortSignal):
   }
 }
 
-function atOnce<T>(steps: Generator<undefined, T>): T {
-  for (;;) {
-    const step = steps.next();
-    if (step.done === true) return step.value;
-  }
-}
-
 /** What makes the marks of spotlighting unknown to authors of texts, and stable for a tenant and a policy. */
 const termsOf = ({ exchange, principal }: StageContext, { datamark }: InjectionSection): { datamark: boolean; secret: string } => ({
   datamark,
@@ -133,8 +126,8 @@ function decide(context: StageContext, section: InjectionSection, facts: Injecti
   if (facts !== undefined) return verdictOn(facts.judged, facts.classifierMissed);
   const texts = textsOf(context, section);
   if (texts.length === 0) return ALLOW;
-  const scores: readonly InjectionScore[] = atOnce(scoreAll(texts, context.principal.tenant));
-  return verdictOn(atOnce(judgeAll(texts, scores, termsOf(context, section))), false);
+  const scores: readonly InjectionScore[] = finish(scoreAll(texts, context.principal.tenant));
+  return verdictOn(finish(judgeAll(texts, scores, termsOf(context, section))), false);
 }
 
 function verdictOn(judged: readonly Judged[], classifierMissed: boolean): Verdict {
